@@ -1,0 +1,2 @@
+//! Deepwater.
+fn main() {}
