@@ -1,1 +1,19 @@
-//! Deepwater core.
+//! The seams and the vocabulary every plane shares: configuration, context, events, metrics, status,
+//! administration and shutdown. Small and stable; it knows no plane and opens no socket.
+
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod error;
+pub mod event;
+pub mod metrics;
+pub mod random;
+pub mod shutdown;
+
+pub use admin::{Call, Endpoint, Reply};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use context::Context;
+pub use error::Blame;
+pub use event::{Event, Events, Level};
+pub use shutdown::Shutdown;

@@ -1,0 +1,1 @@
+//! Configuration: one document, typed, then valid.

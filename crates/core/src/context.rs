@@ -1,0 +1,36 @@
+//! What every plane is handed when it starts.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::event::Events;
+use crate::metrics::Registry;
+use crate::shutdown::Shutdown;
+
+/// Time, randomness, measurement and the end of the process: nothing a plane uses is global.
+#[derive(Clone)]
+pub struct Context {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of every random choice; a fixed one makes a run repeatable.
+    pub seed: u64,
+    /// Where metrics are registered.
+    pub metrics: Registry,
+    /// Where facts are told.
+    pub events: Events,
+    /// When to drain and when to stop.
+    pub shutdown: Shutdown,
+}
+
+impl Context {
+    /// A context on the system's clock.
+    pub fn new(seed: u64, events: Events) -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            seed,
+            metrics: Registry::default(),
+            events,
+            shutdown: Shutdown::default(),
+        }
+    }
+}
