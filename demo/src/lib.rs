@@ -1,1 +1,25 @@
-//! The sample shop.
+//! The sample shop: an ordinary web application, written the way a product team would write it.
+//!
+//! It knows nothing of what stands in front of it. It keeps carts in the memory of one instance, takes
+//! connections from a small database pool, renders pages from data and pushes prices over a WebSocket:
+//! the habits that make an application hard to scale, in a size that fits on a page.
+
+mod accounts;
+mod app;
+mod artwork;
+mod bill;
+mod carts;
+mod catalogue;
+mod clock;
+mod database;
+pub mod load;
+mod negotiation;
+mod operator;
+mod pages;
+mod prices;
+mod problem;
+mod random;
+mod routes;
+mod server;
+
+pub use server::{Options, serve};

@@ -1,1 +1,44 @@
-//! Deepwater upstream.
+//! Choose, check, eject: which of several servers gets the next request.
+//!
+//! The crate is blind to protocols. It hands out a [`Lease`] on a [`Target`] and is told the [`Outcome`];
+//! whoever speaks the protocol supplies the [`Probe`] for active checks. The HTTP edge uses it today, the
+//! pool of PostgreSQL replicas will.
+//!
+//! Two halves that meet in one immutable snapshot:
+//! - the *control* half ([`Pool`]) takes in checks, failures, drains, names and reloads under a lock, and
+//!   publishes a new rotation whenever the set of targets to choose from, or a weight, has changed;
+//! - the *hot* half ([`Picker`], one per core) compares a version, asks its balancer for a position in the
+//!   rotation, and counts. It takes no lock and allocates nothing while the rotation stands.
+
+mod address;
+mod balance;
+mod event;
+mod hash;
+mod health;
+mod lease;
+mod load;
+mod outlier;
+mod picker;
+mod pool;
+mod probe;
+mod ramp;
+mod resolve;
+mod rotation;
+mod status;
+mod target;
+
+#[cfg(test)]
+mod testing;
+
+pub use address::{Address, AddressError, Endpoint};
+pub use balance::Balance;
+pub use hash::hash_bytes;
+pub use health::HealthCheck;
+pub use lease::{Chosen, FailureKind, Lease, Outcome};
+pub use outlier::Outlier;
+pub use picker::{Ask, Picker};
+pub use pool::{Pool, PoolSpec, TargetSpec};
+pub use probe::{Probe, ProbeFuture, Report, TcpProbe};
+pub use resolve::{Resolve, ResolveError, ResolveFuture, Resolved, SystemResolver};
+pub use status::{CheckStatus, NameStatus, PoolStatus, State, TargetStatus};
+pub use target::{Target, TargetId};

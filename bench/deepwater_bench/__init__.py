@@ -1,0 +1,15 @@
+"""Side-by-side measurements of Deepwater and its peers as reverse proxies.
+
+    main      command line and the order of a run
+    tools     what must be installed or built first
+    process   children: started pinned, ended by process id
+    peers     nginx, HAProxy, Deepwater, each behind the same face
+    origin    the application behind them, which also counts the requests
+    cases     the table of what is measured
+    load      wrk, h2load and pace: command line in, latency out
+    cpu       processor time and resident memory as the system counts them
+    measure   one round of each kind of measurement
+    goals     what Deepwater promises, checked against a record
+    report    tables for the terminal and for Markdown
+    record    the JSON record of a run
+"""

@@ -1,0 +1,185 @@
+"""One measurement of each kind. Everything here runs once; rounds and medians are made elsewhere."""
+
+import select
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import load
+from .cpu import core_time, cpu_ns, resident_bytes, tree
+from .origin import Origin
+from .process import Children, Failure, Ports
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Cores:
+    proxy: int
+    load: int
+    origin: int
+
+
+@dataclass
+class Setting:
+    """What all measurements of a run share."""
+
+    directory: Path
+    children: Children
+    cores: Cores
+    cpu_source: str
+    pace: Path | None
+    seconds: float
+    warmup: float
+    ports: Ports = field(default_factory=Ports)
+    values: dict = field(default_factory=dict)
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class _Sample:
+    at: float
+    requests: int
+    cpu: int
+    core: object
+
+    @classmethod
+    def take(cls, setting, pids):
+        requests = setting.origin.requests()
+        cpu = cpu_ns(pids, setting.cpu_source)
+        return cls(time.monotonic(), requests, cpu, core_time(setting.cores.proxy))
+
+
+def under_load(setting, target, generator):
+    """Drives `target` (a peer, or the origin itself) and returns the figures of the middle of the run.
+
+    Processor time and requests are both read at the two ends of one window, after the connections are
+    made and the generator has warmed up: requests from the origin's counter, so that no figure rests
+    on what the load generator believes.
+    """
+    total = setting.warmup + setting.seconds
+    output = setting.directory / "load.out"
+    with output.open("wb") as stdout:
+        command = generator.command(total, setting.directory)
+        driver = setting.children.start("load", command, setting.cores.load, stdout=stdout)
+    pids = tree(target.child.pid)
+    time.sleep(setting.warmup)
+    first = _Sample.take(setting, pids)
+    time.sleep(setting.seconds)
+    last = _Sample.take(setting, pids)
+    status = driver.process.wait(total + 30)
+    setting.children.stop(driver)
+    if status != 0:
+        raise Failure(f"the load on {target.name} ended with status {status}:\n{driver.words()}")
+    if target.child.process.poll() is not None:
+        raise Failure(f"{target.name} ended under load:\n{target.child.words()}")
+    seen = generator.outcome(output.read_text(), setting.directory, setting.warmup)
+
+    elapsed, requests, cpu = last.at - first.at, last.requests - first.requests, last.cpu - first.cpu
+    if requests <= 0:
+        raise Failure(f"{target.name} passed no request to the origin in {elapsed:.1f} s")
+    window = elapsed * 1e9
+    return {
+        "cpu_us": cpu / 1e3 / requests,
+        "rps": requests / elapsed,
+        "p50_us": seen.p50_us,
+        "p99_us": seen.p99_us,
+        "errors": seen.errors,
+        "core_share": cpu / window,
+        "foreign_share": max(0.0, (last.core.busy - first.core.busy - cpu) / window),
+        "stolen_share": (last.core.stolen - first.core.stolen) / window,
+    }
+
+
+def saturated(setting, target, case):
+    """As fast as the case's connections go."""
+    return under_load(setting, target, load.saturating(case, target.port(case.protocol)))
+
+
+def paced(setting, target, case, rate):
+    """At `rate` requests per second, the same for every target."""
+    generator = load.Pace(setting.pace, case, target.port("h1"), rate, setting.warmup, setting.seconds)
+    return under_load(setting, target, generator)
+
+
+def idle(setting, peer, connections):
+    """Resident memory of a fresh proxy, bare and with idle connections that each made one request."""
+    before = resident_bytes(peer.child.pid)
+    request = f"GET /api/1k HTTP/1.1\r\nHost: 127.0.0.1:{peer.port('h1')}\r\n\r\n".encode()
+    clients = []
+    try:
+        for number in range(connections):
+            # Several source addresses: one alone has fewer ports than a large test needs.
+            source = f"127.0.0.{2 + number % 8}"
+            client = socket.create_connection(("127.0.0.1", peer.port("h1")), 5, (source, 0))
+            clients.append(client)
+            client.sendall(request)
+            _read_answer(client, peer)
+        time.sleep(1.0)
+        after = resident_bytes(peer.child.pid)
+        open_still = connections - _closed(clients)
+    finally:
+        for client in clients:
+            client.close()
+    return {
+        "connections": connections,
+        "open_after": open_still,
+        "before_mib": before / MIB,
+        "after_mib": after / MIB,
+        "kib_per_connection": (after - before) / 1024 / connections,
+    }
+
+
+def _read_answer(client, peer):
+    answer = b""
+    while True:
+        piece = client.recv(65536)
+        if not piece:
+            raise Failure(f"{peer.name} closed an idle test's connection early")
+        answer += piece
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if end and len(body) >= 1024:
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise Failure(f"{peer.name} answers the idle test with {head.splitlines()[0]!r}")
+            return
+
+
+def _closed(clients):
+    """How many the proxy closed: nothing was asked, so a readable socket holds an end of file."""
+    poll = select.poll()
+    for client in clients:
+        poll.register(client, select.POLLIN)
+    return len(poll.poll(0))
+
+
+def churn(setting, peer, case, seconds):
+    """Resident memory over `seconds` of connections that carry one request each.
+
+    Growth counts from a fifth of the way in, when pools and caches have their size, to the end.
+    """
+    before = resident_bytes(peer.child.pid)
+    generator = load.Wrk(case, peer.port("h1"), headers=("Connection: close",))
+    output = setting.directory / "load.out"
+    with output.open("wb") as stdout:
+        command = generator.command(seconds, setting.directory)
+        driver = setting.children.start("load", command, setting.cores.load, stdout=stdout)
+    began, first = time.monotonic(), setting.origin.requests()
+    samples = []
+    while driver.process.poll() is None:
+        samples.append((time.monotonic() - began, resident_bytes(peer.child.pid)))
+        time.sleep(min(5.0, seconds / 50))
+    requests = setting.origin.requests() - first
+    setting.children.stop(driver)
+    settled = next(size for at, size in samples if at >= seconds / 5)
+    last = samples[-1][1]
+    return {
+        "seconds": seconds,
+        "connections": requests,
+        "errors": generator.outcome(output.read_text(), setting.directory, 0).errors,
+        "before_mib": before / MIB,
+        "settled_mib": settled / MIB,
+        "after_mib": last / MIB,
+        "growth_mib": (last - settled) / MIB,
+        "growth_share": (last - settled) / settled,
+    }

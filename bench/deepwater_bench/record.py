@@ -1,0 +1,117 @@
+"""The JSON record of a run: everything needed to read its figures a year later."""
+
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+from pathlib import Path
+
+from .cpu import SOURCES
+from .tools import BENCH, REPOSITORY, find
+
+SCHEMA = 1
+FIGURES = ("cpu_us", "rps", "p50_us", "p99_us", "core_share", "foreign_share", "stolen_share")
+
+
+def machine():
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    models = [line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("model name")]
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    return {
+        "cpu": models[0] if models else platform.processor() or "unknown",
+        "cores": os.cpu_count(),
+        "memory_gib": round(int(memory.split()[1]) / 1024 / 1024, 1),
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+def commit():
+    """The work tree's commit, marked when the tree holds more than that."""
+    try:
+        name = _git("rev-parse", "--short=12", "HEAD")
+        return name + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def begin(setting, peers):
+    """A record without figures yet."""
+    versions = {peer.name: peer.version() for peer in peers}
+    for tool, package in (("wrk", "wrk"), ("h2load", "nghttp2-client"), ("openssl", "openssl")):
+        if find(tool):
+            versions[tool] = _package_version(package)
+    return {
+        "schema": SCHEMA,
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": versions,
+        "cores": vars(setting.cores),
+        "cpu_time_from": SOURCES[setting.cpu_source],
+        "seconds": setting.seconds,
+        "warmup": setting.warmup,
+        "tls": {},
+        "cases": [],
+        "equal_load": [],
+        "idle": {},
+        "churn": {},
+    }
+
+
+def _package_version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else "unknown"
+
+
+def summarise(rounds):
+    """Medians of several rounds, with the samples they come from and how far those are apart."""
+    summary = {name: statistics.median(one[name] for one in rounds) for name in FIGURES}
+    cpu = [one["cpu_us"] for one in rounds]
+    summary["cpu_spread"] = (max(cpu) - min(cpu)) / summary["cpu_us"]
+    summary["errors"] = sum(one["errors"] for one in rounds)
+    summary["rounds"] = rounds
+    return summary
+
+
+def ratio(row, figure, over, under="deepwater"):
+    """Median of the ratios taken round by round: rounds of one number ran side by side in time."""
+    peers = row["peers"]
+    if over not in peers or under not in peers:
+        return None
+    pairs = zip(peers[under]["rounds"], peers[over]["rounds"])
+    ratios = [ours[figure] / theirs[figure] for ours, theirs in pairs if theirs[figure] > 0]
+    return statistics.median(ratios) if ratios else None
+
+
+def find_row(rows, **wanted):
+    """The first row of a record's list with these values."""
+    return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
+
+
+def errors(record):
+    """Failed requests of the whole run; figures of a run with failures are not to be published."""
+    rows = record["cases"] + record["equal_load"]
+    counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
+    return sum(counts) + sum(one["errors"] for one in record["churn"].values())
+
+
+def save(record, path=None):
+    """Writes the record; by default under bench/results, named after date and commit."""
+    if path is None:
+        stamp = record["date"][:19].replace(":", "").replace("-", "")
+        path = BENCH / "results" / f"{stamp}-{record['commit']}.json"
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def load(path):
+    return json.loads(Path(path).read_text())

@@ -1,0 +1,221 @@
+"""Tables of a record, for the terminal and for Markdown."""
+
+from .cases import PROTOCOLS
+from .goals import GOALS, SUBJECT, added_latency
+from .record import errors, ratio
+
+NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "deepwater": "Deepwater", "direct": "origin alone"}
+OTHERS = ("nginx", "haproxy")
+
+
+class Table:
+    """Rows of text; the first column leans left, the others right."""
+
+    def __init__(self, title, head):
+        self.title, self.rows = title, [head]
+
+    def add(self, *cells):
+        self.rows.append([str(cell) for cell in cells])
+
+    def text(self):
+        widths = [max(map(len, column)) for column in zip(*self.rows)]
+        lines = [f"\n{self.title}"]
+        for index, row in enumerate(self.rows):
+            cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+            lines.append("  " + "  ".join(cells).rstrip())
+            if index == 0:
+                lines.append("  " + "  ".join("-" * width for width in widths))
+        return "\n".join(lines)
+
+    def markdown(self):
+        head, *rows = self.rows
+        lines = [f"**{self.title}**", "", _bar(head), _bar(["---"] + ["--:"] * (len(head) - 1))]
+        return "\n".join(lines + [_bar(row) for row in rows])
+
+
+def _bar(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def _number(value, digits=1):
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def _times(value):
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _latency(us):
+    return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.0f} µs"
+
+
+def _names(rows):
+    """Peers that occur in these rows, in the order of a round."""
+    return list(dict.fromkeys(name for row in rows for name in row["peers"]))
+
+
+def _ratio_heads(names):
+    return [f"÷ {NAMES[other]}" for other in OTHERS if other in names and SUBJECT in names]
+
+
+def _ratios(row, names, figure):
+    return [_times(ratio(row, figure, other)) for other in OTHERS if other in names and SUBJECT in names]
+
+
+def cpu_table(record, spread=True):
+    names = [name for name in _names(record["cases"]) if name != "direct"]
+    table = Table("CPU per request, µs (lower is better)", ["case", *map(NAMES.get, names), *_ratio_heads(names)])
+    for row in record["cases"]:
+        cells = []
+        for name in names:
+            peer = row["peers"][name]
+            cells.append(_number(peer["cpu_us"]) + (f" ±{50 * peer['cpu_spread']:.0f}%" if spread else ""))
+        table.add(row["case"], *cells, *_ratios(row, names, "cpu_us"))
+    return table
+
+
+def throughput_table(record):
+    names = _names(record["cases"])
+    title = "Requests per second, and how busy the proxy's core was"
+    table = Table(title, ["case", *map(NAMES.get, names), *_ratio_heads(names)])
+    for row in record["cases"]:
+        cells = []
+        for name in names:
+            peer = row["peers"].get(name)
+            busy = f" @{peer['core_share']:.0%}" if peer and name != "direct" else ""
+            cells.append(_number(peer and peer["rps"], 0) + busy)
+        table.add(row["case"], *cells, *_ratios(row, names, "rps"))
+    return table
+
+
+def latency_table(record):
+    names = _names(record["cases"])
+    table = Table("Latency as fast as it goes, p50 / p99", ["case", *map(NAMES.get, names)])
+    for row in record["cases"]:
+        table.add(row["case"], *(_pair(row["peers"].get(name)) for name in names))
+    return table
+
+
+def _pair(peer):
+    return f"{_latency(peer['p50_us'])} / {_latency(peer['p99_us'])}" if peer else "–"
+
+
+def equal_load_table(record):
+    rows = record["equal_load"]
+    names = _names(rows)
+    title = "Equal load: p50 / p99 (added p50), CPU per request"
+    table = Table(title, ["requests per second", *map(NAMES.get, names), *(f"p99 {head}" for head in _ratio_heads(names))])
+    for row in rows:
+        cells = []
+        for name in names:
+            cell = _pair(row["peers"][name])
+            if name != "direct":
+                cell += f" (+{_number(added_latency(row, name), 0)}), {_number(row['peers'][name]['cpu_us'])} µs"
+            cells.append(cell)
+        table.add(f"{row['rate']:,.0f} ({row['share']:.0%})", *cells, *_ratios(row, names, "p99_us"))
+    return table
+
+
+def idle_table(record):
+    table = Table("Memory with idle connections", ["proxy", "connections", "before, MiB", "with them, MiB", "KiB each"])
+    for name, one in record["idle"].items():
+        open_after = f"{one['connections']:,}"
+        if one["open_after"] < one["connections"]:
+            open_after += f" ({one['open_after']:,} still open)"
+        table.add(NAMES[name], open_after, _number(one["before_mib"]), _number(one["after_mib"]), _number(one["kib_per_connection"]))
+    return table
+
+
+def churn_table(record):
+    head = ["proxy", "seconds", "connections", "before, MiB", "settled, MiB", "after, MiB", "growth"]
+    table = Table("Memory under churning connections", head)
+    for name, one in record["churn"].items():
+        figures = (one["before_mib"], one["settled_mib"], one["after_mib"])
+        growth = f"{one['growth_mib']:+.1f} MiB ({one['growth_share']:+.1%})"
+        table.add(NAMES[name], f"{one['seconds']:.0f}", f"{one['connections']:,}", *map(_number, figures), growth)
+    return table
+
+
+def goals_table(record):
+    table = Table("Goals", ["goal", "limit", "measured", "verdict"])
+    for goal in GOALS:
+        value, met = goal.verdict(record)
+        digits = 2 if goal.unit == "x" else 1
+        measured = "–" if value is None else f"{value:.{digits}f} {goal.unit}"
+        verdict = "not measured" if met is None else "met" if met else "MISSED"
+        table.add(goal.text, f"≤ {goal.limit:g} {goal.unit}", measured, verdict)
+    return table
+
+
+def _heading(record):
+    machine, versions = record["machine"], record["versions"]
+    proxies = [f"{NAMES[name]} {version}" for name, version in versions.items() if name in NAMES]
+    cores = record["cores"]
+    return [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['kernel']}",
+        f"{', '.join(proxies)}; commit {record['commit']}, {record['date']}",
+        f"proxy on core {cores['proxy']}, load on core {cores['load']}, origin on core {cores['origin']}; "
+        f"medians of rounds of {record['seconds']:g} s",
+        f"CPU time from {record['cpu_time_from']}",
+    ]
+
+
+def _tables(record):
+    if record["cases"]:
+        yield cpu_table(record)
+        yield throughput_table(record)
+        yield latency_table(record)
+    if record["equal_load"]:
+        yield equal_load_table(record)
+    if record["idle"]:
+        yield idle_table(record)
+    if record["churn"]:
+        yield churn_table(record)
+    if SUBJECT in record["versions"]:
+        yield goals_table(record)
+
+
+def text(record):
+    """The whole report for a terminal."""
+    lines = _heading(record)
+    lines += [f"TLS of {NAMES[name]}: {what}" for name, what in record["tls"].items()]
+    lines += [table.text() for table in _tables(record)]
+    lines += ["", *notes(record)]
+    return "\n".join(lines)
+
+
+def notes(record):
+    """What a reader should know before trusting the figures."""
+    found = []
+    failed = errors(record)
+    if failed:
+        found.append(f"! {failed} requests failed or a rate was not reached: these figures are not valid.")
+    disturbed = [
+        (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
+        for row in record["cases"]
+        for name, peer in row["peers"].items()
+        if name != "direct"
+    ]
+    worst = max(disturbed, default=(0, "", ""))
+    if worst[0] > 0.05:
+        found.append(
+            f"! Other programs or the hypervisor took up to {worst[0]:.0%} of the proxy's core "
+            f"({worst[1]}, {NAMES[worst[2]]}): throughput and latency suffer, CPU per request less so."
+        )
+    for protocol, name in PROTOCOLS.items():
+        if any(row["case"].startswith(f"{protocol}-") for row in record["cases"]):
+            found.append(f"{protocol}: {name}")
+    found.append("Where the proxy's core was not busy, the load's core set the throughput.")
+    return found
+
+
+def markdown(record):
+    """The tables for a README."""
+    parts = [cpu_table(record, spread=False)] if record["cases"] else []
+    parts += [throughput_table(record)] if record["cases"] else []
+    parts += [equal_load_table(record)] if record["equal_load"] else []
+    parts += [idle_table(record)] if record["idle"] else []
+    parts += [churn_table(record)] if record["churn"] else []
+    parts += [goals_table(record)] if SUBJECT in record["versions"] else []
+    heading = "\n".join(f"- {line}" for line in _heading(record))
+    return heading + "\n\n" + "\n\n".join(part.markdown() for part in parts) + "\n"

@@ -1,0 +1,76 @@
+//! Moving a body from a reader to a writer, at the pace of the slower one.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use crate::io::Deadline;
+
+use super::{BodyError, BodyRead, BodyWrite, Frame};
+
+/// Which side broke a relay off.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// Reading failed.
+    #[error("reading the body: {0}")]
+    Read(BodyError),
+    /// Writing failed.
+    #[error("writing the body: {0}")]
+    Write(BodyError),
+}
+
+/// Moves the whole body, trailers included. Holds at most what is in the two buffers; flushes whenever nothing
+/// more is at hand, so that streams are not delayed. Each byte moved puts the deadline off by `stall`.
+///
+/// # Errors
+/// When either side breaks off. Exceeding the deadline is for the caller to watch.
+pub async fn relay(
+    reader: &mut (impl BodyRead + ?Sized),
+    writer: &mut (impl BodyWrite + ?Sized),
+    deadline: &Deadline,
+    stall: Duration,
+    moved_bytes: &Cell<u64>,
+) -> Result<(), RelayError> {
+    let mut over = false;
+    poll_fn(|cx| {
+        let mut progress = false;
+        loop {
+            if over {
+                return writer.poll_end(cx, reader.trailers()).map_err(RelayError::Write);
+            }
+            if reader.data().is_empty() {
+                match reader.poll_frame(cx) {
+                    Poll::Ready(Ok(Frame::Data)) => {}
+                    Poll::Ready(Ok(Frame::End)) => {
+                        over = true;
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(RelayError::Read(error))),
+                    Poll::Pending => {
+                        if progress {
+                            deadline.set(stall);
+                        }
+                        ready!(writer.poll_flush(cx)).map_err(RelayError::Write)?;
+                        return Poll::Pending;
+                    }
+                }
+            }
+            let last = reader.ends_with_data();
+            let taken = match writer.poll_data(cx, reader.data(), last) {
+                Poll::Ready(taken) => taken.map_err(RelayError::Write)?,
+                Poll::Pending => {
+                    if progress {
+                        deadline.set(stall);
+                    }
+                    return Poll::Pending;
+                }
+            };
+            over = last && taken == reader.data().len();
+            reader.consume(taken);
+            moved_bytes.set(moved_bytes.get() + taken as u64);
+            progress = true;
+        }
+    })
+    .await
+}

@@ -1,0 +1,121 @@
+//! What a user may write under `[edge]` and `[pools]`. Types that were typed; [`crate::plan`] makes them valid.
+
+mod listen;
+mod pool;
+mod route;
+
+use std::collections::BTreeMap;
+
+use deepwater_core::config::{Duration, Size};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use listen::{Certificate, Certificates, Listen, ListenProtocol, TlsVersion};
+pub use pool::{
+    HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite, Sticky,
+    TargetEntry, TargetTable,
+};
+pub use route::{Files, HeaderEdits, Match, Redirect, Respond, Route};
+
+/// The pools by name: `[pools.<name>]`.
+pub type Pools = BTreeMap<String, Pool>;
+
+/// The HTTP and TCP edge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Threads that serve; each has its own connections and shares nothing. 0 means one per core.
+    pub workers: usize,
+    /// Client connections open at once, over all listeners; further ones wait in the system's accept queue.
+    pub max_connections: usize,
+    /// Networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-*` fields are believed and extended. Those of
+    /// any other peer are dropped.
+    pub trusted_proxies: Vec<String>,
+    /// Largest request head, and largest response head, in bytes. A request beyond it gets 431.
+    pub max_header_size: Size,
+    /// How long a stopping process lets requests under way finish.
+    pub drain_timeout: Duration,
+    /// Deadlines for clients.
+    pub timeouts: ClientTimeouts,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// Where to accept connections.
+    pub listen: Vec<Listen>,
+    /// Where requests go; the first match wins.
+    pub route: Vec<Route>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            max_connections: 65_536,
+            trusted_proxies: Vec::new(),
+            max_header_size: Size::from_kib(64),
+            drain_timeout: Duration::from_secs(30),
+            timeouts: ClientTimeouts::default(),
+            access_log: AccessLog::default(),
+            listen: Vec::new(),
+            route: Vec::new(),
+        }
+    }
+}
+
+/// Deadlines for what a client does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientTimeouts {
+    /// From the first byte of a request head (or the connection's start) to its last; then 408.
+    pub header: Duration,
+    /// Between two reads of a request body, or two writes of a response, without any progress.
+    pub body: Duration,
+    /// Between two requests on a kept connection.
+    pub idle: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// Silence in both directions of an upgraded (WebSocket) or tunnelled connection.
+    pub tunnel: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
+            tunnel: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// The form of an access log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLogFormat {
+    /// No access log.
+    #[default]
+    Off,
+    /// One JSON object a line.
+    Json,
+    /// The combined format of Apache and nginx.
+    Combined,
+}
+
+/// One line per request, written by a thread of its own that never holds a request up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessLog {
+    /// The form of a line, or `off`.
+    pub format: AccessLogFormat,
+    /// `stdout`, or a file that is appended to (and opened anew when it was rotated away).
+    pub path: String,
+    /// The share of requests logged, 0 to 1. Answers of 500 and above are always logged.
+    pub sample: f64,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { format: AccessLogFormat::Off, path: "stdout".into(), sample: 1.0 }
+    }
+}

@@ -1,0 +1,108 @@
+//! `[[edge.listen]]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One address to accept connections on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Address and port: `0.0.0.0:8080`, `[::]:443`.
+    pub address: String,
+    /// What is spoken: HTTP, or any bytes over TCP.
+    #[serde(default)]
+    pub protocol: ListenProtocol,
+    /// Serve TLS with this certificate, or with several chosen by the name the client asks for (SNI). A changed
+    /// file is taken up without a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Certificates>,
+    /// The lowest TLS version accepted.
+    #[serde(default)]
+    pub tls_min: TlsVersion,
+    /// Speak HTTP/2 with clients that can.
+    #[serde(default = "yes")]
+    pub http2: bool,
+    /// Answer every request with a redirect to the same address under `https://` (308).
+    #[serde(default)]
+    pub redirect_https: bool,
+    /// Expect the PROXY protocol (v1 or v2) before the first byte. Only for listeners that nothing but your own
+    /// load balancer can reach: its word about the client's address is believed.
+    #[serde(default)]
+    pub proxy_protocol: bool,
+    /// The pool that `protocol = "tcp"` connects to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Listen {
+    /// A cleartext HTTP listener.
+    pub fn http(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            protocol: ListenProtocol::Http,
+            tls: None,
+            tls_min: TlsVersion::default(),
+            http2: true,
+            redirect_https: false,
+            proxy_protocol: false,
+            pool: None,
+        }
+    }
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListenProtocol {
+    /// HTTP/1.1 and HTTP/2.
+    #[default]
+    Http,
+    /// Bytes, passed to the listener's `pool`.
+    Tcp,
+}
+
+/// A TLS version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3 alone.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// A certificate chain and its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// PEM file with the certificate and the chain behind it. Relative to the configuration file.
+    pub cert: String,
+    /// PEM file with the private key. Relative to the configuration file.
+    pub key: String,
+}
+
+/// One certificate or several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Certificates {
+    /// One for every name.
+    One(Certificate),
+    /// Chosen by the server name the client sends; the first serves clients that send none.
+    Many(Vec<Certificate>),
+}
+
+impl Certificates {
+    /// All of them.
+    pub fn as_slice(&self) -> &[Certificate] {
+        match self {
+            Self::One(certificate) => std::slice::from_ref(certificate),
+            Self::Many(certificates) => certificates,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Deadlines that cost a store while all goes well.
+//!
+//! A connection has one timer. Moving its deadline later only notes the new time; the timer is set anew when it
+//! fires too early. So a busy connection touches the timer wheel once per timeout, not once per request.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The deadline passed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed")]
+pub struct Elapsed;
+
+/// A movable deadline, shared by everything one task does for a connection.
+#[derive(Debug, Default)]
+pub struct Deadline {
+    wanted: Cell<Option<Instant>>,
+    timer: RefCell<Option<Pin<Box<Sleep>>>>,
+}
+
+impl Deadline {
+    /// Asks for an end this far from now.
+    #[inline]
+    pub fn set(&self, within: Duration) {
+        self.wanted.set(Some(Instant::now() + within));
+    }
+
+    /// Asks for no end.
+    pub fn clear(&self) {
+        self.wanted.set(None);
+    }
+
+    /// Runs the future until the deadline, wherever that moves meanwhile.
+    ///
+    /// # Errors
+    /// When the deadline passes first.
+    pub async fn guard<T>(&self, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            self.poll_elapsed(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    /// Ready once the deadline has passed.
+    #[inline]
+    pub fn poll_elapsed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(wanted) = self.wanted.get() else { return Poll::Pending };
+        let mut timer = self.timer.borrow_mut();
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(wanted)));
+        if timer.deadline() > wanted {
+            timer.as_mut().reset(wanted);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= wanted {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(wanted);
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_moves_both_ways() {
+        let deadline = Deadline::default();
+        let start = Instant::now();
+        deadline.set(Duration::from_secs(5));
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            deadline.set(Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            deadline.set(Duration::from_secs(1));
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(deadline.guard(late).await, Err(Elapsed));
+        assert_eq!(start.elapsed().as_secs(), 34);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_deadline_never_ends() {
+        let deadline = Deadline::default();
+        deadline.set(Duration::from_secs(1));
+        deadline.clear();
+        let slow = tokio::time::sleep(Duration::from_secs(3_600));
+        assert_eq!(deadline.guard(slow).await, Ok(()));
+    }
+}

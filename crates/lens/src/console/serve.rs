@@ -1,0 +1,95 @@
+//! Connections and their limits.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deepwater_core::Shutdown;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::app::App;
+
+/// Open connections; the next one waits in the kernel's backlog.
+const CONNECTIONS: usize = 256;
+/// Longest wait for a request's header, the idle time before it included.
+const HEADER_DEADLINE: Duration = Duration::from_secs(20);
+/// Longest time a client may leave what was sent unread (`TCP_USER_TIMEOUT`, RFC 5482).
+const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
+/// How long calls under way may take once the console closes.
+const GRACE: Duration = Duration::from_secs(1);
+/// Pause after a failed accept, which means that the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The listening socket and what it serves.
+pub(super) struct Server {
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    pub(super) fn new(listener: TcpListener, app: Arc<App>, shutdown: Shutdown) -> Self {
+        Self { listener, app, shutdown }
+    }
+
+    /// Serves until the process has drained or `close` says so (its sender dropped counts too).
+    pub(super) async fn run(self, mut close: watch::Receiver<bool>) {
+        let ending = watch::Sender::new(false);
+        let mut connections = JoinSet::new();
+        {
+            let mut drained = pin!(self.shutdown.drained());
+            let mut closed = pin!(close.wait_for(|close| *close));
+            loop {
+                tokio::select! {
+                    () = &mut drained => break,
+                    _ = &mut closed => break,
+                    Some(_) = connections.join_next() => {}
+                    accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                        Ok((stream, peer)) => {
+                            connections.spawn(connection(stream, peer, Arc::clone(&self.app), ending.subscribe()));
+                        }
+                        Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                    },
+                }
+            }
+        }
+        drop(self.listener);
+        ending.send_replace(true);
+        let all_ended = async { while connections.join_next().await.is_some() {} };
+        // Those still open after the grace are cut when the set is dropped.
+        let _ = tokio::time::timeout(GRACE, all_ended).await;
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, app: Arc<App>, mut ending: watch::Receiver<bool>) {
+    let _open = app.measure().connection();
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE));
+    let service = service_fn(|request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(app.answer(request, peer).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_DEADLINE)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    tokio::select! {
+        // How a connection ends is the client's business.
+        _ = connection.as_mut() => return,
+        _ = ending.wait_for(|ending| *ending) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}

@@ -1,0 +1,246 @@
+//! What a target is doing right now: the few numbers every core writes.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Time constant of the latency estimate: a past observation has lost 63 % of its say after this.
+const DECAY_NS: f64 = 10e9;
+/// Idle for less than this, an estimate has not visibly decayed; the exponential is spared.
+const FRESH_NS: u64 = 100_000_000;
+/// Where the number of observations starts in a window's packed sum.
+const COUNT_SHIFT: u32 = 40;
+
+/// Counters of one target, in one cache line of their own. All are independent, so all are relaxed.
+///
+/// Times are nanoseconds since the pool's epoch.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Load {
+    in_flight: AtomicU32,
+    consecutive_failures: AtomicU32,
+    /// Bits of an `f64`, nanoseconds; 0 while nothing was observed. Estimate and time are two atomics: a
+    /// race between cores loses an observation or misjudges its age once, which the next one mends.
+    estimate: AtomicU64,
+    estimated_at: AtomicU64,
+    picked_at: AtomicU64,
+    /// Sum of `log2` of the latencies since the last sweep, and how many: see [`Window`].
+    window: AtomicU64,
+    successes: AtomicU64,
+    failures: AtomicU64,
+    cancelled: AtomicU64,
+}
+
+/// Latencies of the successes between two sweeps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Window {
+    /// How many there were.
+    pub(crate) count: u64,
+    /// Their geometric mean, nanoseconds: one slow page among many fast ones hardly moves it.
+    pub(crate) geometric_mean: f64,
+}
+
+impl Load {
+    #[inline]
+    pub(crate) fn begin(&self, now: u64) {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.picked_at.store(now, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// Requests under way.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// When it was last chosen.
+    #[inline]
+    pub(crate) fn picked_at(&self) -> u64 {
+        self.picked_at.load(Relaxed)
+    }
+
+    pub(crate) fn succeed(&self, now: u64, latency: Duration) {
+        self.successes.fetch_add(1, Relaxed);
+        if self.consecutive_failures.load(Relaxed) != 0 {
+            self.consecutive_failures.store(0, Relaxed);
+        }
+        let nanos = nanos(latency);
+        self.window.fetch_add((1 << COUNT_SHIFT) | log2(nanos), Relaxed);
+        self.observe(now, nanos as f64);
+    }
+
+    /// Counts a failure and returns how many there were in a row. Failing fast is not being fast: the
+    /// latency only counts where it is worse than the estimate.
+    pub(crate) fn fail(&self, now: u64, latency: Duration) -> u32 {
+        self.failures.fetch_add(1, Relaxed);
+        self.observe_at_least(now, latency);
+        self.consecutive_failures.fetch_add(1, Relaxed).wrapping_add(1)
+    }
+
+    /// Counts a request nobody waited for any longer: the answer would have taken at least that long.
+    pub(crate) fn cancel(&self, now: u64, waited: Duration) {
+        self.cancelled.fetch_add(1, Relaxed);
+        self.observe_at_least(now, waited);
+    }
+
+    /// Peak EWMA: jumps up to a worse latency at once, comes down with the time constant (Finagle's
+    /// `PeakEwma`).
+    fn observe(&self, now: u64, sample: f64) {
+        let old = f64::from_bits(self.estimate.load(Relaxed));
+        let new = if sample > old {
+            sample
+        } else {
+            let elapsed = now.saturating_sub(self.estimated_at.load(Relaxed));
+            let keep = (-(elapsed as f64) / DECAY_NS).exp();
+            old * keep + sample * (1.0 - keep)
+        };
+        self.estimate.store(new.to_bits(), Relaxed);
+        self.estimated_at.fetch_max(now, Relaxed);
+    }
+
+    fn observe_at_least(&self, now: u64, latency: Duration) {
+        let sample = nanos(latency) as f64;
+        if sample > f64::from_bits(self.estimate.load(Relaxed)) {
+            self.observe(now, sample);
+        }
+    }
+
+    /// The latency estimate as last observed, nanoseconds; `None` while there is none.
+    #[inline]
+    pub(crate) fn estimate(&self) -> Option<f64> {
+        let estimate = f64::from_bits(self.estimate.load(Relaxed));
+        (estimate > 0.0).then_some(estimate)
+    }
+
+    /// The estimate as of now: without observations it drifts towards the fastest peer's, and where there
+    /// never was one it is the fastest peer's.
+    #[inline]
+    pub(crate) fn estimate_among(&self, now: u64, fastest: f64) -> f64 {
+        let Some(estimate) = self.estimate() else { return fastest };
+        let idle = now.saturating_sub(self.estimated_at.load(Relaxed));
+        if idle < FRESH_NS || estimate <= fastest {
+            return estimate;
+        }
+        fastest + (estimate - fastest) * (-(idle as f64) / DECAY_NS).exp()
+    }
+
+    /// Forgets what a target that was away was like before.
+    pub(crate) fn forget(&self) {
+        self.estimate.store(0, Relaxed);
+        self.window.store(0, Relaxed);
+        self.consecutive_failures.store(0, Relaxed);
+    }
+
+    /// Takes the observations since the last call.
+    pub(crate) fn take_window(&self) -> Option<Window> {
+        let packed = self.window.swap(0, Relaxed);
+        let (count, sum) = (packed >> COUNT_SHIFT, packed & ((1 << COUNT_SHIFT) - 1));
+        let mean_of_logs = sum as f64 / LOG_SCALE / count as f64;
+        (count > 0).then(|| Window { count, geometric_mean: mean_of_logs.exp2() })
+    }
+
+    pub(crate) fn consecutive_failures(&self) -> u32 {
+        self.consecutive_failures.load(Relaxed)
+    }
+
+    pub(crate) fn successes(&self) -> u64 {
+        self.successes.load(Relaxed)
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    pub(crate) fn cancelled(&self) -> u64 {
+        self.cancelled.load(Relaxed)
+    }
+}
+
+/// At least one, because 0 stands for "no estimate"; over five centuries is five centuries.
+fn nanos(latency: Duration) -> u64 {
+    u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Fixed-point scale of [`log2`].
+const LOG_SCALE: f64 = 256.0;
+
+/// `log2` in 1/256, linear between powers of two (off by at most 0.09): at most 2^14, so that 2^24
+/// observations fit below the count.
+fn log2(value: u64) -> u64 {
+    let exponent = value.ilog2();
+    let fraction = if exponent >= 8 { value >> (exponent - 8) } else { value << (8 - exponent) } & 0xff;
+    (u64::from(exponent) << 8) | fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn the_estimate_jumps_up_and_comes_down_slowly() {
+        let load = Load::default();
+        assert_eq!(load.estimate(), None);
+        load.succeed(0, Duration::from_millis(10));
+        load.succeed(SECOND, Duration::from_millis(100));
+        assert_eq!(load.estimate(), Some(100e6));
+        load.succeed(11 * SECOND, Duration::from_millis(10));
+        let expected = 100e6 / std::f64::consts::E + 10e6 * (1.0 - 1.0 / std::f64::consts::E);
+        assert!((load.estimate().unwrap() - expected).abs() < 1.0);
+    }
+
+    #[test]
+    fn an_idle_estimate_drifts_towards_the_fastest_peer() {
+        let load = Load::default();
+        load.succeed(0, Duration::from_millis(100));
+        assert!(load.estimate_among(SECOND, 1e6) > 85e6);
+        assert!(load.estimate_among(60 * SECOND, 1e6) < 1.3e6);
+        assert!(load.estimate_among(60 * SECOND, 1e6) > 1e6);
+        load.forget();
+        assert!((load.estimate_among(60 * SECOND, 1e6) - 1e6).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn failing_fast_does_not_look_fast() {
+        let load = Load::default();
+        load.succeed(0, Duration::from_millis(50));
+        assert_eq!(load.fail(20 * SECOND, Duration::from_micros(1)), 1);
+        assert_eq!(load.estimate(), Some(50e6));
+        assert_eq!(load.fail(20 * SECOND, Duration::from_secs(2)), 2);
+        assert_eq!(load.estimate(), Some(2e9));
+        load.succeed(21 * SECOND, Duration::from_millis(50));
+        assert_eq!(load.consecutive_failures(), 0);
+    }
+
+    #[test]
+    fn a_window_is_robust_against_one_slow_page() {
+        let load = Load::default();
+        for _ in 0..19 {
+            load.succeed(0, Duration::from_millis(5));
+        }
+        load.succeed(0, Duration::from_secs(2));
+        let window = load.take_window().unwrap();
+        assert_eq!(window.count, 20);
+        assert!((6e6..8e6).contains(&window.geometric_mean), "{window:?}");
+        assert_eq!(load.take_window(), None);
+    }
+
+    #[test]
+    fn the_logarithm_is_close_and_monotone() {
+        let mut last = 0;
+        for shift in 0..63 {
+            for step in 0..16_u64 {
+                let value = (1_u64 << shift) + ((1_u64 << shift) >> 4) * step;
+                let log = log2(value);
+                assert!(log >= last, "{value}");
+                assert!((log as f64 / LOG_SCALE - (value as f64).log2()).abs() < 0.1, "{value}");
+                last = log;
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The shop's pages. Each is a function of data and works without JavaScript.
+
+mod cart;
+mod catalogue;
+mod layout;
+
+pub(crate) use cart::{cart, order_placed};
+pub(crate) use catalogue::{home, listing, product};
+pub(crate) use layout::message;

@@ -1,0 +1,146 @@
+//! The catalogue: pages and JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::SURROGATE_KEY;
+use crate::app::Shop;
+use crate::catalogue::{self, Category, Product, ProductId};
+use crate::clock::{rfc3339, unix_seconds};
+use crate::negotiation::prefers_json;
+use crate::pages;
+use crate::prices::{Euros, quote};
+use crate::problem::Problem;
+
+/// Catalogue answers are the same for everyone, and a price is never older than this many seconds.
+const FOR_EVERYONE: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=5");
+const TAGGED_CATALOGUE: (HeaderName, &str) = (SURROGATE_KEY, "catalogue");
+
+#[derive(Serialize)]
+struct ProductJson {
+    id: ProductId,
+    name: &'static str,
+    category: &'static str,
+    summary: &'static str,
+    price: Euros,
+    currency: &'static str,
+    price_since: String,
+    image: String,
+}
+
+impl ProductJson {
+    fn new(product: &Product, now: u64) -> Self {
+        let quote = quote(product, now);
+        Self {
+            id: product.id,
+            name: product.name,
+            category: product.category.slug(),
+            summary: product.summary,
+            price: quote.price,
+            currency: "EUR",
+            price_since: rfc3339(quote.since),
+            image: format!("/images/{}.svg", product.id),
+        }
+    }
+}
+
+/// What a listing can be narrowed to.
+#[derive(Deserialize)]
+pub(crate) struct Filter {
+    category: Option<String>,
+}
+
+impl Filter {
+    fn category(&self) -> Result<Option<Category>, Problem> {
+        let Some(slug) = &self.category else { return Ok(None) };
+        Category::from_slug(slug)
+            .map(Some)
+            .ok_or_else(|| Problem::not_found("There is no such category in the catalogue."))
+    }
+}
+
+/// `GET /`
+pub(crate) async fn home(State(shop): State<Arc<Shop>>) -> Response {
+    ([FOR_EVERYONE, TAGGED_CATALOGUE], pages::home(&shop.instance, unix_seconds())).into_response()
+}
+
+/// `GET /products`: a page, or JSON for those who prefer it.
+pub(crate) async fn listing(
+    State(shop): State<Arc<Shop>>,
+    Query(filter): Query<Filter>,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = if prefers_json(&headers) {
+        products_json(Query(filter)).await.into_response()
+    } else {
+        match filter.category() {
+            Ok(category) => {
+                let page = pages::listing(&shop.instance, category, unix_seconds());
+                ([FOR_EVERYONE, TAGGED_CATALOGUE], page).into_response()
+            }
+            Err(problem) => page_for(&shop, &problem),
+        }
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// `GET /products/{id}`
+pub(crate) async fn product_page(State(shop): State<Arc<Shop>>, Path(id): Path<String>) -> Response {
+    match find(&id) {
+        Ok(product) => {
+            let page = pages::product(&shop.instance, product, unix_seconds());
+            ([FOR_EVERYONE], tagged(product), page).into_response()
+        }
+        Err(problem) => page_for(&shop, &problem),
+    }
+}
+
+/// `GET /api/products`
+pub(crate) async fn products_json(Query(filter): Query<Filter>) -> Result<Response, Problem> {
+    let now = unix_seconds();
+    let products: Vec<_> = catalogue::list(filter.category()?).map(|p| ProductJson::new(p, now)).collect();
+    Ok(([FOR_EVERYONE, TAGGED_CATALOGUE], Json(products)).into_response())
+}
+
+/// `GET /api/products/{id}`
+pub(crate) async fn product_json(Path(id): Path<String>) -> Result<Response, Problem> {
+    let product = find(&id)?;
+    Ok(([FOR_EVERYONE], tagged(product), Json(ProductJson::new(product, unix_seconds()))).into_response())
+}
+
+/// Whatever the shop does not have.
+pub(crate) async fn not_found(State(shop): State<Arc<Shop>>, uri: Uri, headers: HeaderMap) -> Response {
+    let problem = Problem::not_found("There is nothing at this address.");
+    if uri.path().starts_with("/api/") || prefers_json(&headers) {
+        problem.into_response()
+    } else {
+        page_for(&shop, &problem)
+    }
+}
+
+/// The product an address names.
+pub(super) fn find(id: &str) -> Result<&'static Product, Problem> {
+    id.parse().ok().and_then(catalogue::find).ok_or_else(Problem::no_such_product)
+}
+
+/// A problem, shown to a person.
+pub(super) fn page_for(shop: &Shop, problem: &Problem) -> Response {
+    let title = match problem.status() {
+        StatusCode::NOT_FOUND => "Not on our shelves",
+        StatusCode::SERVICE_UNAVAILABLE => "The till has a queue",
+        _ => "That did not work",
+    };
+    let page = pages::message(&shop.instance, title, problem.detail());
+    (problem.status(), [(CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+fn tagged(product: &Product) -> [(HeaderName, String); 1] {
+    [(SURROGATE_KEY, format!("catalogue product:{}", product.id))]
+}

@@ -1,0 +1,65 @@
+//! The operator's controls under `/_demo/`: hidden from everyone else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::app::Shop;
+use crate::problem::{JsonBody, Problem};
+
+const TOKEN_HEADER: &str = "x-demo-token";
+
+#[derive(Deserialize)]
+pub(crate) struct Latency {
+    ms: u64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Switch {
+    value: bool,
+}
+
+/// `POST /_demo/slow`: adds latency to every request from now on; 0 takes it away.
+pub(crate) async fn slow(State(shop): State<Arc<Shop>>, JsonBody(latency): JsonBody<Latency>) -> StatusCode {
+    shop.controls.set_latency(Duration::from_millis(latency.ms));
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /_demo/unhealthy`: makes the health check fail, or pass again.
+pub(crate) async fn unhealthy(
+    State(shop): State<Arc<Shop>>,
+    JsonBody(switch): JsonBody<Switch>,
+) -> StatusCode {
+    shop.controls.set_unhealthy(switch.value);
+    StatusCode::NO_CONTENT
+}
+
+/// Lets callers of this machine through who know the token. To all others the controls do not exist.
+pub(crate) async fn guard(
+    State(shop): State<Arc<Shop>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let token = request.headers().get(TOKEN_HEADER).map(HeaderValue::as_bytes);
+    if shop.controls.admit(peer.ip(), token) {
+        next.run(request).await
+    } else {
+        Problem::not_found("There is nothing at this address.").into_response()
+    }
+}
+
+/// Makes a request wait as long as the operator said.
+pub(crate) async fn inflict_latency(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
+    let latency = shop.controls.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    next.run(request).await
+}
