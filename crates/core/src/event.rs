@@ -192,7 +192,9 @@ impl Events {
     pub fn render(&self, out: &mut String) {
         use std::fmt::Write as _;
         let state = self.state();
-        out.push_str("# HELP deepwater_events_total Events by kind.\n# TYPE deepwater_events_total counter\n");
+        out.push_str(
+            "# HELP deepwater_events_total Events by kind.\n# TYPE deepwater_events_total counter\n",
+        );
         for (name, (level, count)) in &state.counts {
             let level = level.as_str();
             let _ = writeln!(out, "deepwater_events_total{{event=\"{name}\",level=\"{level}\"}} {count}");

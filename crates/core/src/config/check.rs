@@ -49,7 +49,7 @@ fn check_form(node: &Node, form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<F
             check_number(integer.map_or(f64::INFINITY, |integer| integer as f64), form, path, faults);
         }
         Value::Float(number) => check_number(*number, form, path, faults),
-        Value::Boolean(_) | Value::Date => {}
+        Value::Boolean | Value::Date => {}
         Value::Array(items) => check_array(items, form, path, faults),
         Value::Table(entries) => check_table(entries, form, path, faults),
     }
@@ -97,13 +97,15 @@ fn check_variants(
         };
         match entries.get(tag).map(|entry| &entry.value) {
             None => faults.push(missing()),
-            Some(Value::String(text)) => {
-                match forms.iter().zip(&values).find(|(_, value)| *value == text) {
-                    Some((form, _)) => check_table(entries, form, path, faults),
-                    None => faults.push(unknown_value(text, &values, None, &path.key(tag))),
-                }
-            }
-            Some(_) => check_table(entries, forms[0], path, faults),
+            Some(Value::String(text)) => match forms.iter().zip(&values).find(|(_, value)| *value == text) {
+                Some((form, _)) => check_table(entries, form, path, faults),
+                None => faults.push(unknown_value(text, &values, None, &path.key(tag))),
+            },
+            Some(other) => faults.push(Fault {
+                path: path.key(tag),
+                what: format!("expected {}, found {}", one_of(&values), other.kind()),
+                fix: None,
+            }),
         }
     } else if let Some(keys) = variant_keys(forms) {
         let present: Vec<&str> = keys.iter().copied().filter(|key| entries.contains_key(*key)).collect();
@@ -166,7 +168,8 @@ fn check_string(text: &str, form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<
     let (least, greatest) = form.lengths("minLength", "maxLength");
     let length = text.chars().count() as u64;
     if length < least || length > greatest {
-        let what = if length == 0 { "must not be empty".to_owned() } else { span("characters", least, greatest) };
+        let what =
+            if length == 0 { "must not be empty".to_owned() } else { span("characters", least, greatest) };
         faults.push(Fault { path: path.clone(), what, fix: None });
     }
 }
@@ -203,12 +206,7 @@ fn check_array(items: &[Node], form: &Schema<'_>, path: &KeyPath, faults: &mut V
     }
 }
 
-fn check_table(
-    entries: &BTreeMap<String, Node>,
-    form: &Schema<'_>,
-    path: &KeyPath,
-    faults: &mut Vec<Fault>,
-) {
+fn check_table(entries: &BTreeMap<String, Node>, form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<Fault>) {
     let properties = form.properties();
     let any = form.entries();
     for (key, entry) in entries {
@@ -243,7 +241,7 @@ fn unknown_key(key: &str, known: &[&str], path: &KeyPath) -> Fault {
 }
 
 fn unknown_value(text: &str, known: &[&str], noun: Option<&str>, path: &KeyPath) -> Fault {
-    let noun = noun.map_or_else(|| format!("value for {}", path.name()), str::to_lowercase);
+    let noun = noun.map_or_else(|| "value".to_owned(), str::to_lowercase);
     let what = format!("unknown {noun} `{text}`; known: {}", quoted_list(known));
     let fix = nearest(text, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
     Fault { path: path.clone(), what, fix }

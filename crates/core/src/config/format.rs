@@ -113,7 +113,10 @@ const fn address<T: FromStr>(
         about: "",
         examples,
         pattern: None,
-        check: |text| text.parse::<T>().map(drop).map_err(|_| ParseError::new(format!("`{text}` is not one"))),
+        check: |text| match text.parse::<T>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ParseError::new(format!("`{text}` is not an IP address of the kind expected"))),
+        },
         from_integer: |_| None,
     }
 }

@@ -11,20 +11,37 @@ pub(super) struct Table<'s> {
     pub(super) path: String,
     /// Whether there may be several: `[[edge.listen]]`.
     pub(super) list: bool,
-    /// What tells it from the other tables at the same place, e.g. `type = "file"`.
-    pub(super) variant: Option<String>,
+    /// What tells it from the other tables at the same place.
+    pub(super) variant: Option<Variant<'s>>,
     /// What the doc comments say about it, one a paragraph.
     pub(super) descriptions: Vec<&'s str>,
     pub(super) keys: Vec<Key<'s>>,
 }
 
+/// One of several forms a table may take.
+pub(super) struct Variant<'s> {
+    /// How it is recognised, e.g. `type = "file"`.
+    pub(super) label: String,
+    /// Its own doc comment.
+    pub(super) description: Option<&'s str>,
+}
+
 /// One key of a table.
 pub(super) struct Key<'s> {
     pub(super) name: &'s str,
-    pub(super) required: bool,
+    pub(super) presence: Presence,
     /// The key's own doc comment, not that of its type.
     pub(super) description: Option<&'s str>,
     pub(super) schema: Schema<'s>,
+}
+
+/// Whether a key may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Required,
+    /// It or another one of the table, and only one.
+    OneOf,
+    Optional,
 }
 
 impl Table<'_> {
@@ -74,10 +91,12 @@ impl<'s> Walk<'s> {
         let structs: Vec<&Schema<'s>> = forms.iter().filter(|form| !form.properties().is_empty()).collect();
         let within = |path: String, list| Place { path, list, descriptions: place.descriptions.clone() };
         let first = self.tables.len();
-        self.add(&structs, &place);
-        for children in self.children(first) {
-            let path = join(&place.path, children.0);
-            self.visit(&children.1, Place { path, list: false, descriptions: Vec::new() });
+        if !structs.is_empty() {
+            self.add(&structs, &place);
+        }
+        for (key, schema) in self.keys_from(first) {
+            let path = join(&place.path, key);
+            self.visit(&schema, Place { path, list: false, descriptions: Vec::new() });
         }
         for form in &forms {
             if let Some(item) = form.item(0) {
@@ -91,48 +110,42 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// The keys of the tables from `first` on, each name once.
-    fn children(&self, first: usize) -> Vec<(&'s str, Schema<'s>)> {
-        let keys = self.tables[first..].iter().flat_map(|table| &table.keys);
-        keys.map(|key| (key.name, key.schema.clone())).collect()
+    /// The keys of the tables from position `first` on; one that several variants share only once.
+    fn keys_from(&self, first: usize) -> Vec<(&'s str, Schema<'s>)> {
+        let mut keys: Vec<(&str, Schema<'s>)> = Vec::new();
+        for key in self.tables[first..].iter().flat_map(|table| &table.keys) {
+            if !keys.iter().any(|(name, schema)| *name == key.name && *schema == key.schema) {
+                keys.push((key.name, key.schema.clone()));
+            }
+        }
+        keys
     }
 
     fn add(&mut self, forms: &[&Schema<'s>], place: &Place<'s>) {
-        let table = |variant, descriptions, keys| Table {
-            path: place.path.clone(),
-            list: place.list,
-            variant,
-            descriptions,
-            keys,
+        let mut push = |variant: Option<Variant<'s>>, keys: Vec<Key<'s>>| {
+            let (path, descriptions) = (place.path.clone(), place.descriptions.clone());
+            self.tables.push(Table { path, list: place.list, variant, descriptions, keys });
         };
-        match forms {
-            [] => {}
-            [form] => self.tables.push(table(None, place.descriptions.clone(), keys(form, None))),
-            forms => {
-                if let Some((tag, values)) = tag(forms) {
-                    for (form, value) in forms.iter().zip(values) {
-                        let variant = Some(format!("{tag} = \"{value}\""));
-                        let descriptions = form.own_description().into_iter().collect();
-                        self.tables.push(table(variant, descriptions, keys(form, Some(tag))));
-                    }
-                } else if variant_keys(forms).is_some() {
-                    // One key of several: one table with all of them says it best.
-                    let keys = forms.iter().flat_map(|form| {
-                        let described = |key: Key<'s>| Key {
-                            description: key.description.or_else(|| form.own_description()),
-                            ..key
-                        };
-                        keys(form, None).into_iter().map(described)
-                    });
-                    let variant = Some("exactly one of these keys".to_owned());
-                    self.tables.push(table(variant, place.descriptions.clone(), keys.collect()));
-                } else {
-                    for (position, form) in forms.iter().enumerate() {
-                        let variant = Some(format!("form {}", position + 1));
-                        let descriptions = form.own_description().into_iter().collect();
-                        self.tables.push(table(variant, descriptions, keys(form, None)));
-                    }
-                }
+        if let [form] = forms {
+            push(None, keys(form, None));
+        } else if let Some((tag, values)) = tag(forms) {
+            for (form, value) in forms.iter().zip(values) {
+                let label = format!("{tag} = \"{value}\"");
+                push(Some(Variant { label, description: form.own_description() }), keys(form, Some(tag)));
+            }
+        } else if variant_keys(forms).is_some() {
+            // One key of several: one table with all of them says it best.
+            push(
+                None,
+                forms
+                    .iter()
+                    .flat_map(|form| keys(form, None).into_iter().map(|key| one_of(key, form)))
+                    .collect(),
+            );
+        } else {
+            for (position, form) in forms.iter().enumerate() {
+                let label = format!("form {}", position + 1);
+                push(Some(Variant { label, description: form.own_description() }), keys(form, None));
             }
         }
     }
@@ -142,11 +155,16 @@ fn keys<'s>(form: &Schema<'s>, without: Option<&str>) -> Vec<Key<'s>> {
     let required = form.required();
     let key = |(name, schema): (&'s str, Schema<'s>)| Key {
         name,
-        required: required.contains(&name),
+        presence: if required.contains(&name) { Presence::Required } else { Presence::Optional },
         description: schema.own_description(),
         schema,
     };
     form.properties().into_iter().filter(|(name, _)| Some(*name) != without).map(key).collect()
+}
+
+/// The key that stands for a variant, whose doc comment is the variant's.
+fn one_of<'s>(key: Key<'s>, form: &Schema<'s>) -> Key<'s> {
+    Key { presence: Presence::OneOf, description: key.description.or_else(|| form.own_description()), ..key }
 }
 
 fn join(path: &str, key: &str) -> String {

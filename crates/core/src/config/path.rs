@@ -40,14 +40,6 @@ impl KeyPath {
     pub(super) fn steps(&self) -> &[Step] {
         &self.0
     }
-
-    /// The last key, without positions: what a person calls the value. Empty at the root.
-    pub(super) fn name(&self) -> &str {
-        let keys = self.0.iter().rev();
-        keys.filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None })
-            .next()
-            .unwrap_or_default()
-    }
 }
 
 impl fmt::Display for KeyPath {

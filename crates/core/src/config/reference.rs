@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::check::{examples, one_of};
 use super::format::FORMATS;
-use super::keys::{Key, Table, tables};
+use super::keys::{Key, Presence, Table, tables};
 use super::schema::Schema;
 
 /// A Markdown page with a section for each table of a [`super::json_schema`]: its keys, their types,
@@ -34,8 +34,13 @@ fn section(page: &mut String, table: &Table<'_>, tables: &[Table<'_>]) {
     if !table.path.is_empty() {
         line!(page, "## {}\n", heading(table));
     }
-    for description in &table.descriptions {
+    let variant = table.variant.as_ref().and_then(|variant| variant.description);
+    for description in table.descriptions.iter().copied().chain(variant) {
         line!(page, "{}\n", description.trim());
+    }
+    if table.keys.is_empty() {
+        line!(page, "It has no further keys.\n");
+        return;
     }
     line!(page, "| key | type | default | meaning |\n|---|---|---|---|");
     for key in &table.keys {
@@ -45,7 +50,7 @@ fn section(page: &mut String, table: &Table<'_>, tables: &[Table<'_>]) {
             "| `{}` | {} | {} | {} |",
             key.name,
             cell(&type_of(&key.schema, inner.first().copied())),
-            cell(&default_of(key, !inner.is_empty())),
+            cell(&default_of(key, inner.first().copied())),
             cell(key.description.unwrap_or_default()),
         );
     }
@@ -58,7 +63,7 @@ fn section(page: &mut String, table: &Table<'_>, tables: &[Table<'_>]) {
 fn heading(table: &Table<'_>) -> String {
     let header = table.header();
     match &table.variant {
-        Some(variant) => format!("`{header}` ({})", variant.replace('"', "")),
+        Some(variant) => format!("`{header}` with `{}`", variant.label),
         None => format!("`{header}`"),
     }
 }
@@ -111,7 +116,7 @@ fn kind_of(form: &Schema<'_>, inner: Option<&Table<'_>>) -> String {
         },
         Some("object") => match (inner, form.entries().filter(|_| form.properties().is_empty())) {
             (Some(inner), _) => format!("[table](#{})", anchor(inner)),
-            (None, Some(entry)) => format!("table of {}", type_of(&entry, None)),
+            (None, Some(entry)) => format!("table of names to {}", type_of(&entry, None)),
             (None, None) => "table".to_owned(),
         },
         Some(name) => name.to_owned(),
@@ -125,13 +130,17 @@ fn kind_of(form: &Schema<'_>, inner: Option<&Table<'_>>) -> String {
     }
 }
 
-fn default_of(key: &Key<'_>, has_section: bool) -> String {
-    match key.schema.default() {
-        _ if key.required => "required".to_owned(),
-        None | Some(Json::Null) => "none".to_owned(),
-        // Its own keys show their defaults.
-        Some(Json::Object(_)) if has_section => "see its table".to_owned(),
-        Some(default) => format!("`{}`", toml_value(default)),
+fn default_of(key: &Key<'_>, inner: Option<&Table<'_>>) -> String {
+    match (key.presence, key.schema.default()) {
+        (Presence::Required, _) => "required".to_owned(),
+        (Presence::OneOf, _) => "exactly one of these".to_owned(),
+        (Presence::Optional, None | Some(Json::Null)) => "none".to_owned(),
+        (Presence::Optional, Some(Json::Object(entries))) if entries.is_empty() => "none".to_owned(),
+        // Its own keys show their defaults, unless the default is one of several forms.
+        (Presence::Optional, Some(Json::Object(_))) if inner.is_some_and(|it| it.variant.is_none()) => {
+            "see its table".to_owned()
+        }
+        (Presence::Optional, Some(default)) => format!("`{}`", toml_value(default)),
     }
 }
 

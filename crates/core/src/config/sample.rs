@@ -231,19 +231,14 @@ impl Default for Cache {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "to", rename_all = "snake_case")]
 pub(super) enum Log {
     /// Nowhere.
+    #[default]
     Nothing,
     /// To a file.
     File(LogFile),
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

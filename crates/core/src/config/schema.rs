@@ -15,13 +15,13 @@ pub fn json_schema<T: JsonSchema>() -> Json {
 
 /// One place in a schema with all that applies to it: its own keywords first, then those of what it
 /// refers to (`$ref`, `allOf`, and an `anyOf` whose only other branch is `null`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Schema<'s> {
     root: &'s Json,
     layers: Vec<Layer<'s>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Layer<'s> {
     keywords: &'s Map<String, Json>,
     /// One of its `oneOf` or `anyOf` has been chosen and stands before it.
@@ -149,14 +149,15 @@ impl<'s> Schema<'s> {
             Value::String(_) => &["string"],
             Value::Integer(_) => &["integer", "number"],
             Value::Float(_) => &["number"],
-            Value::Boolean(_) => &["boolean"],
+            Value::Boolean => &["boolean"],
             Value::Date => &[],
             Value::Array(_) => &["array"],
             Value::Table(_) => &["object"],
         };
-        self.layers.iter().map(|layer| types(layer.keywords)).all(|types| {
-            types.is_empty() || types.iter().any(|name| names.contains(name))
-        })
+        self.layers
+            .iter()
+            .map(|layer| types(layer.keywords))
+            .all(|types| types.is_empty() || types.iter().any(|name| names.contains(name)))
     }
 
     /// The JSON type, where there is one. For a single form only.
@@ -189,7 +190,8 @@ impl<'s> Schema<'s> {
 
     /// What stands under the keys of a map.
     pub(super) fn entries(&self) -> Option<Self> {
-        let patterns = self.all("patternProperties").filter_map(|patterns| patterns.as_object()?.values().next());
+        let patterns =
+            self.all("patternProperties").filter_map(|patterns| patterns.as_object()?.values().next());
         let mut schemas = self.all("additionalProperties").chain(patterns);
         schemas.find(|schema| schema.as_bool() != Some(false)).map(|schema| self.other(schema))
     }

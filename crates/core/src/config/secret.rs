@@ -194,7 +194,8 @@ impl<'de> Deserialize<'de> for Secret {
             }
         }
 
-        deserializer.deserialize_str(Visitor)
+        // Asked for a string, serde_json would itself refuse a number, and quote it.
+        deserializer.deserialize_any(Visitor)
     }
 }
 

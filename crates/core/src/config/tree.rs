@@ -26,7 +26,7 @@ pub(super) enum Value {
     /// `None` when it does not fit 128 bits.
     Integer(Option<i128>),
     Float(f64),
-    Boolean(bool),
+    Boolean,
     Date,
     Array(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -39,7 +39,7 @@ impl Value {
             Self::String(_) => "a string",
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a number with a fraction",
-            Self::Boolean(_) => "a boolean",
+            Self::Boolean => "a boolean",
             Self::Date => "a date",
             Self::Array(_) => "a list",
             Self::Table(_) => "a table",
@@ -61,7 +61,7 @@ impl Node {
                 Value::Integer(i128::from_str_radix(integer.as_str(), integer.radix()).ok())
             }
             DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-            DeValue::Boolean(boolean) => Value::Boolean(boolean),
+            DeValue::Boolean(_) => Value::Boolean,
             DeValue::Datetime(_) => Value::Date,
             DeValue::Array(items) => {
                 Value::Array(items.into_iter().map(|item| Self::new(item.span().start, item)).collect())

@@ -80,11 +80,15 @@ fn fix(node: &Node, form: &Schema<'_>, path: &KeyPath) -> Option<String> {
             let meant = (form.format()?.from_integer)(integer)?;
             Some(format!("write \"{meant}\""))
         }
-        ("string", Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) if form.literals().is_empty() => {
+        ("string", Value::Integer(_) | Value::Float(_) | Value::Boolean) if form.literals().is_empty() => {
             Some("put it in quotes".to_owned())
         }
-        ("integer", Value::String(text)) if text.parse::<i64>().is_ok() => Some("remove the quotes".to_owned()),
-        ("number", Value::String(text)) if text.parse::<f64>().is_ok() => Some("remove the quotes".to_owned()),
+        ("integer", Value::String(text)) if text.parse::<i64>().is_ok() => {
+            Some("remove the quotes".to_owned())
+        }
+        ("number", Value::String(text)) if text.parse::<f64>().is_ok() => {
+            Some("remove the quotes".to_owned())
+        }
         ("boolean", Value::String(text)) if text.parse::<bool>().is_ok() => {
             Some("remove the quotes".to_owned())
         }

@@ -14,11 +14,7 @@ pub(in crate::config) fn secrets<'n>(node: &'n Node, schema: &Schema<'_>) -> Vec
 fn collect<'n>(node: &'n Node, schema: &Schema<'_>, found: &mut Vec<&'n str>) {
     for form in schema.forms().iter().filter(|form| form.accepts(&node.value)) {
         match &node.value {
-            Value::String(text) if !text.is_empty() => {
-                if form.format().is_some_and(|format| format.name == SECRET.name) {
-                    found.push(text);
-                }
-            }
+            Value::String(text) if !text.is_empty() && is_secret(form) => found.push(text),
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
                     if let Some(schema) = form.item(index) {
@@ -38,4 +34,8 @@ fn collect<'n>(node: &'n Node, schema: &Schema<'_>, found: &mut Vec<&'n str>) {
             _ => {}
         }
     }
+}
+
+fn is_secret(form: &Schema<'_>) -> bool {
+    form.format().is_some_and(|format| format.name == SECRET.name)
 }
