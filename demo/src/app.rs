@@ -48,7 +48,7 @@ impl Shop {
         })?;
         Ok(Self {
             accounts: Accounts::new(&options.jwt_secret),
-            artwork: Artwork::paint(),
+            artwork: Artwork::default(),
             carts: Carts::default(),
             controls: Controls::new(options.demo_token),
             database: Database::new(&options.instance),

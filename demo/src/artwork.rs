@@ -1,4 +1,4 @@
-//! The pictures of the shop, painted from product data when an instance starts.
+//! The pictures of the shop, painted from product data.
 //!
 //! The same product gives the same bytes on every instance, so entity tags agree across the fleet.
 
@@ -6,12 +6,13 @@ mod png;
 mod scene;
 mod svg;
 
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
 
-use crate::catalogue::{PRODUCTS, Product, ProductId};
+use crate::catalogue::{self, PRODUCTS, Product};
 use scene::Scene;
 
 /// When the pictures were last changed: 2026-03-01T08:00:00Z.
@@ -25,34 +26,27 @@ pub(crate) struct Picture {
     pub(crate) etag: String,
 }
 
-/// Every product's picture, in two formats.
+/// Every product's picture, in two formats, each painted when it is first asked for.
+#[derive(Default)]
 pub(crate) struct Artwork {
-    svg: Vec<Picture>,
-    png: Vec<Picture>,
+    svg: [OnceLock<Picture>; PRODUCTS.len()],
+    png: [OnceLock<Picture>; PRODUCTS.len()],
 }
 
 impl Artwork {
-    /// Paints all pictures: a few hundred kilobytes.
-    pub(crate) fn paint() -> Self {
-        let paint = |media_type, draw: fn(&Product, &Scene) -> Vec<u8>| {
-            PRODUCTS
-                .iter()
-                .map(|product| Picture::new(media_type, draw(product, &Scene::of(product))))
-                .collect()
-        };
-        Self { svg: paint("image/svg+xml", svg::draw), png: paint("image/png", png::draw) }
-    }
-
     /// The picture in a file named like `7.svg` or `7.png`.
     pub(crate) fn by_file_name(&self, name: &str) -> Option<&Picture> {
         let (stem, extension) = name.split_once('.')?;
-        let pictures = match extension {
-            "svg" => &self.svg,
-            "png" => &self.png,
-            _ => return None,
+        let product = catalogue::find(stem.parse().ok()?)?;
+        let paint = |media_type, draw: fn(&Product, &Scene) -> Vec<u8>| {
+            Picture::new(media_type, draw(product, &Scene::of(product)))
         };
-        let id: ProductId = stem.parse().ok()?;
-        pictures.get(usize::try_from(id).ok()?.checked_sub(1)?)
+        let position = product.position();
+        match extension {
+            "svg" => Some(self.svg[position].get_or_init(|| paint("image/svg+xml", svg::draw))),
+            "png" => Some(self.png[position].get_or_init(|| paint("image/png", png::draw))),
+            _ => None,
+        }
     }
 
     pub(crate) fn last_modified() -> SystemTime {
@@ -76,28 +70,34 @@ impl Picture {
 mod tests {
     use super::*;
 
+    fn names() -> impl Iterator<Item = String> {
+        PRODUCTS.iter().flat_map(|product| ["svg", "png"].map(|kind| format!("{}.{kind}", product.id)))
+    }
+
     #[test]
     fn every_product_has_its_own_pictures_of_a_sensible_size() {
-        let artwork = Artwork::paint();
+        let artwork = Artwork::default();
         let mut tags = std::collections::HashSet::new();
-        for picture in artwork.svg.iter().chain(&artwork.png) {
+        for name in names() {
+            let picture = artwork.by_file_name(&name).unwrap();
             let size = picture.bytes.len();
-            assert!((1_000..20_000).contains(&size), "{:?} of {size} bytes", picture.media_type);
+            assert!((1_000..20_000).contains(&size), "{name} of {size} bytes");
             assert!(tags.insert(picture.etag.clone()));
         }
-        assert_eq!(tags.len(), 2 * PRODUCTS.len());
     }
 
     #[test]
     fn instances_paint_alike() {
-        let tags =
-            |artwork: Artwork| artwork.svg.into_iter().chain(artwork.png).map(|p| p.etag).collect::<Vec<_>>();
-        assert_eq!(tags(Artwork::paint()), tags(Artwork::paint()));
+        let (here, there) = (Artwork::default(), Artwork::default());
+        for name in names() {
+            let tag = |artwork: &Artwork| artwork.by_file_name(&name).map(|picture| picture.etag.clone());
+            assert_eq!(tag(&here), tag(&there));
+        }
     }
 
     #[test]
     fn only_pictures_have_names() {
-        let artwork = Artwork::paint();
+        let artwork = Artwork::default();
         for absent in ["0.svg", "25.svg", "1.gif", "1", "svg", ".svg", "x.png", "1.svg.png"] {
             assert!(artwork.by_file_name(absent).is_none(), "{absent}");
         }

@@ -17,6 +17,13 @@ pub(crate) struct Product {
     pub(crate) list_price_cents: u32,
 }
 
+impl Product {
+    /// Where the product stands in the table; its number counts from 1.
+    pub(crate) fn position(&self) -> usize {
+        self.id as usize - 1
+    }
+}
+
 /// The shelves of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Category {

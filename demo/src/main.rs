@@ -43,7 +43,7 @@ async fn main() -> std::io::Result<()> {
     serve(listener, options, async {
         // Without a handler the default applies, and the process ends at once: no reason not to serve.
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     })
     .await

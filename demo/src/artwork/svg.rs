@@ -14,25 +14,26 @@ const CREST_POINTS: u32 = 32;
 pub(super) fn draw(product: &Product, scene: &Scene) -> Vec<u8> {
     let (sun_x, sun_y, sun_radius) = scene.sun;
     let point = |part: f64, whole: f64| format!("{:.1}", part * whole);
+    // Elements end in braces, not in a semicolon: XML, unlike HTML, has no void elements.
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 360" role="img" aria-label=(product.name) {
             defs {
                 linearGradient id="sky" x1="0" y1="0" x2="0" y2="1" {
-                    stop offset="0" stop-color=(scene.sky[0].hex());
-                    stop offset="1" stop-color=(scene.sky[1].hex());
+                    stop offset="0" stop-color=(scene.sky[0].hex()) {}
+                    stop offset="1" stop-color=(scene.sky[1].hex()) {}
                 }
                 radialGradient id="glow" {
-                    stop offset="0" stop-color="#fff" stop-opacity=".9";
-                    stop offset="1" stop-color="#fff" stop-opacity="0";
+                    stop offset="0" stop-color="#fff" stop-opacity=".9" {}
+                    stop offset="1" stop-color="#fff" stop-opacity="0" {}
                 }
             }
-            rect width="480" height="360" fill="url(#sky)";
+            rect width="480" height="360" fill="url(#sky)" {}
             circle cx=(point(sun_x, WIDTH)) cy=(point(sun_y, HEIGHT)) r=(point(sun_radius * 2.6, HEIGHT))
-                fill="url(#glow)";
+                fill="url(#glow)" {}
             circle cx=(point(sun_x, WIDTH)) cy=(point(sun_y, HEIGHT)) r=(point(sun_radius, HEIGHT))
-                fill="#fff" opacity=".85";
+                fill="#fff" opacity=".85" {}
             @for ridge in 0..RIDGES {
-                path d=(ridge_path(scene, ridge)) fill=(scene.ground[ridge].hex());
+                path d=(ridge_path(scene, ridge)) fill=(scene.ground[ridge].hex()) {}
             }
             g fill="none" stroke="#fff" stroke-width="7" stroke-linecap="round" stroke-linejoin="round"
                 transform="translate(180 178)" opacity=".95" {
@@ -72,6 +73,29 @@ fn outline(category: Category) -> &'static str {
         Category::Tools => r#"<path d="m24 106 52-70M62 26l22-14c14 10 22 24 22 40l-22 2zM62 26l22 28"/>"#,
         Category::Comfort => {
             r#"<path d="M6 30c20 70 88 70 108 0M6 30l-4 76M114 30l4 76M24 62c22 18 50 18 72 0M44 78l4-10M60 82V72M76 78l-4-10"/>"#
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::PRODUCTS;
+
+    #[test]
+    fn pictures_are_well_formed_xml() {
+        for product in &PRODUCTS {
+            let picture = String::from_utf8(draw(product, &Scene::of(product))).unwrap();
+            let mut open = Vec::new();
+            for tag in picture.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+                let name = tag.split(' ').next().unwrap();
+                if let Some(closed) = name.strip_prefix('/') {
+                    assert_eq!(open.pop(), Some(closed), "{}", product.name);
+                } else if !tag.ends_with('/') {
+                    open.push(name);
+                }
+            }
+            assert!(open.is_empty(), "{}: {open:?}", product.name);
         }
     }
 }

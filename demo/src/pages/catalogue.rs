@@ -26,7 +26,7 @@ pub(crate) fn home(instance: &str, now: u64) -> Html<String> {
             h2 { span.dot {} "Right now" }
             ol #ticker {
                 @for product in PRODUCTS.iter().rev().take(5) {
-                    li { (product.name) " " b { "€ " (quote(product, now).price) } }
+                    li data-product=(product.id) { (product.name) " " b { "€ " (quote(product, now).price) } }
                 }
             }
         }

@@ -30,7 +30,9 @@
     });
     const list = byId("ticker");
     if (!list) return;
+    list.querySelector(`[data-product="${product}"]`)?.remove();
     const row = document.createElement("li");
+    row.dataset.product = product;
     const amount = document.createElement("b");
     amount.textContent = `€ ${price.toFixed(2)}`;
     row.append(`${name} `, amount);
