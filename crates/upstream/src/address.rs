@@ -111,10 +111,7 @@ mod tests {
         for text in ["127.0.0.1:3000", "[::1]:3000"] {
             assert_eq!(text.parse(), Ok(Address::Fixed(Endpoint::Tcp(text.parse().unwrap()))));
         }
-        assert_eq!(
-            "unix:/run/app.sock".parse(),
-            Ok(Address::Fixed(Endpoint::Unix("/run/app.sock".into())))
-        );
+        assert_eq!("unix:/run/app.sock".parse(), Ok(Address::Fixed(Endpoint::Unix("/run/app.sock".into()))));
         for host in ["localhost", "app.internal", "app_1", "example.com.", "0a.b"] {
             let named = Address::Name { host: host.into(), port: 80 };
             assert_eq!(format!("{host}:80").parse(), Ok(named));

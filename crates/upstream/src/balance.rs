@@ -56,14 +56,12 @@ pub(crate) trait Balancer: Send {
 
 /// The one list: names, documentation and constructors come from here. A balancer's name is its module's.
 macro_rules! balancers {
-    ($($(#[doc = $doc:literal])+ $(#[$attribute:meta])? $variant:ident in $name:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident in $name:ident;)+) => {
         /// How the next target is chosen.
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
-        )]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Balance {
-            $($(#[doc = $doc])+ $(#[$attribute])? $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl Balance {
@@ -90,7 +88,6 @@ macro_rules! balancers {
 
 balancers! {
     /// Each target in turn, in proportion to its weight and evenly interleaved (smooth weighted round robin).
-    #[default]
     RoundRobin in round_robin;
     /// The target with the fewest requests in flight for its weight; ties in turn.
     LeastConnections in least_connections;
@@ -106,6 +103,13 @@ balancers! {
     Random in random;
 }
 
+/// The first of the list.
+impl Default for Balance {
+    fn default() -> Self {
+        Self::ALL[0]
+    }
+}
+
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -114,7 +118,37 @@ impl fmt::Display for Balance {
 
 #[cfg(test)]
 mod tests {
+    use deepwater_core::config::{Document, undocumented};
+
     use super::*;
+    use crate::{HealthCheck, Outlier};
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Settings {
+        /// How to choose.
+        balance: Balance,
+        /// When to check.
+        health: HealthCheck,
+        /// When to eject.
+        outlier: Outlier,
+    }
+
+    #[test]
+    fn settings_are_documented_and_have_defaults() {
+        assert_eq!(undocumented::<Settings>(), Vec::<String>::new());
+        let text = "balance = \"ip_hash\"\nhealth.every = \"5s\"\noutlier.max_ejected = \"20%\"";
+        let settings: Settings = Document::parse(text, "test.toml").unwrap().decode().unwrap();
+        assert_eq!(settings.balance, Balance::IpHash);
+        assert_eq!(settings.health.timeout, HealthCheck::default().timeout);
+    }
+
+    #[test]
+    fn a_misspelt_balancer_is_told_the_right_name() {
+        let document = Document::parse("balance = \"round-robin\"", "test.toml").unwrap();
+        let problems = document.decode::<Settings>().unwrap_err().to_string();
+        assert!(problems.contains("round_robin"), "{problems}");
+    }
 
     #[test]
     fn the_configuration_uses_the_names_of_the_list() {

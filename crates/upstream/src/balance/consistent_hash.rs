@@ -27,10 +27,8 @@ impl Balancer for ConsistentHash {
     fn rebuild(&mut self, _: &Rotation) {}
 
     fn pick(&mut self, rotation: &Rotation, query: &Query<'_>) -> Option<usize> {
-        let key = query
-            .hash
-            .or_else(|| query.client.map(client_key))
-            .unwrap_or_else(|| self.random.next_u64());
+        let key =
+            query.hash.or_else(|| query.client.map(client_key)).unwrap_or_else(|| self.random.next_u64());
         let allowed = |position| query.allows(rotation, position);
         let first = rendezvous::highest(rotation, key, allowed)?;
         // Everybody has room for one.
@@ -42,8 +40,7 @@ impl Balancer for ConsistentHash {
             return Some(first);
         }
         // Not all can be full, but the one with room may be among those to avoid.
-        rendezvous::highest(rotation, key, |position| allowed(position) && has_room(position))
-            .or(Some(first))
+        rendezvous::highest(rotation, key, |position| allowed(position) && has_room(position)).or(Some(first))
     }
 }
 

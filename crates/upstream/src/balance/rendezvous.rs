@@ -10,11 +10,7 @@ use crate::hash::mix;
 use crate::rotation::Rotation;
 
 /// The eligible target with the highest score for the key.
-pub(super) fn highest(
-    rotation: &Rotation,
-    key: u64,
-    eligible: impl Fn(usize) -> bool,
-) -> Option<usize> {
+pub(super) fn highest(rotation: &Rotation, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
     let key = mix(key);
     let mut best = None;
     let mut best_score = 0.0;
