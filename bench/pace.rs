@@ -1,28 +1,30 @@
 //! A paced HTTP/1.1 load generator: the same number of requests per second for every proxy.
 //!
-//! wrk has no rate, and h2load sends each tick's requests as one burst. Here every connection has its
-//! own thread and its own schedule: the gap to the next request is drawn evenly from 0.5 to 1.5 times
-//! the mean, so connections never march in step. When an answer comes after the next request was due,
-//! that request's latency counts from when it was due (no coordinated omission).
+//! wrk has no rate, and h2load sends each tick's requests as one burst. Here one thread follows one
+//! schedule: the gap to the next request is drawn evenly from 0.5 to 1.5 times the mean, and each
+//! request goes to the connection that has been idle longest. A request that finds no idle connection
+//! waits, and its latency counts from when it was due (no coordinated omission).
 //!
 //! `pace ADDRESS PATH CONNECTIONS RATE WARMUP_SECONDS SECONDS` prints one line of JSON, times in
-//! microseconds. Built by bench/run with plain `rustc -O`; standard library only.
+//! microseconds. Built by bench/run with plain `rustc -O`; standard library only, Linux only.
 
+use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Barrier};
-use std::thread;
 use std::time::{Duration, Instant};
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A request without an answer for so long means that the proxy is stuck.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 struct Plan {
     address: String,
     request: Vec<u8>,
-    connections: u32,
-    /// Mean gap between two requests of one connection.
+    connections: usize,
+    /// Mean gap between two requests.
     gap: Duration,
     warmup: Duration,
     measured: Duration,
@@ -34,28 +36,21 @@ impl Plan {
         let [address, path, connections, rate, warmup, measured] = args.as_slice() else {
             return Err("usage: pace ADDRESS PATH CONNECTIONS RATE WARMUP_SECONDS SECONDS".into());
         };
-        let connections: u32 = connections.parse()?;
-        let rate: f64 = rate.parse()?;
         Ok(Self {
             request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
             address: address.clone(),
-            connections,
-            gap: Duration::try_from_secs_f64(f64::from(connections) / rate)?,
+            connections: connections.parse()?,
+            gap: Duration::try_from_secs_f64(1.0 / rate.parse::<f64>()?)?,
             warmup: Duration::try_from_secs_f64(warmup.parse()?)?,
             measured: Duration::try_from_secs_f64(measured.parse()?)?,
         })
     }
 }
 
-/// xorshift64*: even gaps need no better generator. Seeded by the connection's number, so that every
-/// proxy sees the same schedule.
+/// xorshift64*: even gaps need no better generator. One seed, so every proxy sees the same schedule.
 struct Random(u64);
 
 impl Random {
-    fn new(number: u32) -> Self {
-        Self(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(u64::from(number) + 1))
-    }
-
     /// Even in [0, 1).
     fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
@@ -69,32 +64,35 @@ impl Random {
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    filled: usize,
+    /// When the request in flight started to count.
+    since: Instant,
 }
 
 impl Connection {
     fn open(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self { stream, buffer: vec![0; 128 * 1024] })
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, buffer: vec![0; 128 * 1024], filled: 0, since: Instant::now() })
     }
 
-    /// Sends one request and reads the whole answer, which must be a 200 with a Content-Length.
-    fn exchange(&mut self, request: &[u8]) -> Result<()> {
-        self.stream.write_all(request)?;
-        let mut filled = 0;
-        let mut whole = None;
-        while whole.is_none_or(|length| filled < length) {
-            let read = self.stream.read(&mut self.buffer[filled..])?;
-            if read == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            filled += read;
-            if whole.is_none() {
-                whole = answer_length(&self.buffer[..filled])?;
-            }
+    /// Sends a request that is smaller than any socket buffer.
+    fn send(&mut self, request: &[u8], since: Instant) -> Result<()> {
+        self.filled = 0;
+        self.since = since;
+        Ok(self.stream.write_all(request)?)
+    }
+
+    /// Reads what there is; true when the answer is whole. It must be a 200 with a Content-Length.
+    fn receive(&mut self) -> Result<bool> {
+        match self.stream.read(&mut self.buffer[self.filled..]) {
+            Ok(0) => return Err("the proxy closed a connection".into()),
+            Ok(read) => self.filled += read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(answer_length(&self.buffer[..self.filled])?.is_some_and(|length| self.filled >= length))
     }
 }
 
@@ -107,79 +105,159 @@ fn answer_length(bytes: &[u8]) -> Result<Option<usize>> {
     if !head.starts_with("HTTP/1.1 200") {
         return Err(format!("unexpected answer: {}", head.lines().next().unwrap_or_default()).into());
     }
-    for line in head.lines() {
-        if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                return Ok(Some(end + 4 + value.trim().parse::<usize>()?));
-            }
-        }
-    }
-    Err("an answer without Content-Length".into())
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .ok_or("an answer without Content-Length")?
+        .1;
+    Ok(Some(end + 4 + length.trim().parse::<usize>()?))
 }
 
-/// Drives one connection through the plan; returns the latencies of the measured window.
-fn drive(plan: &Plan, number: u32, mut connection: Connection, start: Instant) -> Result<Vec<Duration>> {
-    let mut random = Random::new(number);
-    let (begin, end) = (start + plan.warmup, start + plan.warmup + plan.measured);
-    let mut due = start + plan.gap.mul_f64(random.unit());
-    let mut latencies = Vec::new();
-    while due < end {
-        let now = Instant::now();
-        let from = if now < due {
-            thread::sleep(due - now);
-            Instant::now()
-        } else {
-            due
-        };
-        connection.exchange(&plan.request)?;
-        if due >= begin {
-            latencies.push(from.elapsed());
+/// The few system calls that the standard library does not offer.
+mod epoll {
+    use std::io;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+    use std::ptr;
+    use std::time::Duration;
+
+    const CTL_ADD: i32 = 1;
+    const IN: u32 = 1;
+    const MOST: usize = 256;
+
+    #[derive(Clone, Copy)]
+    #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+    #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
+    struct Event {
+        events: u32,
+        data: u64,
+    }
+
+    #[repr(C)]
+    struct Timespec {
+        seconds: i64,
+        nanoseconds: i64,
+    }
+
+    unsafe extern "C" {
+        fn epoll_create1(flags: i32) -> RawFd;
+        fn epoll_ctl(epoll: RawFd, operation: i32, fd: RawFd, event: *mut Event) -> i32;
+        fn epoll_pwait2(
+            epoll: RawFd,
+            events: *mut Event,
+            most: i32,
+            timeout: *const Timespec,
+            mask: *const u8,
+        ) -> i32;
+    }
+
+    pub struct Epoll {
+        fd: OwnedFd,
+        events: [Event; MOST],
+    }
+
+    impl Epoll {
+        pub fn new() -> io::Result<Self> {
+            // SAFETY: takes no pointer; a result that is no error is a descriptor nobody else owns.
+            let fd = unsafe { OwnedFd::from_raw_fd(checked(epoll_create1(0))?) };
+            Ok(Self { fd, events: [Event { events: 0, data: 0 }; MOST] })
         }
-        due += plan.gap.mul_f64(0.5 + random.unit());
+
+        /// Reports `number` whenever `source` can be read.
+        pub fn watch(&self, source: &impl AsRawFd, number: usize) -> io::Result<()> {
+            let mut event = Event { events: IN, data: number as u64 };
+            // SAFETY: both descriptors are open and the event outlives the call.
+            checked(unsafe { epoll_ctl(self.fd.as_raw_fd(), CTL_ADD, source.as_raw_fd(), &mut event) })?;
+            Ok(())
+        }
+
+        /// The numbers of what can be read, waiting at most `timeout` for the first.
+        pub fn wait(&mut self, timeout: Duration) -> io::Result<impl Iterator<Item = usize> + '_> {
+            let timeout = Timespec {
+                seconds: timeout.as_secs() as i64,
+                nanoseconds: i64::from(timeout.subsec_nanos()),
+            };
+            // SAFETY: the array holds MOST events, timeout outlives the call, no signal mask is given.
+            let ready = checked(unsafe {
+                epoll_pwait2(
+                    self.fd.as_raw_fd(),
+                    self.events.as_mut_ptr(),
+                    MOST as i32,
+                    &timeout,
+                    ptr::null(),
+                )
+            })?;
+            Ok(self.events[..ready as usize].iter().map(|event| event.data as usize))
+        }
+    }
+
+    fn checked(result: i32) -> io::Result<i32> {
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    }
+}
+
+/// Follows the schedule; returns the latencies of the requests due in the measured window.
+fn drive(plan: &Plan) -> Result<Vec<Duration>> {
+    let mut epoll = epoll::Epoll::new()?;
+    let mut connections = Vec::with_capacity(plan.connections);
+    for number in 0..plan.connections {
+        let connection = Connection::open(&plan.address)?;
+        epoll.watch(&connection.stream, number)?;
+        connections.push(connection);
+    }
+    let mut idle: VecDeque<usize> = (0..plan.connections).collect();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let start = Instant::now();
+    let (begin, end) = (start + plan.warmup, start + plan.warmup + plan.measured);
+    let mut latencies = Vec::new();
+    let mut due = start;
+    // Set while the next request is due and every connection is busy.
+    let mut waited = false;
+
+    while due < end || idle.len() < connections.len() {
+        let mut now = Instant::now();
+        while due <= now && due < end {
+            let Some(number) = idle.pop_front() else {
+                waited = true;
+                break;
+            };
+            // A late start of this program is not the proxy's fault; a lack of idle connections is.
+            let since = if waited { due } else { Instant::now() };
+            connections[number].send(&plan.request, since)?;
+            due += plan.gap.mul_f64(0.5 + random.unit());
+            waited = waited && due <= now;
+            now = Instant::now();
+        }
+        let next = if due < end && !idle.is_empty() { due.saturating_duration_since(now) } else { PATIENCE };
+        let mut any = false;
+        for number in epoll.wait(next)? {
+            any = true;
+            let connection = &mut connections[number];
+            if connection.receive()? {
+                if connection.since >= begin {
+                    latencies.push(connection.since.elapsed());
+                }
+                idle.push_back(number);
+            }
+        }
+        if !any && next == PATIENCE {
+            return Err(format!("no answer for {} s", PATIENCE.as_secs()).into());
+        }
     }
     Ok(latencies)
 }
 
 fn run() -> Result<()> {
-    let plan = Arc::new(Plan::from_args()?);
-    let connected = Arc::new(Barrier::new(plan.connections as usize));
-    let mut connections = Vec::new();
-    for _ in 0..plan.connections {
-        connections.push(Connection::open(&plan.address)?);
-    }
-    let start = Instant::now();
-    let threads: Vec<_> = connections
-        .into_iter()
-        .zip(0..)
-        .map(|(connection, number)| {
-            let (plan, connected) = (Arc::clone(&plan), Arc::clone(&connected));
-            thread::spawn(move || {
-                connected.wait();
-                drive(&plan, number, connection, start)
-            })
-        })
-        .collect();
-
-    let mut latencies = Vec::new();
-    let mut failures = Vec::new();
-    for thread in threads {
-        match thread.join().map_err(|_| "a connection's thread panicked")? {
-            Ok(measured) => latencies.extend(measured),
-            Err(error) => failures.push(error),
-        }
-    }
-    if let Some(first) = failures.first() {
-        eprintln!("pace: {} of {} connections failed; the first: {first}", failures.len(), plan.connections);
-    }
+    let plan = Plan::from_args()?;
+    let mut latencies = drive(&plan)?;
     latencies.sort_unstable();
     let at = |share: f64| {
         let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
         latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
     };
     println!(
-        r#"{{"requests": {}, "errors": {}, "rps": {:.1}, "p50_us": {:.1}, "p99_us": {:.1}, "p999_us": {:.1}}}"#,
+        r#"{{"requests": {}, "rps": {:.1}, "p50_us": {:.1}, "p99_us": {:.1}, "p999_us": {:.1}}}"#,
         latencies.len(),
-        failures.len(),
         latencies.len() as f64 / plan.measured.as_secs_f64(),
         at(0.50),
         at(0.99),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from .process import Failure
+from .process import Usage
 
 PROTOCOLS = {
     "h1": "HTTP/1.1, cleartext",
@@ -51,5 +51,5 @@ def select(patterns):
     """The cases whose names match any of the patterns (`h1-1k-64`, `tls-*`), in the table's order."""
     for pattern in patterns:
         if not any(fnmatch(case.name, pattern) for case in ALL):
-            raise Failure(f"no case is named {pattern}; known: {', '.join(case.name for case in ALL)}")
+            raise Usage(f"no case is named {pattern}; known: {', '.join(case.name for case in ALL)}")
     return [case for case in ALL if any(fnmatch(case.name, pattern) for pattern in patterns)]

@@ -98,7 +98,7 @@ class Pace:
             raise Failure(f"pace printed no result: {output}") from None
         # A machine too slow for the rate measures something else.
         short = seen["rps"] < 0.97 * self.rate
-        return Outcome(seen["p50_us"], seen["p99_us"], seen["errors"] + short)
+        return Outcome(seen["p50_us"], seen["p99_us"], int(short))
 
 
 def saturating(case, port):

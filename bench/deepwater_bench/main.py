@@ -1,21 +1,15 @@
 """The command line, and the order of a run."""
 
 import argparse
-import contextlib
-import os
-import shutil
 import signal
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 
 from . import cases, goals, measure, peers, record, report, tools
-from .cpu import best_source
-from .origin import Origin
-from .process import Children, Failure, raise_file_limit
+from .process import Failure, Usage
+from .setting import prepared, started
 
-SECONDS, WARMUP = 2.1, 0.8
+SECONDS, QUICK_SECONDS = 2.1, 3.0
 ROUNDS, GOAL_ROUNDS = 3, 5
 GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64")
 IDLE_CONNECTIONS = 10_000
@@ -57,12 +51,9 @@ def main():
             result = _run(arguments)
             path = record.save(result, arguments.json)
             tools.say(f"record: {path}")
-    except tools.Missing as missing:
-        tools.say(f"bench: {missing}")
-        return 2
     except Failure as failure:
         tools.say(f"bench: {failure}")
-        return 1
+        return failure.status
     except KeyboardInterrupt:
         tools.say("bench: interrupted")
         return 130
@@ -75,9 +66,12 @@ def main():
 def _run(arguments):
     chosen = _chosen_cases(arguments)
     names = arguments.peers.split(",")
-    tools.require(["nginx", "haproxy" if "haproxy" in names else "nginx", "wrk", "h2load", "openssl", "taskset"])
+    # nginx is the origin too.
+    programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names)
+    tools.require(sorted(programs))
     contenders = peers.known(names, lambda: tools.deepwater(arguments.deepwater))
-    with _setting(arguments) as setting:
+    seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
+    with prepared(arguments.cores, seconds) as setting:
         result = record.begin(setting, contenders)
         if arguments.only in (None, "cases", "equal-load"):
             for case in chosen:
@@ -100,65 +94,12 @@ def _whole(arguments):
 
 def _chosen_cases(arguments):
     if arguments.only == "churn" and not arguments.churn:
-        raise Failure("--only churn needs --churn SECONDS")
+        raise Usage("--only churn needs --churn SECONDS")
+    if arguments.only == "equal-load":
+        return [cases.HEADLINE]
     if arguments.case:
         return cases.select(arguments.case)
-    return [cases.HEADLINE] if arguments.quick or arguments.only == "equal-load" else cases.ALL
-
-
-@contextlib.contextmanager
-def _setting(arguments):
-    """A private directory, the origin, certificates; all gone at the end."""
-    cores = _cores(arguments.cores)
-    raise_file_limit()
-    directory = Path(tempfile.mkdtemp(prefix="deepwater-bench-"))
-    try:
-        with Children(directory) as children:
-            setting = measure.Setting(
-                directory=directory,
-                children=children,
-                cores=cores,
-                cpu_source=best_source(),
-                pace=tools.pace(directory) if arguments.only in (None, "equal-load") and _whole(arguments) else None,
-                seconds=arguments.seconds or (3.0 if arguments.quick else SECONDS),
-                warmup=WARMUP,
-            )
-            setting.origin = Origin(setting)
-            cert, key, pem = tools.certificate(directory)
-            paths = {"DIR": directory, "CERT": cert, "KEY": key, "PEM": pem}
-            setting.values = setting.origin.ports | paths
-            yield setting
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _cores(text):
-    allowed = sorted(os.sched_getaffinity(0))
-    if text:
-        try:
-            chosen = [int(part) for part in text.split(",")]
-        except ValueError:
-            chosen = []
-        if len(chosen) != 3 or not set(chosen) <= set(allowed):
-            raise Failure(f"--cores {text}: wanted three of the cores {allowed}")
-        return measure.Cores(*chosen)
-    if len(allowed) < 2:
-        raise Failure("a proxy and its load need a core each; this machine gives one")
-    return measure.Cores(allowed[0], allowed[1], allowed[2] if len(allowed) > 2 else allowed[1])
-
-
-@contextlib.contextmanager
-def _started(setting, *contenders):
-    """Fresh processes for one measurement."""
-    running = []
-    try:
-        for peer in contenders:
-            peer.start(setting)
-            running.append(peer)
-        yield
-    finally:
-        for peer in reversed(running):
-            peer.stop(setting)
+    return [cases.HEADLINE] if arguments.quick else cases.ALL
 
 
 def _rounds(contenders, count, one):
@@ -172,7 +113,7 @@ def _rounds(contenders, count, one):
 
 def _case(setting, contenders, case, arguments, result):
     rounds = arguments.rounds or (GOAL_ROUNDS if case.name in GOAL_CASES and not arguments.quick else ROUNDS)
-    with _started(setting, *contenders):
+    with started(setting, *contenders):
         for peer in contenders:
             result["tls"][peer.name] = peers.check(peer)
         measured = _rounds(contenders, rounds, lambda peer: measure.saturated(setting, peer, case))
@@ -189,19 +130,20 @@ def _progress(name, measured):
 
 
 def _equal_load(setting, contenders, arguments, result):
-    if setting.pace is None:
+    pace = tools.pace(setting.directory)
+    if pace is None:
         tools.say("no Rust compiler: the latency at equal load is left out")
         return []
     highest = _highest_rate(result)
     rounds = arguments.rounds or GOAL_ROUNDS
     targets = [*contenders, _Direct(setting.origin)]
     rows = []
-    with _started(setting, *contenders):
+    with started(setting, *contenders):
         for share in (goals.LOW_LOAD, goals.HIGH_LOAD):
             rate = round(highest * share)
 
             def one(target, rate=rate):
-                return measure.paced(setting, target, cases.HEADLINE, rate)
+                return measure.paced(setting, target, cases.HEADLINE, rate, pace)
 
             measured = _rounds(targets, rounds, one)
             _progress(f"{share:.0%} load", measured)
@@ -226,14 +168,14 @@ def _highest_rate(result):
 
 
 def _idle(setting, peer, connections):
-    with _started(setting, peer):
+    with started(setting, peer):
         measured = measure.idle(setting, peer, connections)
     tools.say(f"idle         {peer.name} {measured['after_mib']:.1f} MiB with {connections:,} connections")
     return measured
 
 
 def _churn(setting, peer, seconds):
-    with _started(setting, peer):
+    with started(setting, peer):
         measured = measure.churn(setting, peer, cases.HEADLINE, seconds)
     tools.say(f"churn        {peer.name} {measured['growth_mib']:+.1f} MiB over {seconds:g} s")
     return measured

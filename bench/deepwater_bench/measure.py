@@ -3,42 +3,17 @@
 import select
 import socket
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from . import load
 from .cpu import core_time, cpu_ns, resident_bytes, tree
-from .origin import Origin
-from .process import Children, Failure, Ports
+from .process import Failure
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Cores:
-    proxy: int
-    load: int
-    origin: int
-
-
-@dataclass
-class Setting:
-    """What all measurements of a run share."""
-
-    directory: Path
-    children: Children
-    cores: Cores
-    cpu_source: str
-    pace: Path | None
-    seconds: float
-    warmup: float
-    ports: Ports = field(default_factory=Ports)
-    values: dict = field(default_factory=dict)
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True)
-class _Sample:
+class Sample:
     at: float
     requests: int
     cpu: int
@@ -62,12 +37,12 @@ def under_load(setting, target, generator):
     output = setting.directory / "load.out"
     with output.open("wb") as stdout:
         command = generator.command(total, setting.directory)
-        driver = setting.children.start("load", command, setting.cores.load, stdout=stdout)
+        driver = setting.children.start_load(command, setting.cores.load, stdout)
     pids = tree(target.child.pid)
     time.sleep(setting.warmup)
-    first = _Sample.take(setting, pids)
+    first = Sample.take(setting, pids)
     time.sleep(setting.seconds)
-    last = _Sample.take(setting, pids)
+    last = Sample.take(setting, pids)
     status = driver.process.wait(total + 30)
     setting.children.stop(driver)
     if status != 0:
@@ -97,9 +72,9 @@ def saturated(setting, target, case):
     return under_load(setting, target, load.saturating(case, target.port(case.protocol)))
 
 
-def paced(setting, target, case, rate):
-    """At `rate` requests per second, the same for every target."""
-    generator = load.Pace(setting.pace, case, target.port("h1"), rate, setting.warmup, setting.seconds)
+def paced(setting, target, case, rate, pace):
+    """At `rate` requests per second, the same for every target; `pace` is the generator's binary."""
+    generator = load.Pace(pace, case, target.port("h1"), rate, setting.warmup, setting.seconds)
     return under_load(setting, target, generator)
 
 
@@ -163,7 +138,7 @@ def churn(setting, peer, case, seconds):
     output = setting.directory / "load.out"
     with output.open("wb") as stdout:
         command = generator.command(seconds, setting.directory)
-        driver = setting.children.start("load", command, setting.cores.load, stdout=stdout)
+        driver = setting.children.start_load(command, setting.cores.load, stdout)
     began, first = time.monotonic(), setting.origin.requests()
     samples = []
     while driver.process.poll() is None:

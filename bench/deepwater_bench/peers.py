@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 from .cases import BODIES
-from .process import Child, Failure, wait_for_port
+from .process import Child, Failure, Usage, wait_for_port
 from .tools import BENCH, find
 
 
@@ -108,7 +108,7 @@ def known(names, deepwater):
     }
     for name in names:
         if name not in makers:
-            raise Failure(f"no peer is named {name}; known: {', '.join(makers)}")
+            raise Usage(f"no peer is named {name}; known: {', '.join(makers)}")
     return [makers[name]() for name in names]
 
 

@@ -20,10 +20,22 @@ STOP_SECONDS = 5.0
 class Failure(Exception):
     """Something the reader of the message can act on; the run ends."""
 
+    status = 1
+
+
+class Usage(Failure):
+    """A bad option, or a program that is missing and may not be installed."""
+
+    status = 2
+
 
 def _before_exec():
     # A child must not outlive a harness that was killed outright.
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _before_exec_of_load():
+    _before_exec()
     # Timers that fire when they are due (default: up to 50 us late) keep a paced load even.
     _LIBC.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
@@ -80,7 +92,11 @@ class Children:
             child.stop()
         self._running.clear()
 
-    def start(self, name, argv, core, **options):
+    def start_load(self, argv, core, stdout):
+        """Starts a load generator, which needs finer timers than the programs under test."""
+        return self.start("load", argv, core, _before_exec_of_load, stdout=stdout)
+
+    def start(self, name, argv, core, before_exec=_before_exec, **options):
         """Starts `argv` on one core. Standard error goes to a file in the run's directory."""
         log = self.directory / f"{name}.log"
         with log.open("wb") as stderr:
@@ -90,7 +106,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=_before_exec,
+                preexec_fn=before_exec,
                 **options,
             )
         child = Child(name, process, log)

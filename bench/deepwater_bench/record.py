@@ -8,6 +8,7 @@ import statistics
 import subprocess
 from pathlib import Path
 
+from . import wakeup
 from .cpu import SOURCES
 from .tools import BENCH, REPOSITORY, find
 
@@ -52,6 +53,10 @@ def begin(setting, peers):
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": machine(),
+        "wakeup_us": {
+            "same_core": round(wakeup.round_trip_us(setting.cores.proxy, setting.cores.proxy), 1),
+            "other_core": round(wakeup.round_trip_us(setting.cores.proxy, setting.cores.load), 1),
+        },
         "versions": versions,
         "cores": vars(setting.cores),
         "cpu_time_from": SOURCES[setting.cpu_source],

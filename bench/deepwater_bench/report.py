@@ -157,6 +157,8 @@ def _heading(record):
         f"proxy on core {cores['proxy']}, load on core {cores['load']}, origin on core {cores['origin']}; "
         f"medians of rounds of {record['seconds']:g} s",
         f"CPU time from {record['cpu_time_from']}",
+        f"a byte to another process and back: {record['wakeup_us']['same_core']:.0f} µs on one core, "
+        f"{record['wakeup_us']['other_core']:.0f} µs between two",
     ]
 
 
@@ -202,6 +204,8 @@ def notes(record):
             f"! Other programs or the hypervisor took up to {worst[0]:.0%} of the proxy's core "
             f"({worst[1]}, {NAMES[worst[2]]}): throughput and latency suffer, CPU per request less so."
         )
+    if not record["cases"]:
+        return found
     for protocol, name in PROTOCOLS.items():
         if any(row["case"].startswith(f"{protocol}-") for row in record["cases"]):
             found.append(f"{protocol}: {name}")

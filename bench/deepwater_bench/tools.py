@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .process import Failure
+from .process import Failure, Usage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BENCH = REPOSITORY / "bench"
@@ -25,10 +25,6 @@ PACKAGES = {
 }
 
 
-class Missing(Failure):
-    """A package is missing and this user may not install it."""
-
-
 def require(programs):
     """Makes sure that the programs are there: installs their packages as root, else says how to."""
     missing = [program for program in programs if not find(program)]
@@ -36,7 +32,7 @@ def require(programs):
         return
     packages = [PACKAGES[program][0] for program in missing]
     if os.geteuid() != 0:
-        raise Missing(f"missing: {', '.join(missing)}. Run: sudo apt-get install {' '.join(packages)}")
+        raise Usage(f"missing: {', '.join(missing)}. Run: sudo apt-get install {' '.join(packages)}")
     say(f"installing {' '.join(packages)}")
     services = [service for program in missing for service in PACKAGES[program][1]]
     _install(packages, services)
@@ -95,7 +91,7 @@ def deepwater(path, profile="release"):
     if path:
         binary = Path(path).resolve()
         if not os.access(binary, os.X_OK):
-            raise Failure(f"--deepwater {path}: no such program")
+            raise Usage(f"--deepwater {path}: no such program")
         return binary
     say(f"building deepwater ({profile})")
     command = ["cargo", "build", "--quiet", "--profile", profile, "-p", "deepwater"]

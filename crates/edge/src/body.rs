@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use crate::head::Fields;
 
-pub(crate) use relay::{RelayError, relay};
+pub(crate) use relay::{RelayError, relay, relay_both};
 
 /// What a reader found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub trait BodyRead {
     fn trailers(&self) -> Option<&Fields>;
     /// Whether the end has been read.
     fn is_done(&self) -> bool;
+    /// From here on everything is body until the connection ends: the message was an upgrade or a CONNECT.
+    fn become_tunnel(&mut self) {}
 }
 
 /// A body being written. Nothing is sure to leave before a flush.

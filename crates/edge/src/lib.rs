@@ -1,9 +1,33 @@
 //! The edge: HTTP and TCP in front of an application.
+//!
+//! A connection is accepted on a core and stays there ([`listener`]). Its requests are read ([`downstream`],
+//! [`http1`]), routed ([`route`]), passed to a target ([`exchange`], [`origin`]) and answered, body by body
+//! ([`body`]).
 
+mod access_log;
 pub mod body;
 pub mod config;
+mod downstream;
+mod exchange;
+mod failure;
+mod files;
 pub mod head;
 pub mod http1;
-pub mod hygiene;
-pub mod io;
-pub mod peer;
+mod hygiene;
+mod io;
+mod listener;
+mod measure;
+mod origin;
+mod peer;
+mod plan;
+mod plane;
+mod probe;
+pub mod proxy_protocol;
+pub mod route;
+mod sticky;
+mod tls;
+mod tunnel;
+mod worker;
+
+pub use config::{Config, Pools};
+pub use plane::{Handle, StartError, start, validate};

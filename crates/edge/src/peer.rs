@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
-
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
-use crate::head::{Fields, Name, list_members};
+use crate::head::{Fields, Name, Request, list_members};
 
 /// A client connection's ends.
 #[derive(Debug, Clone)]
@@ -19,8 +18,8 @@ pub struct Peer {
     pub secure: bool,
     /// Whether its word about further addresses is believed.
     pub trusted: bool,
-    /// When it was accepted.
-    pub accepted: Instant,
+    /// Whether requests are answered with a redirect to HTTPS.
+    pub redirect_https: bool,
     /// The address as `X-Forwarded-For` has it.
     ip_text: String,
     /// The start of our element of `Forwarded` (RFC 7239): `for=…;proto=…`, then perhaps the host.
@@ -39,7 +38,7 @@ impl Peer {
         };
         forwarded.push_str(if secure { ";proto=https" } else { ";proto=http" });
         let trusted = trusted_networks.iter().any(|network| network.contains(&ip));
-        Self { address, local, secure, trusted, accepted: Instant::now(), ip_text, forwarded }
+        Self { address, local, secure, trusted, redirect_https: false, ip_text, forwarded }
     }
 
     /// The address of the client itself: the peer's, or behind trusted proxies the last one in `X-Forwarded-For`
@@ -62,7 +61,12 @@ impl Peer {
     }
 
     /// Replaces (from an untrusted peer) or extends (from a trusted one) what the request says of its way here.
-    pub fn forward(&self, fields: &mut Fields, authority: &[u8]) {
+    pub fn forward(&self, request: &mut Request) {
+        let authority = SmallVec::<[u8; 64]>::from_slice(request.authority());
+        self.forward_as(&mut request.fields, &authority);
+    }
+
+    fn forward_as(&self, fields: &mut Fields, authority: &[u8]) {
         let scheme: &[u8] = if self.secure { b"https" } else { b"http" };
         if !self.trusted {
             fields.remove_where(|id, _, _| {
@@ -97,7 +101,7 @@ impl Peer {
 
     fn add_forwarded(&self, fields: &mut Fields, authority: &[u8]) {
         // A port makes the host a quoted string (RFC 7239 §4); an authority has no quotes to escape.
-        let mut element = smallvec::SmallVec::<[u8; 128]>::new();
+        let mut element = SmallVec::<[u8; 128]>::new();
         element.extend_from_slice(self.forwarded.as_bytes());
         if !authority.is_empty() {
             element.extend_from_slice(b";host=\"");
@@ -151,7 +155,7 @@ mod tests {
         fields.add(b"X-Real-IP", b"6.6.6.6");
         let peer = peer("2001:db8::1", &[]);
         assert_eq!(peer.client_ip(&fields, &[]).to_string(), "2001:db8::1");
-        peer.forward(&mut fields, b"shop:8080");
+        peer.forward_as(&mut fields, b"shop:8080");
         assert_eq!(text(&fields, "x-forwarded-for"), "2001:db8::1");
         assert_eq!(text(&fields, "x-forwarded-proto"), "https");
         assert_eq!(text(&fields, "x-forwarded-host"), "shop:8080");
@@ -168,7 +172,7 @@ mod tests {
         fields.add(b"x-forwarded-proto", b"http");
         let peer = peer("10.0.0.2", &networks);
         assert_eq!(peer.client_ip(&fields, &networks).to_string(), "9.9.9.9");
-        peer.forward(&mut fields, b"");
+        peer.forward_as(&mut fields, b"");
         assert_eq!(text(&fields, "x-forwarded-for"), "1.1.1.1, 9.9.9.9, 10.1.1.1, 10.0.0.2");
         assert_eq!(text(&fields, "x-forwarded-proto"), "http");
     }

@@ -15,6 +15,8 @@ mod path;
 mod process;
 mod router;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -163,6 +163,10 @@ impl BodyRead for Reader<'_> {
     fn is_done(&self) -> bool {
         matches!(self.state, Reading::Done)
     }
+
+    fn become_tunnel(&mut self) {
+        self.restart(Framing::UntilClose);
+    }
 }
 
 /// Writes heads and bodies to a connection.
@@ -212,6 +216,17 @@ impl<'a> Writer<'a> {
         self.out.clear();
         self.sent = 0;
         self.state = Writing::Done;
+    }
+
+    /// Ready when the peer has closed its side (or the connection), seen without taking any of its bytes.
+    pub fn poll_peer_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let io = self.io.borrow();
+        let Some(tcp) = io.tcp() else { return Poll::Pending };
+        let mut byte = [0];
+        match tcp.poll_peek(cx, &mut tokio::io::ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(1..)) | Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+        }
     }
 
     fn pending(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -73,4 +74,36 @@ pub async fn relay(
         }
     })
     .await
+}
+
+/// Moves bytes both ways until both sides have ended, one has failed, or nothing has moved for `idle`.
+pub async fn relay_both(
+    (from_client, to_client): (&mut (impl BodyRead + ?Sized), &mut (impl BodyWrite + ?Sized)),
+    (from_origin, to_origin): (&mut (impl BodyRead + ?Sized), &mut (impl BodyWrite + ?Sized)),
+    deadline: &Deadline,
+    idle: Duration,
+    received_bytes: &Cell<u64>,
+    sent_bytes: &Cell<u64>,
+) {
+    deadline.set(idle);
+    let mut up = pin!(relay(from_client, to_origin, deadline, idle, received_bytes));
+    let mut down = pin!(relay(from_origin, to_client, deadline, idle, sent_bytes));
+    let (mut up_over, mut down_over) = (false, false);
+    let both = poll_fn(|cx| {
+        if !up_over && let Poll::Ready(result) = up.as_mut().poll(cx) {
+            if result.is_err() {
+                return Poll::Ready(());
+            }
+            up_over = true;
+        }
+        if !down_over && let Poll::Ready(result) = down.as_mut().poll(cx) {
+            if result.is_err() {
+                return Poll::Ready(());
+            }
+            down_over = true;
+        }
+        if up_over && down_over { Poll::Ready(()) } else { Poll::Pending }
+    });
+    // Passing the deadline ends a tunnel as its own end does.
+    let _ = deadline.guard(both).await;
 }

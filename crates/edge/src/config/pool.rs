@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deepwater_core::config::{Duration, Percent, Secret};
-use deepwater_upstream::{Balance, HealthCheck, Outlier};
+use deepwater_upstream::{Balance, HealthCheck, Outlier, PoolSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct Pool {
     #[serde(default = "none")]
     pub slow_start: Duration,
     /// When less than this share of the servers is well, all are used anyway: some may still answer.
-    #[serde(default = "half")]
+    #[serde(default = "panic_threshold")]
     pub panic_threshold: Percent,
     /// What is spoken to the servers.
     #[serde(default)]
@@ -63,8 +63,8 @@ fn none() -> Duration {
     Duration::from_secs(0)
 }
 
-fn half() -> Percent {
-    Percent::new(50)
+fn panic_threshold() -> Percent {
+    PoolSpec::PANIC_THRESHOLD
 }
 
 fn idle_connections() -> usize {
@@ -90,7 +90,7 @@ impl Pool {
             health: None,
             outlier: Outlier::default(),
             slow_start: none(),
-            panic_threshold: half(),
+            panic_threshold: panic_threshold(),
             protocol: OriginProtocol::default(),
             tls: OriginTls::default(),
             timeouts: OriginTimeouts::default(),

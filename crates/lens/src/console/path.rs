@@ -65,7 +65,7 @@ impl Pattern {
     }
 }
 
-fn segments<'a>(path: &'a str) -> impl Iterator<Item = &'a str> {
+fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.trim_matches('/').split('/')
 }
 

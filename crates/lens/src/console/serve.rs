@@ -43,23 +43,16 @@ impl Server {
     }
 
     /// Serves until the process has drained or `close` says so (its sender dropped counts too).
-    pub(super) async fn run(self, mut close: watch::Receiver<bool>) {
+    pub(super) async fn run(self, close: watch::Receiver<bool>) {
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        {
-            let mut drained = pin!(self.shutdown.drained());
-            let mut closed = pin!(close.wait_for(|close| *close));
-            loop {
-                tokio::select! {
-                    () = &mut drained => break,
-                    _ = &mut closed => break,
-                    Some(_) = connections.join_next() => {}
-                    accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                        Ok((stream, peer)) => {
-                            connections.spawn(connection(stream, peer, Arc::clone(&self.app), ending.subscribe()));
-                        }
-                        Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-                    },
+        let mut ended = pin!(end(self.shutdown, close));
+        loop {
+            tokio::select! {
+                () = &mut ended => break,
+                Some(_) = connections.join_next() => {}
+                (stream, peer) = accept(&self.listener), if connections.len() < CONNECTIONS => {
+                    connections.spawn(connection(stream, peer, Arc::clone(&self.app), ending.subscribe()));
                 }
             }
         }
@@ -68,6 +61,24 @@ impl Server {
         let all_ended = async { while connections.join_next().await.is_some() {} };
         // Those still open after the grace are cut when the set is dropped.
         let _ = tokio::time::timeout(GRACE, all_ended).await;
+    }
+}
+
+/// Resolves when the process has drained or the console is to be closed.
+async fn end(shutdown: Shutdown, mut close: watch::Receiver<bool>) {
+    tokio::select! {
+        () = shutdown.drained() => {}
+        _ = close.wait_for(|close| *close) => {}
+    }
+}
+
+/// The next connection; waits out a lack of file descriptors.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
     }
 }
 

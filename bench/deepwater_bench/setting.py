@@ -1,0 +1,85 @@
+"""What all measurements of a run share: a private directory, cores, ports, certificates, the origin."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import tools
+from .cpu import best_source
+from .origin import Origin
+from .process import Children, Failure, Ports, Usage, raise_file_limit
+
+# Seconds from the start of a load to the measured window: connections and handshakes lie before it.
+WARMUP = 0.8
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Which core each part of a measurement is pinned to."""
+
+    proxy: int
+    load: int
+    origin: int
+
+
+@dataclass
+class Setting:
+    directory: Path
+    children: Children
+    cores: Cores
+    cpu_source: str
+    seconds: float
+    warmup: float = WARMUP
+    ports: Ports = field(default_factory=Ports)
+    # For the @NAMES@ of the configuration templates.
+    values: dict = field(default_factory=dict)
+    origin: Origin | None = None
+
+
+@contextlib.contextmanager
+def prepared(cores, seconds):
+    """A setting with the origin running; programs and files are gone when the block ends."""
+    chosen = _cores(cores)
+    raise_file_limit()
+    directory = Path(tempfile.mkdtemp(prefix="deepwater-bench-"))
+    try:
+        with Children(directory) as children:
+            setting = Setting(directory, children, chosen, best_source(), seconds)
+            setting.origin = Origin(setting)
+            cert, key, pem = tools.certificate(directory)
+            setting.values = setting.origin.ports | {"DIR": directory, "CERT": cert, "KEY": key, "PEM": pem}
+            yield setting
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def started(setting, *contenders):
+    """Fresh processes of these peers for the length of the block."""
+    running = []
+    try:
+        for peer in contenders:
+            peer.start(setting)
+            running.append(peer)
+        yield
+    finally:
+        for peer in reversed(running):
+            peer.stop(setting)
+
+
+def _cores(text):
+    allowed = sorted(os.sched_getaffinity(0))
+    if text:
+        try:
+            chosen = [int(part) for part in text.split(",")]
+        except ValueError:
+            chosen = []
+        if len(chosen) != 3 or not set(chosen) <= set(allowed):
+            raise Usage(f"--cores {text}: wanted three of the cores {allowed}, as in 0,1,1")
+        return Cores(*chosen)
+    if len(allowed) < 2:
+        raise Failure("a proxy and its load need a core each; this machine gives one")
+    return Cores(allowed[0], allowed[1], allowed[2] if len(allowed) > 2 else allowed[1])

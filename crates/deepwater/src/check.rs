@@ -1,0 +1,41 @@
+//! `deepwater check`: is the configuration right, and what does it come to?
+
+use deepwater_core::config;
+
+use crate::cli::{CheckArguments, Failure, print};
+use crate::settings::Settings;
+
+pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
+    if arguments.schema {
+        return print(schema().as_bytes());
+    }
+    if arguments.reference {
+        return print(reference().as_bytes());
+    }
+    let settings = Settings::read(&arguments.config)?;
+    if arguments.print {
+        let text = config::to_toml(&settings).map_err(|error| Failure::Running(error.to_string()))?;
+        return print(text.as_bytes());
+    }
+    let (listeners, routes, pools) = (settings.edge.listen.len(), settings.edge.route.len(), settings.pools.len());
+    let counts = [count(listeners, "listener"), count(routes, "route"), count(pools, "pool")].join(", ");
+    print(format!("{} is valid: {counts}\n", arguments.config.display()).as_bytes())
+}
+
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The reference of all keys, as `docs/reference/configuration.md` holds it.
+pub(crate) fn reference() -> String {
+    let introduction = "Every key of `deepwater.toml`, with its type, its default and its meaning. Generated from the \
+                        types the binary reads: `make docs`.";
+    config::reference::markdown(&config::json_schema::<Settings>(), "Configuration", introduction)
+}
+
+/// The JSON schema, as `docs/reference/deepwater.schema.json` holds it.
+pub(crate) fn schema() -> String {
+    let schema = config::json_schema::<Settings>();
+    // A JSON value always has a text form.
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}

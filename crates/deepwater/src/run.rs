@@ -1,0 +1,143 @@
+//! `deepwater run`: wires the planes together and waits for the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use deepwater_core::event::Format;
+use deepwater_core::{Context, Endpoint, Events, Level};
+use deepwater_lens::{Build, Ports, Readiness, StatusSource};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Failure, RunArguments};
+use crate::settings::{Settings, directory_of};
+
+deepwater_core::event! {
+    /// The process was asked to end.
+    pub struct Draining { signal: String, seconds: u64 }
+    draining: Info, "{signal}: finishing requests under way, for {seconds} s at most (again to end at once)"
+}
+
+deepwater_core::event! {
+    /// The system allows fewer open files than connections are configured for.
+    pub struct DescriptorsShort { limit: u64, wanted: u64 }
+    descriptors_short: Warn, "the system allows {limit} open files, {wanted} are needed for edge.max_connections; raise `ulimit -n`"
+}
+
+pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let (settings, directory) = if arguments.to.is_empty() {
+        let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("deepwater.toml"));
+        (Settings::read(&file)?, directory_of(&file))
+    } else {
+        (Settings::fronting(&arguments.to, &arguments.listen, &arguments.console)?, PathBuf::from("."))
+    };
+    let format = if arguments.log_json { Format::Json } else { Format::Text };
+    let events = Events::logged(std::io::stderr(), Level::Info, format);
+    let context = Context::new(seed(), events);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let planes = Planes::start(&settings, &directory, context, Vec::new()).await?;
+        planes.serve_until_signalled(settings.edge.drain_timeout.get()).await
+    })
+}
+
+/// A seed that differs from run to run.
+fn seed() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64 ^ u64::from(std::process::id()) << 32
+}
+
+/// The planes of one process.
+pub(crate) struct Planes {
+    pub context: Context,
+    pub edge: Arc<deepwater_edge::Handle>,
+    pub console: deepwater_lens::Handle,
+}
+
+impl Planes {
+    /// Starts what the settings say, on the current runtime. `extra` endpoints are mounted beside the planes' own.
+    ///
+    /// # Errors
+    /// When a plane cannot start; then none runs.
+    pub(crate) async fn start(
+        settings: &Settings,
+        directory: &Path,
+        context: Context,
+        extra: Vec<Endpoint>,
+    ) -> Result<Self, Failure> {
+        raise_descriptor_limit(settings, &context.events);
+        let edge = deepwater_edge::start(&settings.edge, &settings.pools, directory.to_owned(), context.clone())
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let edge = Arc::new(edge);
+        let status: StatusSource = Arc::new(edge.status());
+        let effective = serde_json::to_value(settings).unwrap_or_default();
+        let mut endpoints = edge.endpoints();
+        endpoints.push(Endpoint::get("/api/config", "The effective configuration, secrets hidden", move || {
+            effective.clone()
+        }));
+        endpoints.extend(extra);
+        let ports = Ports {
+            build: Build { version: env!("CARGO_PKG_VERSION"), commit: env!("DEEPWATER_COMMIT") },
+            endpoints,
+            statuses: vec![("edge", status)],
+            directory: directory.to_owned(),
+            readiness: {
+                let edge = Arc::clone(&edge);
+                Arc::new(move || Readiness::waiting(edge.not_ready()))
+            },
+        };
+        match deepwater_lens::start(settings.console.clone(), context.clone(), ports).await {
+            Ok(console) => Ok(Self { context, edge, console }),
+            Err(error) => {
+                context.shutdown.stop();
+                Err(Failure::Usage(error.to_string()))
+            }
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
+    async fn serve_until_signalled(self, drain: Duration) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let shutdown = self.context.shutdown.clone();
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = shutdown.draining() => "stopped",
+        };
+        self.context.events.emit(Draining { signal: name.into(), seconds: drain.as_secs() });
+        shutdown.drain(drain);
+        tokio::select! {
+            () = shutdown.drained() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Ends everything now.
+    pub(crate) async fn stop(self) {
+        self.context.shutdown.stop();
+        self.console.close().await;
+        if let Some(edge) = Arc::into_inner(self.edge) {
+            edge.join();
+        }
+    }
+}
+
+/// Lets the process open as many files as its connections need: one for the client, one for the origin.
+fn raise_descriptor_limit(settings: &Settings, events: &Events) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = 2 * settings.edge.max_connections as u64 + 256;
+    let limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(wanted.min(allowed));
+        // What cannot be raised is told below.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum });
+    }
+    if allowed < wanted {
+        events.emit(DescriptorsShort { limit: allowed, wanted });
+    }
+}

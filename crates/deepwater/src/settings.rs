@@ -1,0 +1,120 @@
+//! The root of the configuration: the planes' own tables, side by side.
+
+use std::path::{Path, PathBuf};
+
+use deepwater_core::config::{Checker, Document, Place};
+use deepwater_edge::config as edge;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Failure;
+
+/// Deepwater's configuration file. A plane that is not in it does not run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Dashboard, administration API and metrics.
+    pub console: deepwater_lens::Config,
+    /// The HTTP and TCP edge.
+    pub edge: deepwater_edge::Config,
+    /// Servers that requests are passed to, by name.
+    pub pools: deepwater_edge::Pools,
+}
+
+impl Settings {
+    /// Reads and validates a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::Usage(format!(
+                "cannot read {name}: {error}\n  fix: give the configuration with -c FILE, or front an application \
+                 without one: deepwater run --to http://127.0.0.1:3000"
+            ))
+        })?;
+        let usage = |problems: deepwater_core::config::Problems| Failure::Usage(problems.to_string());
+        let document = Document::parse(&text, &name).map_err(usage)?;
+        let settings: Self = document.decode().map_err(usage)?;
+        let checker = document.checker();
+        settings.validate(&checker.root(), &directory_of(file));
+        checker.finish().map_err(usage)?;
+        Ok(settings)
+    }
+
+    /// The configuration that `--to` stands for.
+    ///
+    /// # Errors
+    /// When an argument cannot be meant.
+    pub(crate) fn fronting(to: &[String], listen: &str, console: &str) -> Result<Self, Failure> {
+        let console = console.parse().map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
+        let settings = Self {
+            console: deepwater_lens::Config { listen: console, token: None },
+            edge: deepwater_edge::Config {
+                listen: vec![edge::Listen::http(listen)],
+                route: vec![edge::Route { pool: Some("app".into()), ..edge::Route::default() }],
+                ..deepwater_edge::Config::default()
+            },
+            pools: [("app".to_owned(), edge::Pool::of(to.iter().cloned()))].into(),
+        };
+        let checker = Checker::without_document();
+        settings.validate(&checker.root(), Path::new("."));
+        checker.finish().map_err(|problems| Failure::Usage(problems.to_string()))?;
+        Ok(settings)
+    }
+
+    fn validate(&self, root: &Place<'_>, directory: &Path) {
+        self.console.validate(&root.at("console"));
+        deepwater_edge::validate(&self.edge, &self.pools, directory, root.at("edge"), root.at("pools"));
+        if self.edge.listen.is_empty() {
+            root.at("edge").problem_with_fix(
+                "there is nothing to listen on",
+                "add [[edge.listen]] with address = \"0.0.0.0:8080\"",
+            );
+        }
+        let http = self.edge.listen.iter().any(|listen| listen.protocol == edge::ListenProtocol::Http);
+        if http && self.edge.route.is_empty() {
+            root.at("edge").problem_with_fix(
+                "there is no route, so every request would get 404",
+                "add [[edge.route]] with pool = \"<name>\"",
+            );
+        }
+    }
+}
+
+/// What relative paths in a configuration file are relative to.
+pub(crate) fn directory_of(file: &Path) -> PathBuf {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepwater_core::config;
+
+    const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
+    const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/deepwater.schema.json");
+
+    #[test]
+    fn every_key_has_a_meaning_and_a_default() {
+        assert_eq!(config::undocumented::<Settings>(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_reference_and_the_schema_are_not_stale() {
+        let fix = "run `make docs` and commit the result";
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        assert!(read(REFERENCE) == crate::check::reference(), "docs/reference/configuration.md is stale: {fix}");
+        assert!(read(SCHEMA) == crate::check::schema(), "docs/reference/deepwater.schema.json is stale: {fix}");
+    }
+
+    #[test]
+    fn the_example_is_valid_and_prints_as_itself() {
+        let example = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deepwater.toml"));
+        let Ok(settings) = Settings::read(example) else { panic!("deepwater.toml is not valid") };
+        let printed = config::to_toml(&settings).unwrap();
+        let again: Settings = Document::parse(&printed, "printed").unwrap().decode().unwrap();
+        assert_eq!(settings, again);
+    }
+}

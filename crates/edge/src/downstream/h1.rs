@@ -1,0 +1,366 @@
+//! HTTP/1.1 clients (RFC 9112).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use http::{Method, StatusCode};
+use tokio::io::AsyncWriteExt;
+
+use crate::body::h1::{Reader, Writer};
+use crate::body::{BodyError, BodyRead, BodyWrite, Frame};
+use crate::exchange;
+use crate::failure::Failure;
+use crate::head::{Fields, Name, Request, Response, Version};
+use crate::http1::framing::{self, BadFraming, Framing};
+use crate::http1::parse::{self, BadHead};
+use crate::http1::encode;
+use crate::hygiene;
+use crate::io::{Buffer, Deadline, Transport};
+use crate::origin::h1::may_be_complete;
+use crate::peer::Peer;
+use crate::worker::{Scratch, Sleeper, Worker};
+
+use super::Reply;
+
+/// Bytes of an unread request body that are read and dropped so that the connection can be kept.
+const MAX_DISCARDED_BYTES: u64 = 256 * 1024;
+
+/// How waiting for a request ended.
+enum Awaited {
+    /// A whole head is in the request.
+    Request,
+    /// The connection is over, for the best of reasons.
+    Closed,
+    /// The head is bad; answer and close.
+    Refused(Failure),
+}
+
+/// Serves a connection until either side ends it. `first_bytes` were read while telling the protocols apart.
+pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes: Buffer, peer: Peer) {
+    let io = RefCell::new(transport);
+    let mut buffer = first_bytes;
+    let deadline = Deadline::default();
+    let sleeper = worker.sleeper();
+    let mut was_used = false;
+    loop {
+        if buffer.is_empty()
+            && !idle_until_readable(&worker, &io, &mut buffer, &deadline, &sleeper, was_used).await
+        {
+            break;
+        }
+        was_used = true;
+        let mut scratch = worker.scratch();
+        let Scratch { request, response, out, origin_out } = &mut *scratch;
+        let awaited = read_head(&worker, &io, &mut buffer, &deadline, request).await;
+        request.secure = peer.secure;
+        let mut reply = H1Reply::new(&io, out, request, worker.is_draining());
+        let keep = match awaited {
+            Awaited::Closed => false,
+            Awaited::Refused(failure) => {
+                reply.close_after();
+                exchange::refuse(&worker, &peer, request, &mut reply, &deadline, failure).await;
+                lingering_close(&worker, &io, &mut buffer, &deadline).await;
+                false
+            }
+            Awaited::Request => {
+                let framing = match framing::of_request(request) {
+                    Ok(framing) => framing,
+                    Err(bad) => {
+                        reply.close_after();
+                        let failure = framing_failure(bad);
+                        exchange::refuse(&worker, &peer, request, &mut reply, &deadline, failure).await;
+                        lingering_close(&worker, &io, &mut buffer, &deadline).await;
+                        worker.put_scratch(scratch);
+                        break;
+                    }
+                };
+                let mut body = Reader::new(&io, &mut buffer, framing);
+                exchange::serve(&worker, &peer, request, response, origin_out, framing, &mut body, &mut reply, &deadline).await;
+                let keeps_alive = reply.keeps_alive();
+                if keeps_alive {
+                    finish_body(&mut body, &deadline).await
+                } else {
+                    let unread = !body.is_done();
+                    drop(body);
+                    if reply.was_aborted() {
+                        io.borrow().abort_on_close();
+                    } else if unread {
+                        lingering_close(&worker, &io, &mut buffer, &deadline).await;
+                    }
+                    false
+                }
+            }
+        };
+        worker.put_scratch(scratch);
+        if !keep {
+            break;
+        }
+    }
+    // TLS wants to say goodbye; a peer that is gone already cannot hear it.
+    if io.borrow().is_tls() {
+        deadline.set(worker.limits().body_stall);
+        let mut transport = io.into_inner();
+        let _ = deadline.guard(transport.shutdown()).await;
+    }
+}
+
+fn framing_failure(bad: BadFraming) -> Failure {
+    match bad {
+        BadFraming::Coding => Failure::CodingUnsupported,
+        BadFraming::Length | BadFraming::Both => Failure::BadRequest,
+    }
+}
+
+/// Waits without holding memory until a request begins; false when the connection is over.
+async fn idle_until_readable(
+    worker: &Worker,
+    io: &RefCell<Transport>,
+    buffer: &mut Buffer,
+    deadline: &Deadline,
+    sleeper: &Sleeper,
+    was_used: bool,
+) -> bool {
+    buffer.release_if_empty();
+    let limits = worker.limits();
+    deadline.set(if was_used { limits.idle } else { limits.header });
+    let filled = std::future::poll_fn(|cx| {
+        if was_used && worker.is_draining() {
+            return Poll::Ready(Ok(0));
+        }
+        let polled = io.borrow_mut().poll_fill(cx, buffer);
+        if polled.is_pending() {
+            buffer.release_if_empty();
+            sleeper.register(cx);
+        }
+        polled
+    });
+    matches!(deadline.guard(filled).await, Ok(Ok(n)) if n > 0)
+}
+
+async fn read_head(
+    worker: &Worker,
+    io: &RefCell<Transport>,
+    buffer: &mut Buffer,
+    deadline: &Deadline,
+    request: &mut Request,
+) -> Awaited {
+    let limits = worker.limits();
+    let mut looked_at = 0;
+    let mut timed = false;
+    loop {
+        let filled = buffer.filled();
+        if filled.len() > looked_at && may_be_complete(filled, looked_at) {
+            match parse::request(filled, request) {
+                Ok(Some(len)) if len <= limits.max_head_bytes => {
+                    buffer.consume(len);
+                    return Awaited::Request;
+                }
+                Ok(Some(_)) => return Awaited::Refused(Failure::HeadTooLarge),
+                Ok(None) => {}
+                Err(bad) => {
+                    request.clear();
+                    return Awaited::Refused(head_failure(bad));
+                }
+            }
+        }
+        looked_at = filled.len();
+        if looked_at > limits.max_head_bytes {
+            request.clear();
+            return Awaited::Refused(Failure::HeadTooLarge);
+        }
+        if buffer.room().is_empty() {
+            buffer.grow();
+        }
+        if !timed {
+            // Counted from the first byte, however slowly the others drip in.
+            deadline.set(limits.header);
+            timed = true;
+        }
+        let filled = std::future::poll_fn(|cx| io.borrow_mut().poll_fill(cx, buffer));
+        match deadline.guard(filled).await {
+            Ok(Ok(0) | Err(_)) => return Awaited::Closed,
+            Ok(Ok(_)) => {}
+            Err(_) => {
+                request.clear();
+                return Awaited::Refused(Failure::RequestTimeout);
+            }
+        }
+    }
+}
+
+fn head_failure(bad: BadHead) -> Failure {
+    match bad {
+        BadHead::TooManyFields => Failure::HeadTooLarge,
+        BadHead::Version => Failure::VersionUnsupported,
+        BadHead::Syntax | BadHead::Host | BadHead::Target => Failure::BadRequest,
+    }
+}
+
+/// Reads what is left of a request body nobody wanted; false when that is too much.
+async fn finish_body(body: &mut Reader<'_>, deadline: &Deadline) -> bool {
+    if body.is_done() {
+        return true;
+    }
+    let mut left = MAX_DISCARDED_BYTES;
+    let finished = std::future::poll_fn(|cx| {
+        loop {
+            let n = body.data().len();
+            body.consume(n);
+            left = left.saturating_sub(n as u64);
+            if left == 0 {
+                return Poll::Ready(false);
+            }
+            match ready!(body.poll_frame(cx)) {
+                Ok(Frame::Data) => {}
+                Ok(Frame::End) => return Poll::Ready(true),
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    });
+    deadline.guard(finished).await.unwrap_or(false)
+}
+
+/// Lets a client that is still sending read our answer before the connection is reset (RFC 9112 §9.6).
+async fn lingering_close(worker: &Worker, io: &RefCell<Transport>, buffer: &mut Buffer, deadline: &Deadline) {
+    let shut = std::future::poll_fn(|cx| {
+        use tokio::io::AsyncWrite;
+        std::pin::Pin::new(&mut *io.borrow_mut()).poll_shutdown(cx)
+    });
+    deadline.set(worker.limits().linger);
+    if !matches!(deadline.guard(shut).await, Ok(Ok(()))) {
+        return;
+    }
+    let mut left = MAX_DISCARDED_BYTES;
+    let drained = std::future::poll_fn(|cx| {
+        loop {
+            let n = buffer.filled().len();
+            buffer.consume(n);
+            left = left.saturating_sub(n as u64);
+            if left == 0 || !matches!(ready!(io.borrow_mut().poll_fill(cx, buffer)), Ok(1..)) {
+                return Poll::Ready(());
+            }
+        }
+    });
+    let _ = deadline.guard(drained).await;
+}
+
+/// Replies over HTTP/1.1.
+pub(crate) struct H1Reply<'a> {
+    writer: Writer<'a>,
+    version: Version,
+    is_head: bool,
+    keep_alive: bool,
+    head_sent: bool,
+    aborted: bool,
+}
+
+impl<'a> H1Reply<'a> {
+    fn new(io: &'a RefCell<Transport>, out: &'a mut Vec<u8>, request: &Request, draining: bool) -> Self {
+        let keep_alive = match request.version {
+            Version::Http10 => hygiene::connection_has(&request.fields, b"keep-alive"),
+            _ => {
+                request.fields.get_known(Name::Connection).is_none()
+                    || !hygiene::connection_has(&request.fields, b"close")
+            }
+        };
+        Self {
+            writer: Writer::new(io, out),
+            version: request.version,
+            is_head: request.method == Method::HEAD,
+            keep_alive: keep_alive && !draining,
+            head_sent: false,
+            aborted: false,
+        }
+    }
+
+    /// Whether the connection can carry another request.
+    fn keeps_alive(&self) -> bool {
+        self.keep_alive && self.head_sent && !self.aborted
+    }
+
+    fn was_aborted(&self) -> bool {
+        self.aborted
+    }
+}
+
+impl Reply for H1Reply<'_> {
+    fn interim(&mut self, response: &Response) {
+        if self.version == Version::Http11 {
+            let out = self.writer.head();
+            encode::response(out, response.status, &response.fields);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn head(&mut self, status: StatusCode, fields: &Fields, framing: Framing) {
+        self.head_sent = true;
+        let framing = match framing {
+            // Without chunks only the end of the connection can end a body of unknown length.
+            Framing::Chunked | Framing::UntilClose if self.version == Version::Http10 => {
+                self.keep_alive = false;
+                Framing::UntilClose
+            }
+            Framing::UntilClose => Framing::Chunked,
+            framing => framing,
+        };
+        let out = self.writer.head();
+        encode::response(out, status, fields);
+        if framing == Framing::Chunked {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        if !self.keep_alive {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if self.version == Version::Http10 {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        self.writer.begin(if self.is_head { Framing::Empty } else { framing });
+    }
+
+    fn tunnel(&mut self, status: StatusCode, fields: &Fields, protocol: Option<&[u8]>) {
+        self.head_sent = true;
+        self.keep_alive = false;
+        let out = self.writer.head();
+        encode::response(out, status, fields);
+        if let Some(protocol) = protocol {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: ");
+            out.extend_from_slice(protocol);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        self.writer.begin(Framing::UntilClose);
+    }
+
+    fn abort(&mut self) {
+        self.aborted = true;
+        self.keep_alive = false;
+        self.writer.discard();
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.writer.poll_peer_closed(cx)
+    }
+
+    fn head_sent(&self) -> bool {
+        self.head_sent
+    }
+
+    fn close_after(&mut self) {
+        self.keep_alive = false;
+    }
+}
+
+impl BodyWrite for H1Reply<'_> {
+    fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8], last: bool) -> Poll<Result<usize, BodyError>> {
+        self.writer.poll_data(cx, data, last)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), BodyError>> {
+        self.writer.poll_end(cx, trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        self.writer.poll_flush(cx)
+    }
+}

@@ -1,0 +1,444 @@
+//! Passing a request to a target and its response back.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use deepwater_upstream::{Ask, Chosen, FailureKind, Lease, Outcome, TargetId, hash_bytes};
+use http::{Method, StatusCode};
+use smallvec::SmallVec;
+
+use crate::body::h1::Writer;
+use crate::body::{BodyRead, RelayError, relay, relay_both};
+use crate::config::{HashKey, ProxyProtocolOut};
+use crate::downstream::Reply;
+use crate::failure::Failure;
+use crate::head::{Name, Request, Response};
+use crate::http1::framing::Framing;
+use crate::hygiene;
+use crate::io::Deadline;
+use crate::origin::h1::{self, Connection, ResponseReader};
+use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
+use crate::peer::Peer;
+use crate::plan::{HostPolicy, RoutePlan};
+use crate::route::Captures;
+use crate::sticky;
+use crate::worker::{Local, PoolLocal, Worker};
+
+use super::Tally;
+use super::respond::Answering;
+
+/// A request on its way to a pool.
+pub(super) struct Proxying<'a> {
+    pub worker: &'a Worker,
+    pub local: &'a Local,
+    pub pool: &'a PoolLocal,
+    pub route: &'a RoutePlan,
+    pub peer: &'a Peer,
+    pub request: &'a Request,
+    pub framing: Framing,
+    pub upgrade: Option<&'a [u8]>,
+    pub captures: &'a Captures,
+    pub deadline: &'a Deadline,
+    pub tally: &'a Tally,
+}
+
+/// How sending a request over one connection ended.
+enum Attempt {
+    /// The response went to the client, whole.
+    Done { status: StatusCode, connection_is_clean: bool },
+    /// Both directions became bytes; they are through.
+    Tunnelled,
+    /// No response head came.
+    NoHead { failure: Failure, silent: bool },
+    /// The client has the head, but the origin broke its body off.
+    OriginBroke,
+    /// The client broke off or stalled, or left.
+    ClientBroke(Failure),
+}
+
+impl Proxying<'_> {
+    /// Finds a target, sends the request, passes the response on; tries other targets while nothing was sent.
+    pub async fn run<B: BodyRead, R: Reply>(
+        &self,
+        response: &mut Response,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) {
+        let mut tried = SmallVec::<[TargetId; 4]>::new();
+        let mut refused = Failure::NoTarget;
+        while tried.len() < self.pool.plan.connect_attempts {
+            let chosen_at = Instant::now();
+            let Some(lease) = self.choose(chosen_at, &tried) else { break };
+            if tried.contains(&lease.target().id) {
+                // Every target was tried once.
+                break;
+            }
+            self.tally.target.set(Some(Arc::clone(lease.target())));
+            match self.send(&lease, chosen_at, response, out, body, reply).await {
+                Ok(outcome) => return lease.done(outcome),
+                Err(failure) => {
+                    let kind = if failure == Failure::ConnectTimeout {
+                        FailureKind::Timeout
+                    } else {
+                        FailureKind::Connect
+                    };
+                    tried.push(lease.target().id);
+                    lease.done(Outcome::Failure { kind, latency: chosen_at.elapsed() });
+                    self.pool.metrics.retries.increment();
+                    refused = failure;
+                }
+            }
+        }
+        self.answering().failure(refused, reply).await;
+    }
+
+    fn answering(&self) -> Answering<'_> {
+        Answering { worker: self.worker, request: self.request, deadline: self.deadline, tally: self.tally }
+    }
+
+    fn choose(&self, now: Instant, tried: &[TargetId]) -> Option<Lease> {
+        let plan = &self.pool.plan;
+        let fields = &self.request.fields;
+        let sticky = plan.sticky.as_ref().and_then(|sticky| {
+            let token = sticky.token(fields)?;
+            self.pool.tokens.target(sticky, &plan.targets, &token)
+        });
+        let hash = match &plan.hash {
+            HashKey::Ip => None,
+            HashKey::Path => Some(hash_bytes(self.request.path())),
+            HashKey::Header(name) => fields.get(name.as_bytes()).map(hash_bytes),
+            HashKey::Cookie(name) => sticky::cookie(fields, name.as_bytes()).map(hash_bytes),
+        };
+        let ask = Ask { now, client: Some(self.tally.client_ip), hash, sticky, avoid: tried };
+        self.pool.picker.borrow_mut().pick(&ask)
+    }
+
+    /// Sends the request to one target, over a kept connection if there is one.
+    ///
+    /// # Errors
+    /// When no connection could be made: another target may be tried, nothing was sent.
+    async fn send<B: BodyRead, R: Reply>(
+        &self,
+        lease: &Lease,
+        chosen_at: Instant,
+        response: &mut Response,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) -> Result<Outcome, Failure> {
+        let target = lease.target();
+        // The PROXY protocol names one client for the whole connection.
+        let may_share = self.pool.plan.proxy_protocol == ProxyProtocolOut::Off;
+        if self.request.method == Method::CONNECT {
+            return self.connect_tunnel(lease, chosen_at, out, body, reply).await;
+        }
+        let mut kept = if may_share { self.pool.idle.take(target.id, chosen_at) } else { None };
+        loop {
+            let was_kept = kept.is_some();
+            let connection = match kept.take() {
+                Some(connection) => {
+                    self.pool.metrics.reused.increment();
+                    connection
+                }
+                None => self.open(lease).await?,
+            };
+            let attempt = match connection {
+                Reused::Http1(connection) => {
+                    self.over_http1(lease, chosen_at, connection, response, out, body, reply).await
+                }
+                Reused::Http2(sender) => {
+                    let host = self.host(&target.name);
+                    let secure = self.pool.plan.tls.is_some();
+                    self.deadline.set(self.pool.plan.timeouts.connect.get());
+                    match self.deadline.guard(sender.send(self.request, host, secure, self.framing)).await {
+                        Ok(Ok((mut writer, mut reader))) => {
+                            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await
+                        }
+                        Ok(Err(failure)) => Attempt::NoHead { failure, silent: true },
+                        Err(_) => Attempt::NoHead { failure: Failure::ConnectTimeout, silent: false },
+                    }
+                }
+            };
+            // A kept connection that dies without a word was most likely being closed when the request came; what
+            // cannot do harm twice is sent again over a new one (RFC 9112 §9.3.1).
+            let untouched = self.framing == Framing::Empty || self.tally.received_bytes.get() == 0 && !body.is_done();
+            if let Attempt::NoHead { failure: Failure::ConnectionTerminated, silent: true } = attempt
+                && was_kept
+                && untouched
+                && is_idempotent(&self.request.method)
+            {
+                self.pool.metrics.retries.increment();
+                continue;
+            }
+            return Ok(self.conclude(attempt, chosen_at, reply).await);
+        }
+    }
+
+    async fn open(&self, lease: &Lease) -> Result<Reused, Failure> {
+        self.pool.metrics.connects.increment();
+        let target = lease.target();
+        let max_head_bytes = self.local.plan.limits.max_head_bytes;
+        let opened =
+            connect::open(&self.pool.plan, target, self.peer, &self.worker.slabs, max_head_bytes).await?;
+        if let Reused::Http2(sender) = &opened
+            && self.pool.plan.proxy_protocol == ProxyProtocolOut::Off
+        {
+            self.pool.idle.share(target.id, sender.clone());
+        }
+        Ok(opened)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn over_http1<B: BodyRead, R: Reply>(
+        &self,
+        lease: &Lease,
+        chosen_at: Instant,
+        mut connection: Connection,
+        response: &mut Response,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) -> Attempt {
+        let max_head_bytes = self.local.plan.limits.max_head_bytes;
+        let mut writer = Writer::new(&connection.io, out);
+        let mut reader = ResponseReader::new(&connection.io, &mut connection.buffer, max_head_bytes);
+        h1::write_request(&mut writer, self.request, self.host(&lease.target().name), self.framing, self.upgrade);
+        let attempt =
+            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await;
+        let (keeps_alive, seconds) = (reader.keeps_alive, reader.keep_alive_seconds);
+        if let Attempt::Done { connection_is_clean: true, .. } = attempt
+            && keeps_alive
+            && self.pool.plan.proxy_protocol == ProxyProtocolOut::Off
+        {
+            let plan = &self.pool.plan;
+            let mut keep = plan.timeouts.idle.get();
+            if let Some(seconds) = seconds {
+                // A second less than promised, for what is under way while it is closed.
+                keep = keep.min(Duration::from_secs(seconds).saturating_sub(Duration::from_secs(1)));
+            }
+            self.pool.idle.put(lease.target().id, connection, Instant::now(), keep, plan.idle_connections);
+        }
+        attempt
+    }
+
+    /// One request and its response over one connection, both directions at once.
+    #[allow(clippy::too_many_arguments)]
+    async fn attempt<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
+        &self,
+        lease: &Lease,
+        chosen_at: Instant,
+        writer: &mut W,
+        reader: &mut O,
+        response: &mut Response,
+        body: &mut B,
+        reply: &mut R,
+    ) -> Attempt {
+        let timeouts = &self.pool.plan.timeouts;
+        let response_timeout = self.route.response_timeout.unwrap_or(timeouts.response.get());
+        let client_stall = self.local.plan.limits.body_stall;
+        let switched = {
+            let mut upload = pin!(async {
+                if self.framing == Framing::Empty {
+                    poll_fn(|cx| writer.poll_end(cx, None)).await.map_err(RelayError::Write)
+                } else {
+                    relay(body, writer, self.deadline, client_stall, &self.tally.received_bytes).await
+                }
+            });
+            // None while under way, then whether the origin took it all.
+            let mut uploaded: Option<bool> = None;
+            self.deadline.set(response_timeout);
+            let framing = loop {
+                let head = poll_fn(|cx| {
+                    if uploaded.is_none()
+                        && let Poll::Ready(result) = upload.as_mut().poll(cx)
+                    {
+                        match result {
+                            Err(RelayError::Read(_)) => return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted))),
+                            // It may still have said why it takes no more.
+                            Err(RelayError::Write(_)) => uploaded = Some(false),
+                            Ok(()) => uploaded = Some(true),
+                        }
+                        if self.framing != Framing::Empty {
+                            self.deadline.set(response_timeout);
+                        }
+                    }
+                    match reader.poll_head(cx, &self.request.method, response) {
+                        Poll::Ready(Ok(kind)) => return Poll::Ready(Ok(kind)),
+                        Poll::Ready(Err(no_head)) => {
+                            let (failure, silent) = (no_head.failure, no_head.silent);
+                            return Poll::Ready(Err(Attempt::NoHead { failure, silent }));
+                        }
+                        Poll::Pending => {}
+                    }
+                    if uploaded.is_some() && reply.poll_gone(cx).is_ready() {
+                        return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
+                    }
+                    Poll::Pending
+                });
+                match self.deadline.guard(head).await {
+                    Ok(Ok(HeadKind::Interim)) => {
+                        hygiene::clean_response(response);
+                        reply.interim(response);
+                        if poll_fn(|cx| reply.poll_flush(cx)).await.is_err() {
+                            return Attempt::ClientBroke(Failure::ClientAborted);
+                        }
+                    }
+                    Ok(Ok(HeadKind::Final(framing))) => break Some(framing),
+                    Ok(Ok(HeadKind::Switched)) => break None,
+                    Ok(Err(attempt)) => return attempt,
+                    Err(_) if uploaded.is_none() => return Attempt::ClientBroke(Failure::ClientStalled),
+                    Err(_) => {
+                        return Attempt::NoHead { failure: Failure::ResponseTimeout, silent: false };
+                    }
+                }
+            };
+            let latency = chosen_at.elapsed();
+            self.tally.upstream.set(Some(latency));
+            self.pool.metrics.response.observe(latency);
+            match framing {
+                None => true,
+                Some(framing) => {
+                    self.edit_response(lease, response);
+                    self.tally.status.set(Some(response.status));
+                    reply.head(response.status, &response.fields, framing);
+                    let stall = timeouts.body.get();
+                    self.deadline.set(stall);
+                    let mut download = pin!(relay(reader, reply, self.deadline, stall, &self.tally.sent_bytes));
+                    let both = poll_fn(|cx| {
+                        if uploaded.is_none()
+                            && let Poll::Ready(result) = upload.as_mut().poll(cx)
+                        {
+                            uploaded = Some(result.is_ok());
+                        }
+                        download.as_mut().poll(cx)
+                    });
+                    match self.deadline.guard(both).await {
+                        Ok(Ok(())) => {
+                            return Attempt::Done {
+                                status: response.status,
+                                connection_is_clean: uploaded == Some(true),
+                            };
+                        }
+                        Ok(Err(RelayError::Read(_))) => return Attempt::OriginBroke,
+                        Ok(Err(RelayError::Write(_))) => return Attempt::ClientBroke(Failure::ClientAborted),
+                        Err(_) => false,
+                    }
+                }
+            }
+        };
+        if !switched {
+            // Bytes at hand that the client did not take tell whose fault the silence is.
+            return if reader.data().is_empty() {
+                Attempt::OriginBroke
+            } else {
+                Attempt::ClientBroke(Failure::ClientStalled)
+            };
+        }
+        if self.upgrade.is_none() || response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Attempt::NoHead { failure: Failure::UpgradeFailed, silent: false };
+        }
+        let protocol = response.fields.get_known(Name::Upgrade).or(self.upgrade).map(<[u8]>::to_vec);
+        self.edit_response(lease, response);
+        self.tally.status.set(Some(response.status));
+        reply.tunnel(response.status, &response.fields, protocol.as_deref());
+        writer.become_tunnel();
+        reader.become_tunnel();
+        body.become_tunnel();
+        self.tunnel(writer, reader, body, reply).await;
+        Attempt::Tunnelled
+    }
+
+    /// Passes bytes of another protocol both ways.
+    async fn tunnel<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
+        &self,
+        writer: &mut W,
+        reader: &mut O,
+        body: &mut B,
+        reply: &mut R,
+    ) {
+        let idle = self.local.plan.limits.tunnel_idle;
+        let (received, sent) = (&self.tally.received_bytes, &self.tally.sent_bytes);
+        relay_both((body, reply), (reader, writer), self.deadline, idle, received, sent).await;
+    }
+
+    /// CONNECT: the target itself is what the client talks to.
+    async fn connect_tunnel<B: BodyRead, R: Reply>(
+        &self,
+        lease: &Lease,
+        chosen_at: Instant,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) -> Result<Outcome, Failure> {
+        let plan = &self.pool.plan;
+        let mut connection = connect::raw(plan, lease.target(), self.peer, &self.worker.slabs).await?;
+        let latency = chosen_at.elapsed();
+        self.tally.status.set(Some(StatusCode::OK));
+        let mut response = Response::default();
+        self.edit_response(lease, &mut response);
+        reply.tunnel(StatusCode::OK, &response.fields, None);
+        let mut writer = Writer::new(&connection.io, out);
+        let mut reader = ResponseReader::new(&connection.io, &mut connection.buffer, 0);
+        OriginWrite::become_tunnel(&mut writer);
+        reader.become_tunnel();
+        body.become_tunnel();
+        self.tunnel(&mut writer, &mut reader, body, reply).await;
+        Ok(Outcome::Success { latency })
+    }
+
+    /// Makes the origin's head fit for the client.
+    fn edit_response(&self, lease: &Lease, response: &mut Response) {
+        hygiene::clean_response(response);
+        if response.fields.get_known(Name::Date).is_none() {
+            response.fields.add_known(Name::Date, &self.worker.date());
+        }
+        if let Some(sticky) = &self.pool.plan.sticky
+            && !lease.sticky_kept()
+        {
+            if lease.chosen() == Chosen::StickyMoved {
+                self.pool.metrics.sticky_moved.increment();
+            }
+            sticky.set(response, lease.target().id, self.peer.secure);
+        }
+        self.route.edit_response(&mut response.fields, self.request, self.tally.client_ip, self.captures);
+    }
+
+    /// Tells the client what went wrong, if something did, and what the target is to be thought of.
+    async fn conclude<R: Reply>(&self, attempt: Attempt, chosen_at: Instant, reply: &mut R) -> Outcome {
+        let latency = self.tally.upstream.get().unwrap_or_else(|| chosen_at.elapsed());
+        let fault = |kind| Outcome::Failure { kind, latency };
+        let (failure, outcome) = match attempt {
+            Attempt::Done { status, .. } if status.is_server_error() => return fault(FailureKind::Status5xx),
+            Attempt::Done { .. } | Attempt::Tunnelled => return Outcome::Success { latency },
+            Attempt::NoHead { failure: Failure::ResponseTimeout, .. } => {
+                (Failure::ResponseTimeout, fault(FailureKind::Timeout))
+            }
+            Attempt::NoHead { failure, .. } => (failure, fault(FailureKind::Protocol)),
+            Attempt::OriginBroke => (Failure::ResponseIncomplete, fault(FailureKind::Protocol)),
+            Attempt::ClientBroke(failure) => (failure, Outcome::Cancelled),
+        };
+        self.answering().failure(failure, reply).await;
+        outcome
+    }
+
+    fn host<'s>(&'s self, target_name: &'s str) -> &'s [u8] {
+        match &self.pool.plan.host {
+            HostPolicy::Client if !self.request.authority().is_empty() => self.request.authority(),
+            HostPolicy::Client | HostPolicy::Target => target_name.as_bytes(),
+            HostPolicy::Fixed(name) => name.as_bytes(),
+        }
+    }
+}
+
+/// Whether sending a request twice does no more than once (RFC 9110 §9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
+}
+

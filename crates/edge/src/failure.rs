@@ -1,0 +1,98 @@
+//! What can go wrong with a request, told three ways: a status and a sentence for the client, an RFC 9209 error type
+//! for whoever debugs, blame for whoever counts.
+
+use deepwater_core::Blame;
+use http::StatusCode;
+
+macro_rules! failures {
+    ($($(#[$doc:meta])* $variant:ident: $blame:ident, $status:literal, $error:literal, $sentence:literal;)*) => {
+        /// A failed request.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Failure { $($(#[$doc])* $variant,)* }
+
+        impl Failure {
+            /// Every failure, for metrics and documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Whose fault it is.
+            pub const fn blame(self) -> Blame {
+                match self { $(Self::$variant => Blame::$blame,)* }
+            }
+
+            /// The status the client gets, if it still gets one.
+            pub fn status(self) -> StatusCode {
+                let code: u16 = match self { $(Self::$variant => $status,)* };
+                StatusCode::from_u16(code).expect("the table holds valid statuses")
+            }
+
+            /// The error type in `Proxy-Status` (RFC 9209 §2.3), also the label in metrics and logs.
+            pub const fn error(self) -> &'static str {
+                match self { $(Self::$variant => $error,)* }
+            }
+
+            /// The sentence in the response's body.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+        }
+    };
+}
+
+failures! {
+    /// The request is not valid HTTP.
+    BadRequest: Client, 400, "http_request_error", "The request is not valid HTTP.";
+    /// The request head is larger than allowed.
+    HeadTooLarge: Client, 431, "http_request_error", "The request's header fields are too large.";
+    /// The client was too slow with its head.
+    RequestTimeout: Client, 408, "http_request_error", "The request did not arrive in time.";
+    /// The client broke off or sent a malformed body.
+    ClientAborted: Client, 400, "http_request_error", "The request's body broke off or is malformed.";
+    /// The client stopped taking or sending bytes.
+    ClientStalled: Client, 408, "http_request_error", "The request's body did not arrive in time.";
+    /// A method that is not allowed here.
+    MethodNotAllowed: Client, 405, "http_request_denied", "This method is not allowed here.";
+    /// A transfer coding we do not decode.
+    CodingUnsupported: Client, 501, "http_request_error", "The request's transfer coding is not supported.";
+    /// A version we do not speak.
+    VersionUnsupported: Client, 505, "http_request_error", "This version of HTTP is not supported.";
+    /// No route matches.
+    NoRoute: Client, 404, "destination_not_found", "No route matches this request.";
+    /// No target may be used.
+    NoTarget: Upstream, 503, "destination_unavailable", "No server is available for this request.";
+    /// A target refused the connection.
+    ConnectRefused: Upstream, 502, "connection_refused", "The server could not be reached.";
+    /// Connecting took too long.
+    ConnectTimeout: Upstream, 504, "connection_timeout", "Connecting to the server took too long.";
+    /// The TLS handshake failed.
+    TlsFailed: Upstream, 502, "tls_protocol_error", "No secure connection to the server could be made.";
+    /// The target's certificate is not trusted.
+    TlsCertificate: Upstream, 502, "tls_certificate_error", "The server's certificate is not trusted.";
+    /// The origin closed before a whole head.
+    ConnectionTerminated: Upstream, 502, "connection_terminated", "The server closed the connection before answering.";
+    /// The origin sent something that is not HTTP.
+    BadResponse: Upstream, 502, "http_protocol_error", "The server's answer is not valid HTTP.";
+    /// The origin's head is larger than allowed.
+    ResponseHeadTooLarge: Upstream, 502, "http_response_header_section_size", "The server's header fields are too large.";
+    /// The origin did not answer in time.
+    ResponseTimeout: Upstream, 504, "http_response_timeout", "The server did not answer in time.";
+    /// The origin switched protocols unasked, or not as asked.
+    UpgradeFailed: Upstream, 502, "http_upgrade_failed", "The server did not switch protocols as asked.";
+    /// The response's body broke off; the client has its head already.
+    ResponseIncomplete: Upstream, 502, "http_response_incomplete", "The server's answer broke off.";
+    /// A fault of ours.
+    Internal: Us, 500, "proxy_internal_error", "An internal error occurred.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_follow_blame() {
+        for failure in Failure::ALL {
+            let server_side = failure.status().is_server_error();
+            let versions = matches!(failure, Failure::CodingUnsupported | Failure::VersionUnsupported);
+            assert_eq!(server_side, failure.blame() != Blame::Client || versions, "{failure:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The edge's metrics, registered before the first request so that counting one is a store.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use deepwater_core::metrics::{Counter, Gauge, Histogram, Registry};
+use http::StatusCode;
+
+use crate::failure::Failure;
+
+/// Status classes, in the order of their counters.
+pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Names other parts read these metrics by.
+pub(crate) mod names {
+    pub(crate) const REQUESTS: &str = "deepwater_edge_requests_total";
+    pub(crate) const IN_FLIGHT: &str = "deepwater_edge_in_flight";
+    pub(crate) const DURATION: &str = "deepwater_edge_request_duration_seconds";
+    pub(crate) const CONNECTIONS: &str = "deepwater_edge_connections";
+    pub(crate) const ACCEPTED: &str = "deepwater_edge_accepted_total";
+    pub(crate) const RECEIVED: &str = "deepwater_edge_received_bytes_total";
+    pub(crate) const SENT: &str = "deepwater_edge_sent_bytes_total";
+    pub(crate) const FAILURES: &str = "deepwater_edge_failures_total";
+    pub(crate) const STICKY_MOVED: &str = "deepwater_edge_sticky_moved_total";
+    pub(crate) const UPSTREAM: &str = "deepwater_edge_upstream_response_seconds";
+    pub(crate) const CONNECTS: &str = "deepwater_edge_upstream_connects_total";
+    pub(crate) const REUSED: &str = "deepwater_edge_upstream_reused_total";
+    pub(crate) const RETRIES: &str = "deepwater_edge_upstream_retries_total";
+    pub(crate) const IDLE: &str = "deepwater_edge_upstream_idle_connections";
+}
+
+/// Of one core.
+pub(crate) struct EdgeMetrics {
+    pub accepted: Counter,
+    pub connections: Gauge,
+    pub received_bytes: Counter,
+    pub sent_bytes: Counter,
+    failures: Vec<Counter>,
+}
+
+impl EdgeMetrics {
+    pub fn register(registry: &Registry) -> Self {
+        let failure = |failure: &Failure| {
+            let (error, blame) = (failure.error(), failure.blame().as_str());
+            let status = failure.status();
+            let labels = [("error", error), ("blame", blame), ("status", status.as_str())];
+            registry.counter(names::FAILURES, "Requests that failed, by RFC 9209 error and blame.", &labels)
+        };
+        Self {
+            accepted: registry.counter(names::ACCEPTED, "Client connections accepted.", &[]),
+            connections: registry.gauge(names::CONNECTIONS, "Client connections open.", &[]),
+            received_bytes: registry.counter(names::RECEIVED, "Bytes of request bodies and tunnels received.", &[]),
+            sent_bytes: registry.counter(names::SENT, "Bytes of response bodies and tunnels sent.", &[]),
+            failures: Failure::ALL.iter().map(failure).collect(),
+        }
+    }
+
+    pub fn failed(&self, failure: Failure) {
+        if let Some(position) = Failure::ALL.iter().position(|known| *known == failure) {
+            self.failures[position].increment();
+        }
+    }
+}
+
+/// Of one route on one core.
+pub(crate) struct RouteMetrics {
+    requests: [Counter; 5],
+    in_flight: Gauge,
+    duration: Histogram,
+}
+
+impl RouteMetrics {
+    pub fn register(registry: &Registry, route: &str) -> Self {
+        let class = |class| {
+            let labels = [("route", route), ("status", class)];
+            registry.counter(names::REQUESTS, "Requests answered, by route and status class.", &labels)
+        };
+        let labels = [("route", route)];
+        Self {
+            requests: CLASSES.map(class),
+            in_flight: registry.gauge(names::IN_FLIGHT, "Requests under way.", &labels),
+            duration: registry.histogram(names::DURATION, "From a request's head to its answer's end.", &labels),
+        }
+    }
+
+    #[inline]
+    pub fn answered(&self, status: StatusCode, duration: Duration) {
+        self.requests[usize::from(status.as_u16() / 100).clamp(1, 5) - 1].increment();
+        self.duration.observe(duration);
+    }
+
+    /// Counts a request as under way until the guard is dropped, however it ends.
+    #[inline]
+    pub fn begin(&self) -> InFlight<'_> {
+        self.in_flight.add(1);
+        InFlight(&self.in_flight)
+    }
+}
+
+/// A request under way.
+pub(crate) struct InFlight<'a>(&'a Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
+}
+
+/// Of one pool on one core.
+pub(crate) struct PoolMetrics {
+    pub response: Histogram,
+    pub connects: Counter,
+    pub reused: Counter,
+    pub retries: Counter,
+    pub sticky_moved: Counter,
+    pub idle: Level,
+}
+
+impl PoolMetrics {
+    pub fn register(registry: &Registry, pool: &str) -> Self {
+        let labels = [("pool", pool)];
+        let counter = |name, help| registry.counter(name, help, &labels);
+        Self {
+            response: registry.histogram(
+                names::UPSTREAM,
+                "From choosing a target to its response head.",
+                &labels,
+            ),
+            connects: counter(names::CONNECTS, "Connections opened to targets."),
+            reused: counter(names::REUSED, "Requests sent over a connection used before."),
+            retries: counter(names::RETRIES, "Requests sent again, to the same or another target."),
+            sticky_moved: counter(names::STICKY_MOVED, "Clients moved because the target they stuck to was gone."),
+            idle: Level {
+                gauge: registry.gauge(names::IDLE, "Idle connections to targets.", &labels),
+                last: Cell::new(0),
+            },
+        }
+    }
+}
+
+/// A gauge that is set rather than changed.
+pub(crate) struct Level {
+    gauge: Gauge,
+    last: Cell<i64>,
+}
+
+impl Level {
+    pub fn set(&self, value: i64) {
+        self.gauge.add(value - self.last.replace(value));
+    }
+}

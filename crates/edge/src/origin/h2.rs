@@ -1,0 +1,185 @@
+//! HTTP/2 to an origin: many requests share a connection.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use ::h2::client::{self, ResponseFuture, SendRequest};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Uri, Version as HttpVersion};
+
+use crate::body::h2::{Reader, Writer};
+use crate::body::{BodyError, BodyRead, Frame};
+use crate::failure::Failure;
+use crate::head::{Fields, Name, Request, Response, Version};
+use crate::http1::framing::Framing;
+use crate::io::Transport;
+
+use super::{HeadKind, NoHead, OriginRead, OriginWrite};
+
+/// Bytes an origin may have under way to us per stream; ours to give back as the client takes them.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for a whole connection.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Opens streams on a shared connection.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    requests: SendRequest<Bytes>,
+    closed: Rc<Cell<bool>>,
+}
+
+impl Sender {
+    /// Starts HTTP/2 on a connection; a task of this core drives it until it ends.
+    ///
+    /// # Errors
+    /// When the preface cannot be exchanged.
+    pub async fn handshake(transport: Transport, max_head_bytes: usize) -> Result<Self, ::h2::Error> {
+        let (requests, connection) = client::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(max_head_bytes as u32)
+            .enable_push(false)
+            .handshake(transport)
+            .await?;
+        let closed = Rc::new(Cell::new(false));
+        tokio::task::spawn_local({
+            let closed = Rc::clone(&closed);
+            async move {
+                // Whatever ended it reaches each stream as its own error.
+                let _ = connection.await;
+                closed.set(true);
+            }
+        });
+        Ok(Self { requests, closed })
+    }
+
+    /// Whether new streams can be opened.
+    pub fn is_usable(&self) -> bool {
+        !self.closed.get()
+    }
+
+    /// Opens a stream with the request's head.
+    ///
+    /// # Errors
+    /// When the connection takes no more streams.
+    pub async fn send(
+        self,
+        request: &Request,
+        host: &[u8],
+        secure: bool,
+        framing: Framing,
+    ) -> Result<(Writer, ResponseReader), Failure> {
+        let head = request_head(request, host, secure).ok_or(Failure::BadRequest)?;
+        let mut requests = self.requests.ready().await.map_err(|_| Failure::ConnectionTerminated)?;
+        let ends = framing == Framing::Empty;
+        let (response, stream) = requests.send_request(head, ends).map_err(|_| Failure::ConnectionTerminated)?;
+        let reader = ResponseReader { response: Some(response), body: Reader::new(None) };
+        Ok((Writer::new((!ends).then_some(stream)), reader))
+    }
+}
+
+fn request_head(request: &Request, host: &[u8], secure: bool) -> Option<http::Request<()>> {
+    let mut head = http::Request::new(());
+    *head.method_mut() = request.method.clone();
+    *head.version_mut() = HttpVersion::HTTP_2;
+    let mut uri = Uri::builder().authority(host);
+    if request.method != Method::CONNECT {
+        uri = uri.scheme(if secure { "https" } else { "http" }).path_and_query(request.target());
+    }
+    *head.uri_mut() = uri.build().ok()?;
+    let headers = head.headers_mut();
+    for (_, name, value) in request.fields.iter() {
+        headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+    }
+    Some(head)
+}
+
+/// Reads a response.
+pub(crate) struct ResponseReader {
+    response: Option<ResponseFuture>,
+    body: Reader,
+}
+
+impl OriginRead for ResponseReader {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        _method: &Method,
+        response: &mut Response,
+    ) -> Poll<Result<HeadKind, NoHead>> {
+        let silent = |failure| NoHead { failure, silent: true };
+        let Some(coming) = &mut self.response else {
+            return Poll::Ready(Err(silent(Failure::Internal)));
+        };
+        if let Poll::Ready(Some(Ok(interim))) = coming.poll_informational(cx) {
+            copy_head(interim.status(), interim.headers(), response);
+            return Poll::Ready(Ok(HeadKind::Interim));
+        }
+        let head = match ready!(Pin::new(coming).poll(cx)) {
+            Ok(head) => head,
+            Err(error) => {
+                // REFUSED_STREAM and a GOAWAY below this stream promise that nothing was done (RFC 9113 §8.7).
+                let failure =
+                    if error.is_io() || error.is_go_away() || error.reason() == Some(::h2::Reason::REFUSED_STREAM) {
+                        Failure::ConnectionTerminated
+                    } else {
+                        Failure::BadResponse
+                    };
+                return Poll::Ready(Err(silent(failure)));
+            }
+        };
+        self.response = None;
+        let (parts, body) = head.into_parts();
+        copy_head(parts.status, &parts.headers, response);
+        self.body = Reader::new(Some(body));
+        let length = response.fields.get_known(Name::ContentLength).and_then(crate::http1::framing::parse_length);
+        let framing = match length {
+            _ if self.body.is_done() => Framing::Empty,
+            Some(0) | None => Framing::Chunked,
+            Some(n) => Framing::Length(n),
+        };
+        Poll::Ready(Ok(HeadKind::Final(framing)))
+    }
+}
+
+fn copy_head(status: http::StatusCode, headers: &http::HeaderMap, response: &mut Response) {
+    response.clear();
+    response.status = status;
+    response.version = Version::Http2;
+    for (name, value) in headers {
+        response.fields.add(name.as_str().as_bytes(), value.as_bytes());
+    }
+}
+
+impl BodyRead for ResponseReader {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
+        self.body.poll_frame(cx)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.body.data()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.body.consume(n);
+    }
+
+    fn ends_with_data(&self) -> bool {
+        self.body.ends_with_data()
+    }
+
+    fn trailers(&self) -> Option<&Fields> {
+        self.body.trailers()
+    }
+
+    fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+}
+
+impl OriginWrite for Writer {
+    fn become_tunnel(&mut self) {}
+}

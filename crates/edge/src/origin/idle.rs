@@ -1,0 +1,89 @@
+//! The connections of one core to one pool's targets that wait for their next request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use deepwater_upstream::TargetId;
+
+use super::h1::Connection;
+use super::h2::Sender;
+
+/// Idle connections of one core, by target. The most recently used is taken first, so that surplus ones age.
+#[derive(Default)]
+pub(crate) struct Idle {
+    targets: RefCell<HashMap<TargetId, PerTarget>>,
+}
+
+#[derive(Default)]
+struct PerTarget {
+    http1: Vec<Waiting>,
+    http2: Option<Sender>,
+}
+
+struct Waiting {
+    connection: Connection,
+    since: Instant,
+    keep: Duration,
+}
+
+/// A connection that was used before.
+pub(crate) enum Reused {
+    /// One exchange at a time.
+    Http1(Connection),
+    /// A stream beside others.
+    Http2(Sender),
+}
+
+impl Idle {
+    /// A usable connection to the target; unusable ones met on the way are closed.
+    pub fn take(&self, target: TargetId, now: Instant) -> Option<Reused> {
+        let mut targets = self.targets.borrow_mut();
+        let target = targets.get_mut(&target)?;
+        if let Some(sender) = &target.http2 {
+            if sender.is_usable() {
+                return Some(Reused::Http2(sender.clone()));
+            }
+            target.http2 = None;
+        }
+        while let Some(waiting) = target.http1.pop() {
+            if now.duration_since(waiting.since) < waiting.keep && waiting.connection.is_reusable() {
+                return Some(Reused::Http1(waiting.connection));
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request, unless `most` wait already.
+    pub fn put(&self, target: TargetId, mut connection: Connection, now: Instant, keep: Duration, most: usize) {
+        connection.buffer.release_if_empty();
+        let mut targets = self.targets.borrow_mut();
+        let target = targets.entry(target).or_default();
+        if target.http1.len() < most {
+            target.http1.push(Waiting { connection, since: now, keep });
+        }
+    }
+
+    /// Shares an HTTP/2 connection with requests to come.
+    pub fn share(&self, target: TargetId, sender: Sender) {
+        self.targets.borrow_mut().entry(target).or_default().http2 = Some(sender);
+    }
+
+    /// Closes what has waited too long or was closed by the other side, and forgets targets without connections.
+    pub fn sweep(&self, now: Instant) {
+        self.targets.borrow_mut().retain(|_, target| {
+            target.http1.retain(|waiting| {
+                now.duration_since(waiting.since) < waiting.keep && waiting.connection.is_reusable()
+            });
+            if target.http2.as_ref().is_some_and(|sender| !sender.is_usable()) {
+                target.http2 = None;
+            }
+            !target.http1.is_empty() || target.http2.is_some()
+        });
+    }
+
+    /// How many connections wait or are shared.
+    pub fn len(&self) -> usize {
+        self.targets.borrow().values().map(|t| t.http1.len() + usize::from(t.http2.is_some())).sum()
+    }
+}

@@ -1,0 +1,137 @@
+//! The configuration made valid: everything looked up, parsed and loaded, shared by all cores.
+
+mod build;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deepwater_upstream::Pool;
+use http::StatusCode;
+use ipnet::IpNet;
+use rustls::pki_types::ServerName;
+
+use crate::config::{self, HashKey, OriginProtocol, OriginTimeouts, ProxyProtocolOut};
+use crate::files::Files;
+use crate::head::{Fields, Name, Request};
+use crate::route::{Captures, Edits, Prepared, Rewrite, RouteTable, Template, Values};
+use crate::sticky::StickyPlan;
+
+pub(crate) use build::{Builder, Built, ListenerPlan};
+
+/// What requests are served by.
+pub(crate) struct Plan {
+    pub limits: Limits,
+    pub trusted_networks: Vec<IpNet>,
+    pub table: RouteTable,
+    /// In the order of the table.
+    pub routes: Vec<RoutePlan>,
+    pub pools: Vec<Arc<PoolPlan>>,
+}
+
+/// Limits on clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub max_head_bytes: usize,
+    pub header: Duration,
+    pub body_stall: Duration,
+    pub idle: Duration,
+    pub handshake: Duration,
+    pub tunnel_idle: Duration,
+    /// How long a refused client may take to read why.
+    pub linger: Duration,
+}
+
+/// A route's action and edits.
+pub(crate) struct RoutePlan {
+    pub name: String,
+    pub action: Action,
+    pub connect: bool,
+    pub response_timeout: Option<Duration>,
+    pub rewrite: Rewrite,
+    pub request_edits: Edits,
+    pub response_edits: Edits,
+    /// Ask the origin for trailers, which it may withhold otherwise (gRPC insists).
+    pub ask_trailers: bool,
+}
+
+impl RoutePlan {
+    /// Rewrites a request before it is passed on.
+    #[inline]
+    pub fn prepare(&self, request: &mut Request, captures: &Captures, client_ip: IpAddr) {
+        if !self.request_edits.is_empty() {
+            let mut prepared = Prepared::default();
+            self.request_edits.prepare(&Values::of(request, client_ip, captures), &mut prepared);
+            self.request_edits.apply(&mut request.fields, &prepared);
+        }
+        self.rewrite.apply(request, client_ip, captures, &mut Vec::new());
+        if self.ask_trailers {
+            request.fields.add_known(Name::Te, b"trailers");
+        }
+    }
+
+    /// Edits the fields of a response to that request.
+    #[inline]
+    pub fn edit_response(&self, fields: &mut Fields, request: &Request, client_ip: IpAddr, captures: &Captures) {
+        if !self.response_edits.is_empty() {
+            let mut prepared = Prepared::default();
+            self.response_edits.prepare(&Values::of(request, client_ip, captures), &mut prepared);
+            self.response_edits.apply(fields, &prepared);
+        }
+    }
+}
+
+/// What happens to a request.
+pub(crate) enum Action {
+    /// It is passed to the pool at this index.
+    Pool(usize),
+    Redirect { to: Template, status: StatusCode },
+    Respond(Fixed),
+    Files(Files),
+}
+
+/// A fixed response.
+pub(crate) struct Fixed {
+    pub status: StatusCode,
+    pub content_type: String,
+    pub body: String,
+}
+
+/// A pool, ready to use.
+pub(crate) struct PoolPlan {
+    pub name: String,
+    pub config: config::Pool,
+    pub targets: Arc<Pool>,
+    pub protocol: OriginProtocol,
+    pub tls: Option<OriginTlsPlan>,
+    pub timeouts: OriginTimeouts,
+    pub idle_connections: usize,
+    pub connect_attempts: usize,
+    pub host: HostPolicy,
+    pub hash: HashKey,
+    pub sticky: Option<StickyPlan>,
+    pub proxy_protocol: ProxyProtocolOut,
+}
+
+/// TLS to a pool's targets.
+pub(crate) struct OriginTlsPlan {
+    pub config: Arc<rustls::ClientConfig>,
+    names: HashMap<String, ServerName<'static>>,
+}
+
+impl OriginTlsPlan {
+    /// The name the target's certificate must have.
+    pub fn server_name(&self, target: &str) -> Option<ServerName<'static>> {
+        self.names.get(target).cloned()
+    }
+}
+
+/// Which `Host` a pool's targets get to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostPolicy {
+    Client,
+    Target,
+    Fixed(String),
+}
+

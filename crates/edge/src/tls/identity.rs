@@ -1,0 +1,164 @@
+//! A certificate chain with its private key: what one side of a connection proves who it is with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::Any;
+use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+use x509_cert::der::{Decode as _, Tag, TagNumber, Tagged as _};
+use x509_cert::time::Time;
+
+use super::pem::{Fault, Pem};
+use super::{TlsProblem, provider};
+
+/// A chain and its key, found to belong together.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub certified: Arc<CertifiedKey>,
+    /// The names (RFC 9525: those of `subjectAltName`, never the common name) and addresses it is for, in lower case.
+    pub names: Vec<String>,
+    not_after: Time,
+    /// The certificate's file, as the configuration names it.
+    pub file: String,
+}
+
+impl Identity {
+    /// Reads a certificate and its key, from two files or one.
+    pub(super) fn load(base: &Path, cert: &str, key: &str, index: usize) -> Result<Self, Vec<TlsProblem>> {
+        let problem = |key, fault: Fault| TlsProblem { index, key, what: fault.what, fix: fault.fix };
+        let (cert, key) = match (Pem::read(base, cert), Pem::read(base, key)) {
+            (Ok(cert), Ok(key)) => (cert, key),
+            (cert, key) => {
+                let faults = [("cert", cert.err()), ("key", key.err())];
+                return Err(faults.into_iter().filter_map(|(at, fault)| Some(problem(at, fault?))).collect());
+            }
+        };
+        if cert.certificates.is_empty()
+            && key.key.is_none()
+            && cert.key.is_some()
+            && !key.certificates.is_empty()
+        {
+            let what = format!("`{}` holds a private key and `{}` a certificate", cert.file, key.file);
+            return Err(vec![problem("cert", Fault::new(what, "exchange the values of `cert` and `key`"))]);
+        }
+        let private_key = match (&key.key, cert.certificates.is_empty()) {
+            (Some(private_key), false) => private_key.clone_key(),
+            (private_key, no_certificate) => {
+                let mut problems = Vec::new();
+                if no_certificate {
+                    problems.push(problem("cert", cert.no_certificate()));
+                }
+                if private_key.is_none() {
+                    problems.push(problem("key", key.no_key()));
+                }
+                return Err(problems);
+            }
+        };
+        let signing = provider().key_provider.load_private_key(private_key).map_err(|error| {
+            let what = format!("the private key in `{}` cannot be used: {error}", key.file);
+            vec![problem(
+                "key",
+                Fault::new(what, "use an RSA (2048 bits or more), ECDSA P-256/384/521 or Ed25519 key"),
+            )]
+        })?;
+        let certified = CertifiedKey::new(cert.certificates, signing);
+        let facts =
+            Facts::of(&certified.cert[0]).ok_or_else(|| vec![problem("cert", unreadable(&cert.file))])?;
+        check_match(&certified, &cert.file, &key.file).map_err(|(at, fault)| vec![problem(at, fault)])?;
+        Ok(Self {
+            certified: Arc::new(certified),
+            names: facts.names,
+            not_after: facts.not_after,
+            file: cert.file,
+        })
+    }
+
+    /// The last moment it is valid, RFC 3339.
+    pub(super) fn not_after(&self) -> String {
+        self.not_after.to_string()
+    }
+
+    pub(super) fn is_expired(&self, now: SystemTime) -> bool {
+        self.not_after.to_system_time() < now
+    }
+
+    /// Its names in one line.
+    pub(super) fn names_text(&self) -> String {
+        if self.names.is_empty() { "no name".to_owned() } else { self.names.join(", ") }
+    }
+}
+
+fn unreadable(file: &str) -> Fault {
+    Fault::new(format!("the certificate in `{file}` is not valid X.509"), "have it issued anew")
+}
+
+/// The public key in the certificate must be that of the private key.
+fn check_match(certified: &CertifiedKey, cert: &str, key: &str) -> Result<(), (&'static str, Fault)> {
+    use rustls::{Error, InconsistentKeys};
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(Error::InconsistentKeys(_)) => {
+            let belongs_later = certified.cert[1..].iter().any(|later| {
+                CertifiedKey::new(vec![later.clone()], Arc::clone(&certified.key)).keys_match().is_ok()
+            });
+            if belongs_later {
+                let what = format!("the certificate of the key in `{key}` is not the first in `{cert}`");
+                return Err((
+                    "cert",
+                    Fault::new(what, "put the server's own certificate first, its issuers behind it"),
+                ));
+            }
+            let what = format!("the private key in `{key}` does not match the certificate in `{cert}`");
+            Err(("key", Fault::new(what, "give the key that the certificate was requested with")))
+        }
+        Err(_) => Err(("cert", unreadable(cert))),
+    }
+}
+
+/// What the certificate itself says.
+struct Facts {
+    names: Vec<String>,
+    not_after: Time,
+}
+
+impl Facts {
+    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        // Old certificates bend the profile of RFC 5280 (serial numbers, above all), and clients accept them.
+        let certificate = CertificateInner::<Raw>::from_der(certificate).ok()?;
+        let certificate = certificate.tbs_certificate();
+        let not_after = certificate.validity().not_after;
+        let extensions = certificate.extensions().map_or(&[][..], Vec::as_slice);
+        let names = extensions
+            .iter()
+            .filter(|extension| extension.extn_id == ID_CE_SUBJECT_ALT_NAME)
+            .filter_map(|extension| Vec::<Any>::from_der(extension.extn_value.as_bytes()).ok())
+            .flatten()
+            .filter_map(|name| general_name(&name))
+            .collect();
+        Some(Self { names, not_after })
+    }
+}
+
+/// The names in a certificate, as a client sees it.
+#[cfg(test)]
+pub(super) fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
+    Facts::of(certificate).map_or_else(Vec::new, |facts| facts.names)
+}
+
+/// A `dNSName` or `iPAddress` (RFC 5280 §4.2.1.6); servers are not found by the other kinds.
+fn general_name(name: &Any) -> Option<String> {
+    const DNS_NAME: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(2) };
+    const IP_ADDRESS: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(7) };
+    match name.tag() {
+        DNS_NAME => Some(std::str::from_utf8(name.value()).ok()?.to_ascii_lowercase()),
+        IP_ADDRESS => match name.value().len() {
+            4 => Some(std::net::IpAddr::from(<[u8; 4]>::try_from(name.value()).ok()?).to_string()),
+            _ => Some(std::net::IpAddr::from(<[u8; 16]>::try_from(name.value()).ok()?).to_string()),
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,110 @@
+// What the console's API answers. Every field may be missing: a plane that is off says nothing, and an
+// older page may meet a newer server.
+
+export const STATUS = "/api/status";
+export const POOLS = "/api/edge/pools";
+export const ROUTES = "/api/edge/routes";
+export const EVENTS = "/api/events?rows=200";
+
+export interface Status {
+  version?: string;
+  commit?: string;
+  pid?: number;
+  uptime_seconds?: number;
+  phase?: string;
+  process?: { cpu_seconds?: number; resident_bytes?: number; open_files?: number };
+  edge?: {
+    requests?: number;
+    in_flight?: number;
+    connections?: { open?: number; accepted?: number };
+    bytes?: { in?: number; out?: number };
+    listeners?: { address?: string; protocol?: string; tls?: boolean }[];
+    /** Over all routes and the last seconds. */
+    latency?: Percentiles;
+  };
+}
+
+export interface Percentiles {
+  p50_ms?: number;
+  p95_ms?: number;
+  p99_ms?: number;
+}
+
+export interface Target {
+  name: string;
+  address?: string;
+  state?: string;
+  reason?: string | null;
+  since?: string | null;
+  weight?: number;
+  in_flight?: number;
+  requests?: number;
+  failures?: number;
+  latency_ms?: number | null;
+  ejections?: number;
+  check?: { healthy?: boolean; detail?: string; failing?: string[] } | null;
+}
+
+export interface Pool {
+  name: string;
+  balance?: string;
+  panic?: boolean;
+  targets?: Target[];
+}
+
+export interface Pools {
+  pools?: Pool[];
+}
+
+export const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+export type StatusClass = (typeof CLASSES)[number];
+
+export interface Route extends Percentiles {
+  name: string;
+  pool?: string | null;
+  requests?: Partial<Record<StatusClass, number>>;
+  in_flight?: number;
+}
+
+export interface Routes {
+  routes?: Route[];
+}
+
+export interface Happening {
+  at?: string;
+  level?: string;
+  event?: string;
+  message?: string;
+}
+
+export interface Happenings {
+  events?: Happening[];
+}
+
+/** Longest wait for an answer. */
+const DEADLINE_MS = 4_000;
+
+/** The server answered, but not with what was asked for. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function call(path: string, init: RequestInit): Promise<unknown> {
+  const response = await fetch(path, { ...init, signal: AbortSignal.timeout(DEADLINE_MS) });
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok) return body;
+  const said = (body as { error?: unknown } | null)?.error;
+  throw new Refused(response.status, typeof said === "string" ? said : `status ${response.status}`);
+}
+
+/** Reads a page of the API. */
+export const read = (path: string): Promise<unknown> => call(path, {});
+
+/** Gives a command. The header tells the server that no foreign page sent it. */
+export const command = (path: string): Promise<unknown> =>
+  call(path, { method: "POST", headers: { "content-type": "application/json", "x-deepwater": "1" }, body: "{}" });

@@ -1,0 +1,117 @@
+import { Refused, read, STATUS, type Status } from "./api";
+import { Feed } from "./feed";
+import { History } from "./history";
+
+/** How often the server is asked. */
+const EVERY_MS = 1_000;
+/** How often a page that is not there is tried again: its plane may be switched on. */
+const MISSING_EVERY_MS = 30_000;
+
+/** Why the numbers stand still. */
+export type Trouble = { kind: "away"; since: Date } | { kind: "signed out" };
+
+/** Asks the server each second while the page is visible, and tells the page when something is new. */
+export class Live {
+  readonly history = new History();
+  trouble: Trouble | undefined;
+
+  private readonly feeds: Map<string, Feed>;
+  private readonly missingUntil = new Map<string, number>();
+  private listeners = new Set<() => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asking = false;
+  private lastAnswer = new Date();
+  private pid: number | undefined;
+
+  constructor(sources: string[]) {
+    this.feeds = new Map([STATUS, ...sources].map((path) => [path, new Feed()]));
+  }
+
+  start(): void {
+    document.addEventListener("visibilitychange", () => this.wake());
+    this.wake();
+  }
+
+  /** Asks now instead of at the next second. */
+  wake(): void {
+    clearTimeout(this.timer);
+    if (!document.hidden && !this.asking) void this.tick();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  feed(path: string): Feed {
+    const feed = this.feeds.get(path);
+    if (!feed) throw new Error(`no panel names ${path} as its source`);
+    return feed;
+  }
+
+  /** The newest answer of a page; `undefined` before the first. */
+  latest<T>(path: string): T | undefined {
+    return (this.feed(path).latest?.value ?? undefined) as T | undefined;
+  }
+
+  get status(): Status {
+    return this.latest<Status>(STATUS) ?? {};
+  }
+
+  /** Whether the server does not have a page because its plane is off. */
+  isMissing(path: string): boolean {
+    return this.missingUntil.has(path);
+  }
+
+  private async tick(): Promise<void> {
+    this.asking = true;
+    const began = performance.now();
+    const due = [...this.feeds.keys()].filter((path) => (this.missingUntil.get(path) ?? 0) <= began);
+    const failures = (await Promise.all(due.map((path) => this.ask(path)))).filter((f) => f !== undefined);
+    this.judge(failures);
+    if (!this.trouble) this.history.record(this, performance.now(), Date.now());
+    for (const listener of this.listeners) listener();
+    this.asking = false;
+    if (!document.hidden) {
+      this.timer = setTimeout(() => this.wake(), Math.max(0, EVERY_MS - (performance.now() - began)));
+    }
+  }
+
+  /** Takes one answer; gives the failure when there is one. */
+  private async ask(path: string): Promise<unknown> {
+    try {
+      const value = await read(path);
+      this.missingUntil.delete(path);
+      if (path === STATUS) this.noticeRestart(value as Status);
+      this.feed(path).push(value, performance.now());
+      return undefined;
+    } catch (failure) {
+      if (failure instanceof Refused && failure.status === 404) {
+        this.missingUntil.set(path, performance.now() + MISSING_EVERY_MS);
+        this.feed(path).clear();
+        return undefined;
+      }
+      return failure;
+    }
+  }
+
+  private judge(failures: unknown[]): void {
+    if (failures.some((failure) => failure instanceof Refused && failure.status === 401)) {
+      this.trouble = { kind: "signed out" };
+    } else if (failures.length > 0) {
+      this.trouble ??= { kind: "away", since: this.lastAnswer };
+    } else {
+      this.trouble = undefined;
+      this.lastAnswer = new Date();
+    }
+  }
+
+  /** A new process counts from zero: what the old one said makes no rate with it. */
+  private noticeRestart(status: Status): void {
+    if (this.pid !== undefined && status.pid !== this.pid) {
+      for (const feed of this.feeds.values()) feed.clear();
+      this.missingUntil.clear();
+    }
+    this.pid = status.pid;
+  }
+}

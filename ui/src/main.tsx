@@ -1,0 +1,14 @@
+import { render } from "preact";
+import { App } from "./app";
+import { Live } from "./live";
+import { PANELS } from "./panels";
+import "uplot/dist/uPlot.min.css";
+import "./style.css";
+
+const live = new Live(PANELS.flatMap((panel) => panel.sources));
+const root = document.getElementById("console");
+if (root) {
+  root.replaceChildren();
+  render(<App live={live} />, root);
+  live.start();
+}

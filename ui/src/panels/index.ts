@@ -1,0 +1,20 @@
+import type { ComponentType } from "preact";
+import type { Live } from "../live";
+import { events } from "./events";
+import { latency } from "./latency";
+import { pools } from "./pools";
+import { routes } from "./routes";
+import { traffic } from "./traffic";
+
+/** One part of the page. A new one is a file in this folder and a line in the list below. */
+export interface Panel {
+  id: string;
+  title: string;
+  width: "half" | "full";
+  /** Pages of the API it reads, asked each second. The panel is hidden while the server lacks one of them. */
+  sources: string[];
+  View: ComponentType<{ live: Live }>;
+}
+
+/** Every panel, in the order of the page. */
+export const PANELS: Panel[] = [traffic, latency, pools, routes, events];

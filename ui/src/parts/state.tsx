@@ -1,0 +1,19 @@
+import { words } from "../format";
+
+/** A state as a word with a shape and a colour of its own: none of the three is needed to read it. */
+const SHAPES: Record<string, string> = {
+  healthy: "●",
+  slow_start: "◐",
+  draining: "◌",
+  unhealthy: "✕",
+  ejected: "▲",
+  unknown: "○",
+};
+
+export function State({ state }: { state: string }) {
+  return (
+    <span class={`state state-${state}`}>
+      <span aria-hidden="true">{SHAPES[state] ?? "○"}</span> {words(state)}
+    </span>
+  );
+}

@@ -1,0 +1,219 @@
+// A stand-in for a running Deepwater: the built page, and an API whose numbers grow as time passes.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+const PAGE = readFileSync(new URL("../../crates/lens/src/console/console.html", import.meta.url), "utf8");
+
+/** The policy the real server sends (`asset.rs`): whatever the page does must work under it. */
+function policy(html) {
+  const sources = (element) =>
+    [...html.matchAll(new RegExp(`<${element}[^>]*>(.*?)</${element}>`, "gs"))]
+      .map(([, content]) => `'sha256-${createHash("sha256").update(content).digest("base64")}'`)
+      .join(" ");
+  return (
+    `default-src 'none'; script-src ${sources("script")}; style-src ${sources("style")}; ` +
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+  );
+}
+
+const ago = (seconds) => new Date(Date.now() - seconds * 1_000).toISOString();
+
+export class Fixture {
+  /** Commands received: method, path, headers. */
+  commands = [];
+  /** Status the next command is answered with. */
+  commandStatus = 200;
+  /** Pages that answer 404. */
+  missing = new Set();
+  pid = 4711;
+
+  #started = Date.now();
+  #server;
+  #sockets = new Set();
+  #states = new Map();
+  port = 0;
+
+  get url() {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  async start() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    await new Promise((listening, failed) => {
+      this.#server.once("error", failed).listen(this.port, "127.0.0.1", listening);
+    });
+    this.port = this.#server.address().port;
+  }
+
+  async stop() {
+    const closed = new Promise((done) => this.#server.close(done));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #answer(request, response) {
+    const path = new URL(request.url, this.url).pathname;
+    if (path === "/") {
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy(PAGE) });
+      return response.end(PAGE);
+    }
+    const json = (status, body) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    };
+    if (request.method === "POST") return json(...this.#command(request, path));
+    const read = {
+      "/api/status": () => this.#status(),
+      "/api/edge/pools": () => this.#pools(),
+      "/api/edge/routes": () => this.#routes(),
+      "/api/events": () => this.#events(),
+    }[path];
+    return read && !this.missing.has(path) ? json(200, read()) : json(404, { error: `there is nothing at ${path}` });
+  }
+
+  #command(request, path) {
+    this.commands.push({ path, headers: request.headers });
+    if (this.commandStatus !== 200) return [this.commandStatus, { error: "there is no such target" }];
+    const [, target, action] = path.match(/targets\/([^/]+)\/(drain|undrain)$/);
+    this.#states.set(decodeURIComponent(target), action === "drain" ? "draining" : "healthy");
+    return [200, {}];
+  }
+
+  /** A cumulative count that grows by about `rate` a second, with waves. */
+  #grown(rate, phase = 0) {
+    const seconds = (Date.now() - this.#started) / 1_000 + 60;
+    const wave = (rate / 3) * (Math.sin(seconds / 7 + phase) * 7 + Math.sin(seconds / 2.3 + phase) * 1.1);
+    return Math.round(rate * seconds + wave);
+  }
+
+  #wobble(value, phase = 0) {
+    const seconds = (Date.now() - this.#started) / 1_000;
+    return value * (1 + 0.25 * Math.sin(seconds / 5 + phase) + 0.08 * Math.sin(seconds * 1.7 + phase));
+  }
+
+  #status() {
+    return {
+      version: "0.1.0",
+      commit: "0c659bc",
+      pid: this.pid,
+      uptime_seconds: 93_784 + (Date.now() - this.#started) / 1_000,
+      phase: "running",
+      process: { cpu_seconds: this.#grown(23) / 100, resident_bytes: 38_400_000, open_files: 212 },
+      edge: {
+        requests: this.#routes().routes.flatMap(({ requests }) => Object.values(requests)).reduce((a, b) => a + b),
+        in_flight: Math.round(this.#wobble(14)),
+        connections: { open: Math.round(this.#wobble(182, 1)), accepted: this.#grown(3) },
+        bytes: { in: this.#grown(412_000), out: this.#grown(9_800_000) },
+        listeners: [
+          { address: "0.0.0.0:8080", protocol: "http", tls: false },
+          { address: "0.0.0.0:8443", protocol: "http", tls: true },
+        ],
+      },
+    };
+  }
+
+  #pools() {
+    const target = (name, state, rest) => ({
+      name,
+      address: name,
+      state: this.#states.get(name) ?? state,
+      reason: null,
+      since: ago(93_000),
+      weight: 1,
+      in_flight: Math.round(this.#wobble(4, name.length)),
+      requests: this.#grown(310, name.charCodeAt(name.length - 1)),
+      failures: 2,
+      latency_ms: this.#wobble(1.8),
+      ejections: 0,
+      check: { healthy: true, detail: "200 in 1 ms", failing: [] },
+      ...rest,
+    });
+    return {
+      pools: [
+        {
+          name: "app",
+          balance: "least_response_time",
+          panic: false,
+          targets: [
+            target("127.0.0.1:3000", "healthy", { weight: 4 }),
+            target("127.0.0.1:3001", "healthy", {}),
+            target("127.0.0.1:3002", "slow_start", { reason: "back for 12 s of 30 s", since: ago(12), weight: 2 }),
+            target("127.0.0.1:3003", "ejected", {
+              reason: "5 consecutive errors",
+              since: ago(47),
+              requests: 48_210,
+              in_flight: 0,
+              failures: this.#grown(2),
+              latency_ms: 812,
+              ejections: 3,
+              check: { healthy: false, detail: "503 in 9 ms", failing: ["database", "queue"] },
+            }),
+          ],
+        },
+        {
+          name: "reports",
+          balance: "round_robin",
+          panic: true,
+          targets: [
+            target("reports-1.internal:4000", "unhealthy", {
+              address: "10.0.4.17:4000",
+              reason: "3 checks failed",
+              since: ago(380),
+              requests: 9_120,
+              failures: 38,
+              latency_ms: null,
+              check: { healthy: false, detail: "connection refused", failing: [] },
+            }),
+            target("reports-2.internal:4000", "unknown", { address: "10.0.4.18:4000", check: null, requests: 0, failures: 0, in_flight: 0, latency_ms: null }),
+          ],
+        },
+      ],
+    };
+  }
+
+  #routes() {
+    const route = (name, pool, rate, p50_ms, errors = 0) => ({
+      name,
+      pool,
+      requests: {
+        "1xx": 0,
+        "2xx": this.#grown(rate * 0.86, rate),
+        "3xx": this.#grown(rate * 0.09, rate),
+        "4xx": this.#grown(rate * 0.05, rate),
+        "5xx": errors ? this.#grown(errors) : 0,
+      },
+      in_flight: Math.round(this.#wobble(rate / 90)),
+      p50_ms: this.#wobble(p50_ms),
+      p95_ms: this.#wobble(p50_ms * 3.1, 1),
+      p99_ms: this.#wobble(p50_ms * 8.4, 2),
+    });
+    return {
+      routes: [
+        route("0 /api/*", "app", 620, 1.2, 4),
+        route("1 shop.example/products/{id}", "app", 410, 2.4),
+        route("2 /reports/*", "reports", 4, 310, 1),
+        route("3 /*", "app", 230, 0.7),
+      ],
+    };
+  }
+
+  #events() {
+    const event = (seconds, level, event, message) => ({ at: ago(seconds), level, event, message, fields: {} });
+    return {
+      events: [
+        event(12, "info", "target_returned", "target 127.0.0.1:3002 of pool app is back and starts slowly"),
+        event(47, "warn", "target_ejected", "target 127.0.0.1:3003 of pool app was ejected for 20 s: 5 consecutive errors"),
+        event(370, "error", "pool_panicked", "pool reports has no healthy target and sends to all"),
+        event(380, "warn", "target_failed", "target reports-1.internal:4000 of pool reports failed its check: connection refused"),
+        event(4_000, "debug", "names_resolved", "reports-1.internal resolved to 10.0.4.17"),
+        event(93_780, "info", "console_started", "the console listens on http://127.0.0.1:9000"),
+      ],
+    };
+  }
+}

@@ -1,0 +1,177 @@
+// The page in a real browser, against a server whose numbers grow.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { launch } from "./browser.mjs";
+import { Fixture } from "./fixture.mjs";
+
+let browser;
+let server;
+let page;
+/** Everything the page complained of. */
+let complaints;
+
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+
+beforeEach(async () => {
+  server = new Fixture();
+  await server.start();
+  page = await (await browser.newContext({ viewport: { width: 1400, height: 1000 } })).newPage();
+  page.setDefaultTimeout(15_000);
+  complaints = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+});
+
+afterEach(async () => {
+  await page.context().close();
+  await server.stop();
+});
+
+const open = () => page.goto(server.url);
+const row = (name) => page.locator(`tr[data-row="${name}"]`);
+const tile = (signal) => page.locator(`[data-signal="${signal}"] dd`);
+const number = async (locator) => Number.parseFloat((await locator.textContent()).replaceAll(",", ""));
+/** Waits until the text of an element matches. */
+const shows = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
+
+test("the header names the build, its age, its phase and where it listens", async () => {
+  await open();
+  const header = page.locator("header");
+  for (const text of ["Deepwater", "0.1.0", "running", /1.d 2.h/, "0.0.0.0:8443"]) await shows(header, text);
+});
+
+test("tables show every target and route with its state in words", async () => {
+  await open();
+  await shows(row("app 127.0.0.1:3003"), "ejected");
+  await shows(row("app 127.0.0.1:3003"), "5 consecutive errors");
+  await shows(row("app 127.0.0.1:3003"), "failing: database, queue");
+  await shows(row("app 127.0.0.1:3002"), "slow start");
+  await shows(row("reports reports-2.internal:4000"), "unknown");
+  await shows(page.locator("#pools .heading"), "3 of 4 serving");
+  await shows(page.locator("#pools .heading"), "panic");
+  await shows(row("0 /api/*"), "to pool app");
+  assert.equal(await page.locator("#routes tbody tr").count(), 4);
+});
+
+test("rates appear and follow the growth of the counters", async () => {
+  await open();
+  await shows(tile("requests"), /\d\/s/);
+  const rate = await number(tile("requests"));
+  assert.ok(rate > 500 && rate < 2_500, `${rate} requests per second`);
+  await shows(tile("errors"), "/s");
+  await shows(tile("bytesOut"), "MiB/s");
+  await shows(tile("p99"), "ms");
+  await shows(row("0 /api/*").locator("[data-title=Requests]"), /\d\/s/);
+  await shows(row("app 127.0.0.1:3000").locator("[data-title=Requests]"), /\d\/s/);
+});
+
+test("charts are drawn and speak", async () => {
+  await open();
+  await page.locator("#traffic canvas").waitFor();
+  await page.locator("#latency canvas").waitFor();
+  await page.locator('#traffic [role=img][aria-label*="2xx"][aria-label*="/s"]').waitFor();
+});
+
+test("drain asks first, posts with the header, and becomes return", async () => {
+  await open();
+  const target = row("app 127.0.0.1:3001");
+  await target.getByRole("button", { name: "Drain 127.0.0.1:3001" }).click();
+  const dialog = page.getByRole("dialog");
+  await shows(dialog, "2 other targets");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(server.commands.length, 0);
+
+  await target.getByRole("button", { name: "Drain" }).click();
+  await dialog.getByRole("button", { name: "Drain" }).click();
+  await shows(target, "draining");
+  assert.equal(server.commands[0].path, "/api/edge/pools/app/targets/127.0.0.1%3A3001/drain");
+  assert.equal(server.commands[0].headers["x-deepwater"], "1");
+
+  await target.getByRole("button", { name: "Return" }).click();
+  await dialog.getByRole("button", { name: "Return" }).click();
+  await shows(target, "healthy");
+  assert.match(server.commands[1].path, /\/undrain$/);
+});
+
+test("a command that fails says why and leaves the question open", async () => {
+  server.commandStatus = 404;
+  await open();
+  await row("app 127.0.0.1:3000").getByRole("button").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
+  await shows(page.getByRole("alert"), "there is no such target");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+test("an absent server is noticed, and its return too", async () => {
+  await open();
+  await shows(tile("requests"), /\d\/s/);
+  await server.stop();
+  await shows(page.getByRole("status"), "does not answer");
+  await server.start();
+  await page.getByText("does not answer").waitFor({ state: "detached" });
+});
+
+test("a restarted server makes no wrong rates", async () => {
+  await open();
+  await shows(tile("requests"), /\d\/s/);
+  server.pid += 1;
+  await shows(tile("requests"), "–");
+  await shows(tile("requests"), /\d\/s/);
+});
+
+test("the panel of a plane that is off is not shown", async () => {
+  server.missing = new Set(["/api/edge/pools"]);
+  await open();
+  await row("0 /api/*").waitFor();
+  assert.equal(await page.locator("#pools").count(), 0);
+});
+
+test("events are listed and can be narrowed to what matters", async () => {
+  await open();
+  const rows = page.locator("#events tbody tr");
+  await shows(rows, "was ejected");
+  assert.equal(await rows.count(), 5, "debug is left out at first");
+  await page.getByLabel("Show").selectOption("errors");
+  await rows.nth(1).waitFor({ state: "detached" });
+  await shows(rows, "sends to all");
+});
+
+test("nothing is cut off at 400 pixels", async () => {
+  await page.setViewportSize({ width: 400, height: 800 });
+  await open();
+  await shows(row("app 127.0.0.1:3003"), "ejected");
+  const wide = await page.evaluate(() =>
+    [...document.querySelectorAll("main *, header *")]
+      .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".unseen, thead"))
+      .map((element) => element.outerHTML.slice(0, 120)),
+  );
+  assert.deepEqual(wide, []);
+  await row("app 127.0.0.1:3000").getByRole("button", { name: "Drain" }).click();
+  await page.getByRole("dialog").waitFor();
+});
+
+test("it works by keyboard alone", async () => {
+  await open();
+  await row("app 127.0.0.1:3000").waitFor();
+  const button = row("app 127.0.0.1:3000").getByRole("button");
+  for (let stops = 0; stops < 12 && !(await button.evaluate((b) => b === document.activeElement)); stops += 1) {
+    await page.keyboard.press("Tab");
+  }
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await shows(row("app 127.0.0.1:3000"), "draining");
+});
+
+test("the page keeps to the policy of the server", async () => {
+  await open();
+  await page.locator("#latency canvas").waitFor();
+  await row("app 127.0.0.1:3000").getByRole("button").click();
+  await page.getByRole("dialog").waitFor();
+  assert.deepEqual(complaints, []);
+});
