@@ -41,7 +41,7 @@ class Wrk:
 
 
 def _wrk_percentile(output, percent):
-    found = re.search(rf"^ +{percent}%\s+([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    found = re.search(rf"^ +{percent}%\s+([\d.]+)(us|ms|s|m) *$", output, re.MULTILINE)
     if not found:
         raise Failure(f"wrk printed no latency:\n{output}")
     return float(found[1]) * _UNITS[found[2]]

@@ -62,6 +62,7 @@ def begin(setting, peers):
         "cpu_time_from": SOURCES[setting.cpu_source],
         "seconds": setting.seconds,
         "warmup": setting.warmup,
+        "incomplete": None,
         "tls": {},
         "cases": [],
         "equal_load": [],
@@ -105,6 +106,11 @@ def errors(record):
     rows = record["cases"] + record["equal_load"]
     counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
     return sum(counts) + sum(one["errors"] for one in record["churn"].values())
+
+
+def sound(record):
+    """Whether the run went to its end and no request failed."""
+    return record["incomplete"] is None and errors(record) == 0
 
 
 def save(record, path=None):

@@ -189,6 +189,8 @@ def text(record):
 def notes(record):
     """What a reader should know before trusting the figures."""
     found = []
+    if record["incomplete"]:
+        found.append(f"! The run ended early: {record['incomplete']}")
     failed = errors(record)
     if failed:
         found.append(f"! {failed} requests failed or a rate was not reached: these figures are not valid.")

@@ -9,14 +9,22 @@ interface Sample {
 /** The answers of one page of the API over the last seconds. Times are monotonic milliseconds. */
 export class Feed {
   private samples: Sample[] = [];
+  private warm = false;
 
   push(value: unknown, at: number): void {
+    // The first answer is shown, but no rate starts from it: the browser was still drawing the page, or the
+    // server just began, and took its time.
+    if (!this.warm && this.samples.length > 0) {
+      this.samples = [];
+      this.warm = true;
+    }
     this.samples.push({ value, at });
     while (this.samples[0] && this.samples[0].at < at - KEPT_MS) this.samples.shift();
   }
 
   clear(): void {
     this.samples = [];
+    this.warm = false;
   }
 
   get latest(): Sample | undefined {

@@ -17,7 +17,7 @@ export class Live {
 
   private readonly feeds: Map<string, Feed>;
   private readonly missingUntil = new Map<string, number>();
-  private listeners = new Set<() => void>();
+  private readonly listeners = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking = false;
   private lastAnswer = new Date();
@@ -66,15 +66,23 @@ export class Live {
   private async tick(): Promise<void> {
     this.asking = true;
     const began = performance.now();
+    try {
+      await this.askAll(began);
+    } finally {
+      // Whatever an answer held, the next one may be better.
+      this.asking = false;
+      if (!document.hidden) {
+        this.timer = setTimeout(() => this.wake(), Math.max(0, EVERY_MS - (performance.now() - began)));
+      }
+    }
+  }
+
+  private async askAll(began: number): Promise<void> {
     const due = [...this.feeds.keys()].filter((path) => (this.missingUntil.get(path) ?? 0) <= began);
     const failures = (await Promise.all(due.map((path) => this.ask(path)))).filter((f) => f !== undefined);
     this.judge(failures);
     if (!this.trouble) this.history.record(this, performance.now(), Date.now());
     for (const listener of this.listeners) listener();
-    this.asking = false;
-    if (!document.hidden) {
-      this.timer = setTimeout(() => this.wake(), Math.max(0, EVERY_MS - (performance.now() - began)));
-    }
   }
 
   /** Takes one answer; gives the failure when there is one. */

@@ -27,6 +27,8 @@ export class Fixture {
   commandStatus = 200;
   /** Pages that answer 404. */
   missing = new Set();
+  /** Pages of the API that were read. */
+  reads = 0;
   pid = 4711;
 
   #started = Date.now();
@@ -68,6 +70,7 @@ export class Fixture {
       response.end(JSON.stringify(body));
     };
     if (request.method === "POST") return json(...this.#command(request, path));
+    this.reads += 1;
     const read = {
       "/api/status": () => this.#status(),
       "/api/edge/pools": () => this.#pools(),

@@ -123,6 +123,24 @@ test("a restarted server makes no wrong rates", async () => {
   await shows(tile("requests"), /\d\/s/);
 });
 
+test("a hidden tab asks for nothing", async () => {
+  await open();
+  await shows(tile("requests"), /\d\/s/);
+  const hide = (hidden) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+  await hide(true);
+  // That nothing comes can only be seen by letting time pass: two seconds that would hold two rounds.
+  await page.waitForTimeout(500);
+  const before = server.reads;
+  await page.waitForTimeout(2_000);
+  assert.equal(server.reads, before);
+  await hide(false);
+  await page.waitForResponse(/api\/status/);
+});
+
 test("the panel of a plane that is off is not shown", async () => {
   server.missing = new Set(["/api/edge/pools"]);
   await open();

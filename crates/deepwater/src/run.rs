@@ -126,17 +126,15 @@ impl Planes {
     }
 }
 
-/// Lets the process open as many files as its connections need: one for the client, one for the origin.
+/// Lets the process open as many files as it may, and tells when its connections need more.
 fn raise_descriptor_limit(settings: &Settings, events: &Events) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = 2 * settings.edge.max_connections as u64 + 256;
     let limit = getrlimit(Resource::Nofile);
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    if limit.current.is_some_and(|current| current < wanted) {
-        let current = Some(wanted.min(allowed));
-        // What cannot be raised is told below.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum });
-    }
+    // Raising the soft limit to the hard one is always allowed.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    // One for the client, one for the server, some for the rest.
+    let wanted = 2 * settings.edge.max_connections as u64 + 256;
     if allowed < wanted {
         events.emit(DescriptorsShort { limit: allowed, wanted });
     }

@@ -26,7 +26,8 @@ pub type Pools = BTreeMap<String, Pool>;
 pub struct Config {
     /// Threads that serve; each has its own connections and shares nothing. 0 means one per core.
     pub workers: usize,
-    /// Client connections open at once, over all listeners; further ones wait in the system's accept queue.
+    /// Client connections open at once, over all listeners; further ones wait in the system's accept queue. 0 means
+    /// half of the files the system lets the process open, since each may need a second one to a server.
     pub max_connections: usize,
     /// Networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-*` fields are believed and extended. Those of
     /// any other peer are dropped.
@@ -49,7 +50,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             workers: 0,
-            max_connections: 65_536,
+            max_connections: 0,
             trusted_proxies: Vec::new(),
             max_header_size: Size::from_kib(64),
             drain_timeout: Duration::from_secs(30),

@@ -119,7 +119,7 @@ pub fn start(config: &Config, pools: &Pools, directory: PathBuf, context: Contex
             sockets[core].push((socket, Arc::clone(&listener)));
         }
     }
-    let connections = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let connections = Arc::new(Semaphore::new(connection_limit(config.max_connections)));
     let plans = watch::Sender::new(Arc::clone(&plan));
     let mut threads = Vec::new();
     for (core, sockets) in sockets.into_iter().enumerate() {
@@ -144,6 +144,18 @@ pub fn start(config: &Config, pools: &Pools, directory: PathBuf, context: Contex
         context.events.emit(EdgeStarted { address: address.to_string(), protocol: protocol.into() });
     }
     Ok(Handle { plan, context, listeners: opened, threads, _plans: plans })
+}
+
+/// How many client connections may be open: as configured, or as the limit on open files suggests.
+fn connection_limit(configured: usize) -> usize {
+    let limit = match configured {
+        0 => {
+            let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+            usize::try_from(files.saturating_sub(256) / 2).unwrap_or(usize::MAX)
+        }
+        configured => configured,
+    };
+    limit.clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// Key of sticky cookies without a configured one: from the system, since it must not be guessed.
@@ -259,14 +271,20 @@ impl Handle {
     /// Totals and listeners, for `/api/status`.
     pub fn status(&self) -> impl Fn() -> Value + Send + Sync + use<> {
         let metrics = self.context.metrics.clone();
-        let listeners: Vec<Value> = self
-            .listeners
-            .iter()
-            .map(|(address, plan)| {
-                json!({ "address": address, "protocol": protocol_name(plan), "tls": plan.tls.is_some() })
-            })
-            .collect();
+        let listeners = self.listeners.clone();
         move || {
+            let listeners: Vec<Value> = listeners
+                .iter()
+                .map(|(address, plan)| {
+                    let certificates = plan.tls.as_ref().map(|tls| tls.status());
+                    json!({
+                        "address": address,
+                        "protocol": protocol_name(plan),
+                        "tls": plan.tls.is_some(),
+                        "certificates": certificates,
+                    })
+                })
+                .collect();
             json!({
                 "requests": metrics.sum(names::REQUESTS, &[]),
                 "in_flight": metrics.level(names::IN_FLIGHT, &[]),

@@ -8,7 +8,7 @@ import type { Panel } from ".";
 /** Levels by how much they matter. */
 const LEVELS = ["debug", "info", "warn", "error"];
 
-export const events: Panel = { id: "events", title: "Events", width: "half", sources: [EVENTS], View };
+export const events: Panel = { id: "events", title: "Events", width: "wide", sources: [EVENTS], View };
 
 const COLUMNS: Column<Happening>[] = [
   {
@@ -40,7 +40,7 @@ function View({ live }: { live: Live }) {
           label="Recent events, newest first"
           columns={COLUMNS}
           groups={[{ key: "all", rows: shown }]}
-          rowKey={(row) => `${row.at} ${row.event} ${row.message}`}
+          rowKey={(row, position) => `${position} ${row.at} ${row.event}`}
           empty={all.length > 0 ? "Nothing of this level among the recent events." : "Nothing has happened yet."}
         />
       </div>

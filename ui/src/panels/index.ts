@@ -10,7 +10,8 @@ import { traffic } from "./traffic";
 export interface Panel {
   id: string;
   title: string;
-  width: "half" | "full";
+  /** `half` stands beside another from 800 pixels on, `wide` only where there is much room. */
+  width: "half" | "wide" | "full";
   /** Pages of the API it reads, asked each second. The panel is hidden while the server lacks one of them. */
   sources: string[];
   View: ComponentType<{ live: Live }>;

@@ -60,15 +60,18 @@ export function Chart({ live, label, layers, stacked }: Props) {
   return (
     <>
       <div ref={place} class="chart" role="img" aria-label={`${label}; now: ${spoken}`} />
-      <Legend live={live} layers={layers} pointed={pointed} />
+      <Legend live={live} layers={layers} stacked={!!stacked} pointed={pointed} />
     </>
   );
 }
 
-/** The values under the pointer, else the newest. Layers that are zero throughout are left out. */
-function Legend({ live, layers, pointed }: { live: Live; layers: Layer[]; pointed: number | undefined }) {
+/** The values under the pointer, else the newest. Layers of a stack that are zero throughout are left out. */
+function Legend(props: { live: Live; layers: Layer[]; stacked: boolean; pointed: number | undefined }) {
+  const { live, layers, stacked, pointed } = props;
   const time = pointed === undefined ? undefined : live.history.times[pointed];
-  const present = layers.filter(({ signal }, at) => at === 0 || live.history.column(signal).some(Boolean));
+  const present = layers.filter(
+    ({ signal }, at) => !stacked || at === 0 || live.history.column(signal).some(Boolean),
+  );
   return (
     <dl class="legend">
       {present.map(({ signal, colour }) => (

@@ -26,7 +26,7 @@ export function Table<Row>(props: {
   label: string;
   columns: Column<Row>[];
   groups: Group<Row>[];
-  rowKey: (row: Row) => string;
+  rowKey: (row: Row, position: number) => string;
   empty: ComponentChildren;
 }) {
   const { label, columns, groups, rowKey, empty } = props;
@@ -51,8 +51,8 @@ export function Table<Row>(props: {
               </th>
             </tr>
           )}
-          {rows.map((row) => (
-            <tr key={rowKey(row)} role="row" data-row={rowKey(row)}>
+          {rows.map((row, position) => (
+            <tr key={rowKey(row, position)} role="row" data-row={rowKey(row, position)}>
               {columns.map((column) => (
                 <Cell key={column.title} column={column} row={row} />
               ))}

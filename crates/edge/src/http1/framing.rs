@@ -110,7 +110,11 @@ mod tests {
     use super::*;
 
     fn request(version: Version, fields: &[(&str, &str)]) -> Result<Framing, BadFraming> {
-        let mut request = Request { version, ..Request::default() };
+        let mut request = {
+            let mut request = Request::default();
+            request.version = version;
+            request
+        };
         for (name, value) in fields {
             request.fields.add(name.as_bytes(), value.as_bytes());
         }

@@ -117,7 +117,7 @@ impl JsonSchema for Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deepwater_core::config::Checker;
+    use deepwater_core::config::{Checker, Document, undocumented};
 
     #[test]
     fn an_address_or_off() {
@@ -147,5 +147,17 @@ mod tests {
         assert!(message.contains("console.listen") && message.contains("token"), "{message}");
         assert_eq!(problems(Config { token: Some("long and random".parse().unwrap()), ..open }), Ok(()));
         assert_eq!(problems(Config::default()), Ok(()));
+    }
+
+    #[test]
+    fn every_key_is_documented_and_faults_are_told_with_their_place() {
+        assert_eq!(undocumented::<Config>(), Vec::<String>::new());
+        let decode = |text: &str| Document::parse(text, "deepwater.toml").unwrap().decode::<Config>();
+        assert_eq!(decode("listen = \"off\"").unwrap().listen, Listen::Off);
+        for wrong in ["listen = \"nowhere\"", "listen = 9000", "lisen = \"off\""] {
+            let message = decode(wrong).unwrap_err().to_string();
+            assert!(message.starts_with("deepwater.toml:1: "), "{message}");
+        }
+        assert!(decode("listen = \"nowhere\"").unwrap_err().to_string().contains("127.0.0.1:9000"));
     }
 }

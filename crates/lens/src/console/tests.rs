@@ -316,6 +316,24 @@ async fn one_connection_carries_many_requests() {
     }
 }
 
+#[tokio::test]
+async fn one_connection_too_many_waits_for_its_turn() {
+    const LIMIT: usize = 256;
+    let rig = Rig::plain().await;
+    let mut open = Vec::new();
+    for _ in 0..LIMIT {
+        let mut client = rig.connect().await;
+        client.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        client.until("{\"alive\":true}\n").await;
+        open.push(client);
+    }
+    let mut waiting = rig.connect().await;
+    waiting.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    open.pop();
+    let metrics = waiting.rest().await;
+    assert!(metrics.contains("\ndeepwater_console_connections 256\n"), "{metrics}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_dawdles_over_its_header_is_cut() {
     let rig = Rig::plain().await;

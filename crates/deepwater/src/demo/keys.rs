@@ -1,0 +1,100 @@
+//! What the person at the keyboard wants: single keys from a terminal, or characters from a pipe.
+
+use std::io::{self, IsTerminal, Read};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use tokio::sync::mpsc;
+
+/// Keys that may wait to be acted upon.
+const WAITING_KEYS: usize = 64;
+
+/// One wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Kill the instance at this position, or bring it back.
+    Instance(usize),
+    /// Slow an instance down, or let it be.
+    Slow,
+    /// A flash sale.
+    FlashSale,
+    /// The end.
+    Quit,
+}
+
+impl Key {
+    fn parse(byte: u8) -> Option<Self> {
+        match byte.to_ascii_lowercase() {
+            digit @ b'1'..=b'9' => Some(Self::Instance(usize::from(digit - b'1'))),
+            b's' => Some(Self::Slow),
+            b'f' => Some(Self::FlashSale),
+            b'q' => Some(Self::Quit),
+            _ => None,
+        }
+    }
+}
+
+/// Reads standard input on a thread of its own until it ends. The end of a pipe is no wish to quit.
+pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
+    let (keys, receiver) = mpsc::channel(WAITING_KEYS);
+    // Nobody waits for this thread: a read from a terminal cannot be called off.
+    std::thread::Builder::new().name("keys".into()).spawn(move || {
+        let wishes = io::stdin().lock().bytes().map_while(Result::ok).filter_map(Key::parse);
+        for key in wishes {
+            if keys.blocking_send(key).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+/// A terminal that hands over each key at once and does not show it. Dropping it restores what was.
+pub(super) struct KeyAtATime {
+    before: Termios,
+}
+
+impl KeyAtATime {
+    /// Takes the terminal behind standard input, if there is one and this process is in its foreground: the
+    /// system would stop a background process that touches it.
+    pub(super) fn take() -> Option<Self> {
+        let stdin = io::stdin();
+        let foreground = stdin.is_terminal()
+            && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp());
+        if !foreground {
+            return None;
+        }
+        let before = rustix::termios::tcgetattr(&stdin).ok()?;
+        let taken = Self { before };
+        taken.apply();
+        Some(taken)
+    }
+
+    /// Sets the mode; again after the process was stopped, since the shell has set its own meanwhile.
+    pub(super) fn apply(&self) {
+        let mut modes = self.before.clone();
+        modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        // Ctrl-S would hold up everything that writes.
+        modes.input_modes.remove(rustix::termios::InputModes::IXON);
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // Without the mode, keys need Enter: they still work.
+        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+    }
+}
+
+impl Drop for KeyAtATime {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_and_stray_keys_are_no_wishes() {
+        let keys: Vec<Key> = b"1\nF\r\n x?3q".iter().filter_map(|byte| Key::parse(*byte)).collect();
+        assert_eq!(keys, [Key::Instance(0), Key::FlashSale, Key::Instance(2), Key::Quit]);
+    }
+}

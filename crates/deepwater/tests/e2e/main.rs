@@ -1,0 +1,4 @@
+//! The whole of Deepwater, driven from outside: the real binary, real sockets, real clients and origins.
+
+mod http1;
+mod support;

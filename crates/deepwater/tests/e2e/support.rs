@@ -1,0 +1,28 @@
+//! What the stories are told with: origins that may misbehave, the real binary, and clients.
+
+mod deepwater;
+mod h2;
+mod metrics;
+mod origin;
+mod tls;
+mod wire;
+
+use std::time::Duration;
+
+pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
+pub use h2::{H2Client, H2Origin, read_all, request, send_all};
+pub use metrics::Metrics;
+pub use origin::{Answer, Origin, Visit, ok};
+pub use tls::{Authority, Identity};
+pub use wire::{Ending, Head, Message, Stream, Wire};
+
+/// Nothing in these tests takes this long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for something that must happen.
+pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}
