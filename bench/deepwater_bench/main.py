@@ -199,6 +199,8 @@ def _publish(result):
         lacking.append("some cases")
     if goals.SUBJECT not in result["versions"]:
         lacking.append(goals.SUBJECT)
+    if record.disturbance(result)[0] > record.TOO_MUCH_DISTURBANCE:
+        lacking.append("a quiet machine")
     if lacking or not record.sound(result):
         tools.say(f"bench: not published: it lacks {', '.join(lacking) or 'soundness (see the notes above)'}")
         return 1

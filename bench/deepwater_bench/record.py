@@ -13,6 +13,9 @@ from .cpu import SOURCES
 from .tools import BENCH, REPOSITORY, find
 
 SCHEMA = 1
+# Shares of the proxy's core taken by others: above the first the report warns, above the second a run
+# is not published.
+NOTABLE_DISTURBANCE, TOO_MUCH_DISTURBANCE = 0.05, 0.15
 FIGURES = ("cpu_us", "rps", "p50_us", "p99_us", "core_share", "foreign_share", "stolen_share")
 
 
@@ -106,6 +109,17 @@ def errors(record):
     rows = record["cases"] + record["equal_load"]
     counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
     return sum(counts) + sum(one["errors"] for one in record["churn"].values())
+
+
+def disturbance(record):
+    """The worst share of the proxy's core that others took in a case: (share, case, peer)."""
+    shares = (
+        (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
+        for row in record["cases"]
+        for name, peer in row["peers"].items()
+        if name != "direct"
+    )
+    return max(shares, default=(0.0, "", ""))
 
 
 def sound(record):

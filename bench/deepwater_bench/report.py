@@ -2,7 +2,7 @@
 
 from .cases import PROTOCOLS
 from .goals import GOALS, SUBJECT, added_latency
-from .record import errors, ratio
+from .record import NOTABLE_DISTURBANCE, disturbance, errors, ratio
 
 NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "deepwater": "Deepwater", "direct": "origin alone"}
 OTHERS = ("nginx", "haproxy")
@@ -194,17 +194,11 @@ def notes(record):
     failed = errors(record)
     if failed:
         found.append(f"! {failed} requests failed or a rate was not reached: these figures are not valid.")
-    disturbed = [
-        (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
-        for row in record["cases"]
-        for name, peer in row["peers"].items()
-        if name != "direct"
-    ]
-    worst = max(disturbed, default=(0, "", ""))
-    if worst[0] > 0.05:
+    share, case, peer = disturbance(record)
+    if share > NOTABLE_DISTURBANCE:
         found.append(
-            f"! Other programs or the hypervisor took up to {worst[0]:.0%} of the proxy's core "
-            f"({worst[1]}, {NAMES[worst[2]]}): throughput and latency suffer, CPU per request less so."
+            f"! Other programs or the hypervisor took up to {share:.0%} of the proxy's core "
+            f"({case}, {NAMES[peer]}): throughput and latency suffer, CPU per request less so."
         )
     if not record["cases"]:
         return found

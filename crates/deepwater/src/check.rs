@@ -17,7 +17,8 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         let text = config::to_toml(&settings).map_err(|error| Failure::Running(error.to_string()))?;
         return print(text.as_bytes());
     }
-    let (listeners, routes, pools) = (settings.edge.listen.len(), settings.edge.route.len(), settings.pools.len());
+    let (listeners, routes, pools) =
+        (settings.edge.listen.len(), settings.edge.route.len(), settings.pools.len());
     let counts = [count(listeners, "listener"), count(routes, "route"), count(pools, "pool")].join(", ");
     print(format!("{} is valid: {counts}\n", arguments.config.display()).as_bytes())
 }

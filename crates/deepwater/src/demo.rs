@@ -1,19 +1,281 @@
-//! `deepwater demo`.
+//! `deepwater demo`: three instances of a sample shop, the edge in front of them, customers, and a keyboard to hurt
+//! them with.
+
+pub(crate) mod client;
+mod configuration;
+mod keys;
+mod screen;
+mod shop;
+mod stage;
+mod story;
+pub(crate) mod table;
+mod trend;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use deepwater_core::{Context, Events};
+use deepwater_lens::Listen;
+use deepwater_shop::load::{Load, LoadOptions, Snapshot};
 
 use crate::cli::Failure;
+use crate::run::Planes;
+use screen::Screen;
+use shop::{Instance, Shops};
+use stage::{REQUEST_DURATION, Signals, Stage};
+use table::{count, counted, lasting, latency};
+use trend::Trend;
+
+/// How many instances the shop has.
+const INSTANCES: usize = 3;
+/// How long requests under way may take at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+/// The same customers every time.
+const SEED: u64 = 1;
 
 /// What the demo takes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// Where the shop is visited, through Deepwater; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Where the console listens; `off` for none.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
+    console: Listen,
+    /// Requests per second of the customers.
+    #[arg(long, value_name = "N", default_value_t = 40.0, value_parser = rate)]
+    rate: f64,
+    /// End after so many seconds.
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Send no customers: you are the only one.
+    #[arg(long)]
+    no_load: bool,
+}
 
 /// Commands the demo gives itself.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Hidden {}
-
-pub(crate) fn run(_arguments: &Arguments) -> Result<(), Failure> {
-    Ok(())
+pub(crate) enum Hidden {
+    /// One instance of the shop.
+    #[command(hide = true)]
+    DemoShop(shop::ShopArguments),
 }
 
 pub(crate) fn hidden(hidden: Hidden) -> Result<(), Failure> {
-    match hidden {}
+    match hidden {
+        Hidden::DemoShop(arguments) => shop::serve(arguments),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let listen = address(&arguments.listen)?;
+    must_be_free(listen, "--listen", "127.0.0.1:8081")?;
+    if let Listen::At(console) = arguments.console {
+        must_be_here(console, "--console")?;
+        must_be_free(console, "--console", "127.0.0.1:9001")?;
+    }
+    let executable = std::env::current_exe()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(demonstrate(arguments, listen, &executable));
+    // The thread that reads the keyboard cannot be waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Path) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let mut screen = Screen::new();
+    let shops = Shops::new(executable, !screen.is_live())?;
+    // Whatever fails or is called off from here on, instances end when they are dropped.
+    let instances = tokio::select! {
+        instances = start_instances(&shops) => instances?,
+        () = signals.ending.received() => return Ok(()),
+    };
+    let addresses: Vec<SocketAddr> = instances.iter().map(|instance| instance.address).collect();
+    let settings = configuration::settings(listen, arguments.console, &addresses);
+    let (events, facts) = story::events();
+    let context = Context::new(SEED, events);
+    let planes = Planes::start(&settings, Path::new("."), context, Vec::new()).await?;
+    let shop_address = planes.edge.addresses().first().copied().unwrap_or(listen);
+
+    tell(introduction(&mut screen, shop_address, planes.console.address()))?;
+    let load = if arguments.no_load { None } else { Some(customers(shop_address, arguments.rate)?) };
+    let mut stage = Stage {
+        shops,
+        instances,
+        planes,
+        load,
+        rate: arguments.rate,
+        started: Instant::now(),
+        screen,
+        keyboard: keys::KeyAtATime::take(),
+        facts,
+        trend: Trend::default(),
+        sale_ends: None,
+    };
+    let keys = keys::read()?;
+    let played = stage.play(keys, &mut signals, arguments.seconds.map(Duration::from_secs)).await;
+    let ended = tokio::select! {
+        ended = end(stage) => ended,
+        // Told twice: at once. Instances see their input end with this process.
+        () = signals.ending.received() => Ok(()),
+    };
+    tell(played.and(ended))
+}
+
+/// All of them at once.
+async fn start_instances(shops: &Shops<'_>) -> Result<Vec<Instance>, Failure> {
+    let start = |number: usize| Instance::start(format!("shop-{number}"), shops);
+    let (first, second, third) = tokio::join!(start(1), start(2), start(INSTANCES));
+    [first, second, third].into_iter().collect::<Result<_, _>>().map_err(Failure::Running)
+}
+
+fn customers(shop: SocketAddr, rate: f64) -> Result<Load, Failure> {
+    let options = LoadOptions { seed: SEED, ..LoadOptions::new(format!("http://{shop}"), rate) };
+    Load::start(options).map_err(|error| Failure::Running(error.to_string()))
+}
+
+/// Customers first, so that none meets a closed door; then the planes, then the shop.
+async fn end(mut stage: Stage<'_>) -> io::Result<()> {
+    let lasted = stage.started.elapsed();
+    let seen = match stage.load.take() {
+        Some(load) => Some(load.stop().await),
+        None => None,
+    };
+    let told = stage.retell_rest();
+    let Stage { instances, planes, mut screen, keyboard, .. } = stage;
+    let (events, metrics) = (planes.context.events.clone(), planes.context.metrics.clone());
+    let shutdown = planes.context.shutdown.clone();
+    shutdown.drain(DRAIN);
+    shutdown.drained().await;
+    planes.stop().await;
+    for mut instance in instances {
+        instance.end().await;
+    }
+    drop(keyboard);
+    let p99 = metrics.distribution(REQUEST_DURATION, &[]).quantile(0.99);
+    told?;
+    screen.clear()?;
+    screen.tell(&summary(lasted, seen.as_ref(), p99, &events))
+}
+
+fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAddr>) -> io::Result<()> {
+    screen.tell("Fern & Flint, a sample shop on three instances, with Deepwater in front of it.\n")?;
+    screen.tell(&format!("  Shop      http://{shop}"))?;
+    match console {
+        Some(console) => {
+            screen.tell(&format!("  Console   http://{console}"))?;
+            screen.tell(&format!("  Metrics   http://{console}/metrics"))?;
+        }
+        None => screen.tell("  Console   off")?,
+    }
+    screen.tell("")?;
+    if !screen.is_live() {
+        screen.tell("  1 2 3 kill, bring back   s slow one down   f flash sale   q quit\n")?;
+    }
+    Ok(())
+}
+
+fn summary(lasted: Duration, seen: Option<&Snapshot>, p99: Option<Duration>, events: &Events) -> String {
+    let p99 = latency(p99.map(|p99| p99.as_secs_f64() * 1e3));
+    let mut text = match seen {
+        Some(seen) => {
+            let failed = seen.server_errors + seen.transport_errors + seen.dropped;
+            let requests = counted(seen.finished(), "request");
+            format!("\nIn {}: {requests}, {} failed, p99 {p99} at the edge.", lasting(lasted), count(failed))
+        }
+        None => format!("\nIn {}: p99 {p99} at the edge.", lasting(lasted)),
+    };
+    if let Some(account) = story::account(events) {
+        text.push_str(&format!("\nWhat happened: {account}."));
+    }
+    text.push_str("\nYour own application next: deepwater run --to http://127.0.0.1:3000");
+    text
+}
+
+/// A reader that has left (`| head`) is no failure.
+fn tell(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=2_000.0).contains(&rate) => Ok(rate),
+        _ => Err("requests per second, from 0 to 2000".into()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let numeric = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let wrong = |_| {
+        Failure::Usage(format!("--listen: `{text}` is no address to listen on; write it like 127.0.0.1:8080"))
+    };
+    let address = numeric.parse().map_err(wrong)?;
+    must_be_here(address, "--listen")?;
+    Ok(address)
+}
+
+/// The demo is for whoever sits here: nobody else should be able to buy, or to kill.
+fn must_be_here(address: SocketAddr, flag: &str) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{flag}: other machines can reach {address}, and the demo is for this one only\n  fix: {flag} 127.0.0.1:{}",
+        address.port()
+    )))
+}
+
+/// Told before anything is started, with the flag that helps.
+fn must_be_free(address: SocketAddr, flag: &str, other: &str) -> Result<(), Failure> {
+    let reason = match TcpListener::bind(address) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => "another process listens there".into(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::Usage(format!(
+        "cannot listen on {address}: {reason}\n  fix: stop it, or choose another port: deepwater demo {flag} {other} \
+         (port 0 takes a free one)"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message<T>(result: Result<T, Failure>) -> String {
+        match result {
+            Err(Failure::Usage(message)) => message,
+            _ => String::new(),
+        }
+    }
+
+    #[test]
+    fn only_this_machine_may_visit() {
+        assert!(address("localhost:0").is_ok() && address("[::1]:8080").is_ok());
+        assert!(message(address("0.0.0.0:8080")).contains("fix: --listen 127.0.0.1:8080"));
+        assert!(message(address("8080")).contains("write it like"));
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_with_its_fix() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let told = message(must_be_free(taken.local_addr().unwrap(), "--console", "127.0.0.1:9001"));
+        assert!(told.contains("another process listens there"), "{told}");
+        assert!(told.contains("deepwater demo --console 127.0.0.1:9001"), "{told}");
+    }
+
+    #[test]
+    fn the_summary_counts() {
+        let seen = Snapshot { ok: 2_878, server_errors: 1, dropped: 1, ..Snapshot::default() };
+        let p99 = Some(Duration::from_millis(14));
+        let text = summary(Duration::from_secs(72), Some(&seen), p99, &Events::silent());
+        assert!(text.contains("In 1 min 12 s: 2,879 requests, 2 failed, p99 14 ms at the edge."), "{text}");
+        assert!(!text.contains("What happened"), "{text}");
+    }
 }

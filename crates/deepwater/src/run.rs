@@ -66,15 +66,18 @@ impl Planes {
         extra: Vec<Endpoint>,
     ) -> Result<Self, Failure> {
         raise_descriptor_limit(settings, &context.events);
-        let edge = deepwater_edge::start(&settings.edge, &settings.pools, directory.to_owned(), context.clone())
-            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let edge =
+            deepwater_edge::start(&settings.edge, &settings.pools, directory.to_owned(), context.clone())
+                .map_err(|error| Failure::Usage(error.to_string()))?;
         let edge = Arc::new(edge);
         let status: StatusSource = Arc::new(edge.status());
         let effective = serde_json::to_value(settings).unwrap_or_default();
         let mut endpoints = edge.endpoints();
-        endpoints.push(Endpoint::get("/api/config", "The effective configuration, secrets hidden", move || {
-            effective.clone()
-        }));
+        endpoints.push(Endpoint::get(
+            "/api/config",
+            "The effective configuration, secrets hidden",
+            move || effective.clone(),
+        ));
         endpoints.extend(extra);
         let ports = Ports {
             build: Build { version: env!("CARGO_PKG_VERSION"), commit: env!("DEEPWATER_COMMIT") },

@@ -48,7 +48,8 @@ impl Settings {
     /// # Errors
     /// When an argument cannot be meant.
     pub(crate) fn fronting(to: &[String], listen: &str, console: &str) -> Result<Self, Failure> {
-        let console = console.parse().map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
+        let console =
+            console.parse().map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
         let settings = Self {
             console: deepwater_lens::Config { listen: console, token: None },
             edge: deepwater_edge::Config {
@@ -105,8 +106,14 @@ mod tests {
     fn the_reference_and_the_schema_are_not_stale() {
         let fix = "run `make docs` and commit the result";
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        assert!(read(REFERENCE) == crate::check::reference(), "docs/reference/configuration.md is stale: {fix}");
-        assert!(read(SCHEMA) == crate::check::schema(), "docs/reference/deepwater.schema.json is stale: {fix}");
+        assert!(
+            read(REFERENCE) == crate::check::reference(),
+            "docs/reference/configuration.md is stale: {fix}"
+        );
+        assert!(
+            read(SCHEMA) == crate::check::schema(),
+            "docs/reference/deepwater.schema.json is stale: {fix}"
+        );
     }
 
     #[test]

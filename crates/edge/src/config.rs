@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use listen::{Certificate, Certificates, Listen, ListenProtocol, TlsVersion};
 pub use pool::{
-    HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite, Sticky,
-    TargetEntry, TargetTable,
+    HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite,
+    Sticky, TargetEntry, TargetTable,
 };
 pub use route::{Files, HeaderEdits, Match, Redirect, Respond, Route};
 

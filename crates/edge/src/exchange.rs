@@ -37,6 +37,8 @@ pub(crate) struct Tally {
     sent_bytes: Cell<u64>,
     upstream: Cell<Option<Duration>>,
     target: Cell<Option<Arc<Target>>>,
+    /// Path and query as the client sent them, where the route rewrites them and the log wants them.
+    asked_target: Cell<Option<Vec<u8>>>,
 }
 
 impl Tally {
@@ -50,6 +52,7 @@ impl Tally {
             sent_bytes: Cell::default(),
             upstream: Cell::default(),
             target: Cell::default(),
+            asked_target: Cell::default(),
         }
     }
 }
@@ -100,6 +103,10 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
         hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
         peer.forward(request);
         hygiene::add_via(&mut request.fields, request.version);
+        let response_values = route.prepare_response(request, tally.client_ip, &captures);
+        if route.rewrites() && !worker.log.borrow().is_off() {
+            tally.asked_target.set(Some(request.target().to_vec()));
+        }
         route.prepare(request, &captures, tally.client_ip);
         let proxying = Proxying {
             worker,
@@ -110,7 +117,7 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             request,
             framing,
             upgrade: upgrade.as_deref(),
-            captures: &captures,
+            response_values: &response_values,
             deadline,
             tally: &tally,
         };
@@ -118,7 +125,9 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     } else {
         let answering = Answering { worker, request, deadline, tally: &tally };
         match &route.action {
-            _ if request.method == Method::CONNECT => answering.failure(Failure::MethodNotAllowed, reply).await,
+            _ if request.method == Method::CONNECT => {
+                answering.failure(Failure::MethodNotAllowed, reply).await
+            }
             Action::Pool(_) => {}
             Action::Redirect { to, status } => answering.redirect(route, &captures, to, *status, reply).await,
             Action::Respond(fixed) => answering.fixed(route, &captures, fixed, reply).await,
@@ -172,10 +181,11 @@ fn finish(worker: &Worker, local: &Local, route: Option<usize>, request: &Reques
     let fields = &request.fields;
     let text = |id| fields.get_known(id).unwrap_or_default();
     let trace = text(Name::Traceparent);
+    let asked_target = tally.asked_target.take();
     worker.log.borrow_mut().record(&Entry {
         client_ip: tally.client_ip,
         method: request.method.as_str(),
-        target: request.target(),
+        target: asked_target.as_deref().unwrap_or_else(|| request.target()),
         version: request.version,
         status: counted.as_u16(),
         sent_bytes: tally.sent_bytes.get(),

@@ -4,9 +4,9 @@
 //! file system is only ever touched on tokio's blocking threads.
 
 mod body;
-mod conditional;
-mod locate;
-mod range;
+pub mod conditional;
+pub mod locate;
+pub mod range;
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +21,9 @@ use http::{Method, StatusCode};
 use crate::head::{Fields, Name, Request};
 
 use conditional::{Outcome, Validators};
-use locate::{Found, Opened};
+use locate::{Found, Opened, decode_path};
 
 pub use body::FileBody;
-pub use conditional::entity_tags;
-pub use locate::decode_path;
-pub use range::{ByteRange, parse_range};
 
 /// A directory whose files are served.
 #[derive(Debug, Clone)]
@@ -77,7 +74,7 @@ impl Files {
                 found => (found, Vec::new()),
             })
         });
-        match located.await.map_err(io::Error::other).flatten() {
+        match located.await.map_err(io::Error::other).and_then(|located| located) {
             Ok((Found::File(file), start)) => file_answer(request, file, start, now),
             Ok((Found::Directory, _)) => redirect_to_slash(request),
             Err(error) => failed(error),
@@ -119,7 +116,11 @@ fn file_answer(request: &Request, opened: Opened, start: Vec<u8>, now: SystemTim
             Some(range) => Some(range),
             None => {
                 let value = format!("bytes */{len}");
-                return FileAnswer::with_field(StatusCode::RANGE_NOT_SATISFIABLE, b"content-range", value.as_bytes());
+                return FileAnswer::with_field(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    b"content-range",
+                    value.as_bytes(),
+                );
             }
         },
         None => None,

@@ -98,8 +98,7 @@ impl Fields {
         let id = Name::of(name);
         for at in 0..self.fields.len() {
             let field = self.fields[at];
-            if field.id == id
-                && (id != Name::Other || field.name.of(&self.bytes).eq_ignore_ascii_case(name))
+            if field.id == id && (id != Name::Other || field.name.of(&self.bytes).eq_ignore_ascii_case(name))
             {
                 self.fields[at].live = false;
             }
@@ -152,10 +151,7 @@ impl Fields {
     /// All fields: well-known name, name as written, value.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
-        self.fields
-            .iter()
-            .filter(|f| f.live)
-            .map(|f| (f.id, f.name.of(&self.bytes), f.value.of(&self.bytes)))
+        self.fields.iter().filter(|f| f.live).map(|f| (f.id, f.name.of(&self.bytes), f.value.of(&self.bytes)))
     }
 
     /// How many fields there are.

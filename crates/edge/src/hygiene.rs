@@ -22,7 +22,10 @@ pub(crate) fn wanted_upgrade(request: &Request) -> Option<&[u8]> {
 
 /// Whether a `Connection` field says so.
 pub(crate) fn connection_has(fields: &Fields, option: &[u8]) -> bool {
-    fields.all_known(Name::Connection).flat_map(list_members).any(|member| member.eq_ignore_ascii_case(option))
+    fields
+        .all_known(Name::Connection)
+        .flat_map(list_members)
+        .any(|member| member.eq_ignore_ascii_case(option))
 }
 
 /// Removes what is meant for one hop only.
@@ -60,7 +63,8 @@ fn remove_connection_named(fields: &mut Fields) {
 /// Gives a request an identity of its own where the client gave none, and starts or keeps its trace.
 pub(crate) fn identify(fields: &mut Fields, random: &mut Random) {
     let valid_id = |value: &[u8]| {
-        (1..=128).contains(&value.len()) && value.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:+/=@".contains(b))
+        (1..=128).contains(&value.len())
+            && value.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:+/=@".contains(b))
     };
     if !fields.get_known(Name::XRequestId).is_some_and(valid_id) {
         fields.remove_known(Name::XRequestId);
@@ -155,7 +159,8 @@ mod tests {
             ("Accept", "*/*"),
         ]);
         remove_hop_by_hop(&mut all);
-        let names: Vec<_> = all.iter().map(|(_, name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        let names: Vec<_> =
+            all.iter().map(|(_, name, _)| String::from_utf8_lossy(name).into_owned()).collect();
         assert_eq!(names, ["Content-Length", "Accept"]);
     }
 
@@ -170,8 +175,7 @@ mod tests {
         assert_eq!(kept.get(b"tracestate"), Some(&b"a=b"[..]));
 
         for bad in ["", "00-0-0-01", &parent.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32))] {
-            let mut made =
-                fields(&[("X-Request-Id", "a b"), ("traceparent", bad), ("tracestate", "a=b")]);
+            let mut made = fields(&[("X-Request-Id", "a b"), ("traceparent", bad), ("tracestate", "a=b")]);
             identify(&mut made, &mut random);
             assert!(valid_traceparent(made.get(b"traceparent").unwrap()));
             assert_eq!(made.get(b"tracestate"), None);

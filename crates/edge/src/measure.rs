@@ -26,6 +26,7 @@ pub(crate) mod names {
     pub(crate) const CONNECTS: &str = "deepwater_edge_upstream_connects_total";
     pub(crate) const REUSED: &str = "deepwater_edge_upstream_reused_total";
     pub(crate) const RETRIES: &str = "deepwater_edge_upstream_retries_total";
+    pub(crate) const LOG_DROPPED: &str = "deepwater_edge_access_log_dropped_total";
     pub(crate) const IDLE: &str = "deepwater_edge_upstream_idle_connections";
 }
 
@@ -49,7 +50,11 @@ impl EdgeMetrics {
         Self {
             accepted: registry.counter(names::ACCEPTED, "Client connections accepted.", &[]),
             connections: registry.gauge(names::CONNECTIONS, "Client connections open.", &[]),
-            received_bytes: registry.counter(names::RECEIVED, "Bytes of request bodies and tunnels received.", &[]),
+            received_bytes: registry.counter(
+                names::RECEIVED,
+                "Bytes of request bodies and tunnels received.",
+                &[],
+            ),
             sent_bytes: registry.counter(names::SENT, "Bytes of response bodies and tunnels sent.", &[]),
             failures: Failure::ALL.iter().map(failure).collect(),
         }
@@ -79,7 +84,11 @@ impl RouteMetrics {
         Self {
             requests: CLASSES.map(class),
             in_flight: registry.gauge(names::IN_FLIGHT, "Requests under way.", &labels),
-            duration: registry.histogram(names::DURATION, "From a request's head to its answer's end.", &labels),
+            duration: registry.histogram(
+                names::DURATION,
+                "From a request's head to its answer's end.",
+                &labels,
+            ),
         }
     }
 
@@ -129,7 +138,10 @@ impl PoolMetrics {
             connects: counter(names::CONNECTS, "Connections opened to targets."),
             reused: counter(names::REUSED, "Requests sent over a connection used before."),
             retries: counter(names::RETRIES, "Requests sent again, to the same or another target."),
-            sticky_moved: counter(names::STICKY_MOVED, "Clients moved because the target they stuck to was gone."),
+            sticky_moved: counter(
+                names::STICKY_MOVED,
+                "Clients moved because the target they stuck to was gone.",
+            ),
             idle: Level {
                 gauge: registry.gauge(names::IDLE, "Idle connections to targets.", &labels),
                 last: Cell::new(0),

@@ -1,9 +1,9 @@
 //! Who is at the other end of a client connection, and what we tell origins about it.
 
-use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use smallvec::SmallVec;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::head::{Fields, Name, Request, list_members};
 
@@ -143,7 +143,8 @@ mod tests {
     }
 
     fn text(fields: &Fields, name: &str) -> String {
-        let values: Vec<_> = fields.iter().filter(|(_, n, _)| *n == name.as_bytes()).map(|(_, _, v)| v).collect();
+        let values: Vec<_> =
+            fields.iter().filter(|(_, n, _)| *n == name.as_bytes()).map(|(_, _, v)| v).collect();
         String::from_utf8(values.join(&b" | "[..])).unwrap()
     }
 

@@ -71,13 +71,26 @@ impl RoutePlan {
         }
     }
 
-    /// Edits the fields of a response to that request.
+    /// Whether requests are passed on under another path.
+    pub fn rewrites(&self) -> bool {
+        !matches!(self.rewrite, Rewrite::None)
+    }
+
+    /// The values for the response's fields, as the request was before anything rewrote it.
     #[inline]
-    pub fn edit_response(&self, fields: &mut Fields, request: &Request, client_ip: IpAddr, captures: &Captures) {
+    pub fn prepare_response(&self, request: &Request, client_ip: IpAddr, captures: &Captures) -> Prepared {
+        let mut prepared = Prepared::default();
         if !self.response_edits.is_empty() {
-            let mut prepared = Prepared::default();
             self.response_edits.prepare(&Values::of(request, client_ip, captures), &mut prepared);
-            self.response_edits.apply(fields, &prepared);
+        }
+        prepared
+    }
+
+    /// Edits the fields of a response.
+    #[inline]
+    pub fn edit_response(&self, fields: &mut Fields, prepared: &Prepared) {
+        if !self.response_edits.is_empty() {
+            self.response_edits.apply(fields, prepared);
         }
     }
 }
@@ -86,7 +99,10 @@ impl RoutePlan {
 pub(crate) enum Action {
     /// It is passed to the pool at this index.
     Pool(usize),
-    Redirect { to: Template, status: StatusCode },
+    Redirect {
+        to: Template,
+        status: StatusCode,
+    },
     Respond(Fixed),
     Files(Files),
 }
@@ -134,4 +150,3 @@ pub(crate) enum HostPolicy {
     Target,
     Fixed(String),
 }
-

@@ -24,6 +24,8 @@ use crate::plan::{Builder, Built, ListenerPlan, Plan};
 use crate::probe::HttpProbe;
 use crate::worker::{SWEEP_EVERY, Worker};
 
+/// How long the last lines of the access log may take to be written.
+const LOG_FLUSH: Duration = Duration::from_secs(2);
 /// Between two looks at certificate files.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);
 
@@ -50,7 +52,9 @@ pub enum StartError {
         fix: String,
     },
     /// The access log cannot be opened.
-    #[error("cannot open the access log `{path}`: {source}\n  fix: create its directory, or change edge.access_log.path")]
+    #[error(
+        "cannot open the access log `{path}`: {source}\n  fix: create its directory, or change edge.access_log.path"
+    )]
     AccessLog {
         /// The file.
         path: String,
@@ -63,7 +67,13 @@ pub enum StartError {
 }
 
 /// Reports everything in the configuration that cannot be meant, without starting anything.
-pub fn validate(config: &Config, pools: &Pools, directory: &std::path::Path, edge: Place<'_>, at_pools: Place<'_>) {
+pub fn validate(
+    config: &Config,
+    pools: &Pools,
+    directory: &std::path::Path,
+    edge: Place<'_>,
+    at_pools: Place<'_>,
+) {
     let context = Context::new(0, Events::silent());
     let builder =
         Builder { directory, context: &context, edge, pools: at_pools, random_secret: b"unused", old: None };
@@ -76,6 +86,7 @@ pub struct Handle {
     context: Context,
     listeners: Vec<(SocketAddr, Arc<ListenerPlan>)>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    log: AccessLog,
     /// Kept open: workers take another plan from it.
     _plans: watch::Sender<Arc<Plan>>,
 }
@@ -84,7 +95,12 @@ pub struct Handle {
 ///
 /// # Errors
 /// When the configuration is wrong, an address is taken or the log cannot be opened. Then nothing runs.
-pub fn start(config: &Config, pools: &Pools, directory: PathBuf, context: Context) -> Result<Handle, StartError> {
+pub fn start(
+    config: &Config,
+    pools: &Pools,
+    directory: PathBuf,
+    context: Context,
+) -> Result<Handle, StartError> {
     let checker = Checker::without_document();
     let mut random = Random::from_seed(context.seed);
     let built = {
@@ -104,15 +120,25 @@ pub fn start(config: &Config, pools: &Pools, directory: PathBuf, context: Contex
         return Err(StartError::Config(Problems::from(Vec::new())));
     };
     let log = AccessLog::open(&config.access_log, &directory)
+        .map(|log| log.with_clock(Arc::clone(&context.clock)))
         .map_err(|source| StartError::AccessLog { path: config.access_log.path.clone(), source })?;
+    context.metrics.collect({
+        let log = log.clone();
+        move |sink| {
+            let help = "Access log lines dropped because the log was too slow.";
+            sink.counter(names::LOG_DROPPED, help, &[], log.dropped());
+        }
+    });
     let cores = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
     };
-    let mut sockets: Vec<Vec<(std::net::TcpListener, Arc<ListenerPlan>)>> = (0..cores).map(|_| Vec::new()).collect();
+    let mut sockets: Vec<Vec<(std::net::TcpListener, Arc<ListenerPlan>)>> =
+        (0..cores).map(|_| Vec::new()).collect();
     let mut opened = Vec::new();
     for listener in listeners {
-        let shared = listener::open(listener.address, cores).map_err(|error| listen_error(listener.address, &error))?;
+        let shared = listener::open(listener.address, cores)
+            .map_err(|error| listen_error(listener.address, &error))?;
         let address = shared.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(listener.address);
         opened.push((address, Arc::clone(&listener)));
         for (core, socket) in shared.into_iter().enumerate() {
@@ -143,14 +169,15 @@ pub fn start(config: &Config, pools: &Pools, directory: PathBuf, context: Contex
         let protocol = protocol_name(listener);
         context.events.emit(EdgeStarted { address: address.to_string(), protocol: protocol.into() });
     }
-    Ok(Handle { plan, context, listeners: opened, threads, _plans: plans })
+    Ok(Handle { plan, context, listeners: opened, threads, log, _plans: plans })
 }
 
 /// How many client connections may be open: as configured, or as the limit on open files suggests.
 fn connection_limit(configured: usize) -> usize {
     let limit = match configured {
         0 => {
-            let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+            let files =
+                rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
             usize::try_from(files.saturating_sub(256) / 2).unwrap_or(usize::MAX)
         }
         configured => configured,
@@ -169,8 +196,12 @@ fn random_secret() -> [u8; 32] {
 fn listen_error(address: SocketAddr, error: &io::Error) -> StartError {
     let fix = match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: use a higher port, or grant CAP_NET_BIND_SERVICE",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address: use one of its own, or 0.0.0.0 for all",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: use a higher port, or grant CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: use one of its own, or 0.0.0.0 for all"
+        }
         _ => "check the address",
     };
     StartError::Listen { address, reason: error.to_string(), fix: fix.into() }
@@ -199,7 +230,8 @@ fn run_core(
         for (socket, plan) in sockets {
             match TcpListener::from_std(socket) {
                 Ok(listener) => {
-                    let accept = listener::accept(Rc::clone(&worker), listener, plan, Arc::clone(&connections));
+                    let accept =
+                        listener::accept(Rc::clone(&worker), listener, plan, Arc::clone(&connections));
                     accepting.push(tokio::task::spawn_local(accept));
                 }
                 Err(_) => shutdown.stop(),
@@ -257,6 +289,7 @@ impl Handle {
             // A thread that panicked has told so itself.
             let _ = thread.join();
         }
+        self.log.flush(LOG_FLUSH);
     }
 
     /// Why requests could not be served now: a sentence per pool without an available target.
@@ -264,7 +297,8 @@ impl Handle {
         let empty = |pool: &&Arc<crate::plan::PoolPlan>| {
             !pool.targets.targets().iter().any(|target| target.is_available())
         };
-        let sentence = |pool: &Arc<crate::plan::PoolPlan>| format!("no target of pool {} is available", pool.name);
+        let sentence =
+            |pool: &Arc<crate::plan::PoolPlan>| format!("no target of pool {} is available", pool.name);
         self.plan.pools.iter().filter(empty).map(sentence).collect()
     }
 
@@ -303,7 +337,16 @@ impl Handle {
         let pools = Arc::clone(&self.plan);
         let routes = Arc::clone(&self.plan);
         let metrics = self.context.metrics.clone();
+        let log = self.log.clone();
         vec![
+            Endpoint::post(
+                "/api/edge/access-log/reopen",
+                "Open the access log anew, after rotating it",
+                move |_| {
+                    log.reopen();
+                    Reply::ok(&json!({ "reopened": true }))
+                },
+            ),
             Endpoint::get("/api/edge/pools", "Pools, their targets and how they are", move || {
                 let pools: Vec<_> = pools.pools.iter().map(|pool| pool.targets.status()).collect();
                 json!({ "pools": pools })
@@ -323,12 +366,16 @@ impl Handle {
                 rows.push(route_row(&metrics, UNROUTED, None));
                 json!({ "routes": rows })
             }),
-            self.target_command("/api/edge/pools/{pool}/targets/{target}/drain", "Send a target no new requests", |pool, target| {
-                pool.drain(target)
-            }),
-            self.target_command("/api/edge/pools/{pool}/targets/{target}/undrain", "Send a drained target requests again", |pool, target| {
-                pool.undrain(target)
-            }),
+            self.target_command(
+                "/api/edge/pools/{pool}/targets/{target}/drain",
+                "Send a target no new requests",
+                |pool, target| pool.drain(target),
+            ),
+            self.target_command(
+                "/api/edge/pools/{pool}/targets/{target}/undrain",
+                "Send a drained target requests again",
+                |pool, target| pool.undrain(target),
+            ),
         ]
     }
 

@@ -43,19 +43,24 @@ pub(crate) struct ShopArguments {
 
 /// The life of an instance, in its own process: until standard input ends.
 pub(super) fn serve(arguments: ShopArguments) -> Result<(), Failure> {
-    let jwt_secret = std::env::var(JWT_SECRET)
-        .map_err(|_| Failure::Usage(format!("`demo-shop` is a part of `deepwater demo`: {JWT_SECRET} is not set")))?;
+    let jwt_secret = std::env::var(JWT_SECRET).map_err(|_| {
+        Failure::Usage(format!("`demo-shop` is a part of `deepwater demo`: {JWT_SECRET} is not set"))
+    })?;
     let demo_token = std::env::var(DEMO_TOKEN).ok();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-        let bound = TcpListener::bind(listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let bound =
+            TcpListener::bind(listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (listen, listener) = match bound {
             Ok(bound) => bound,
             Err(error) => {
                 // The parent reads the first line; standard error may not be seen.
                 say(&format!("cannot listen on {listen}: {error}"))?;
-                return Err(Failure::Running(format!("{}: cannot listen on {listen}: {error}", arguments.name)));
+                return Err(Failure::Running(format!(
+                    "{}: cannot listen on {listen}: {error}",
+                    arguments.name
+                )));
             }
         };
         say(&format!("{LISTENING}{listen}"))?;
@@ -171,8 +176,10 @@ impl Instance {
     pub(super) async fn slow_down(&mut self, by: Duration, shops: &Shops<'_>) -> Result<(), String> {
         let json = format!(r#"{{"ms":{}}}"#, by.as_millis());
         let address = self.address.to_string();
-        let call =
-            Call { key: Some((TOKEN_HEADER, shops.token.clone())), ..Call::post(&address, "/_demo/slow", json) };
+        let call = Call {
+            key: Some((TOKEN_HEADER, shops.token.clone())),
+            ..Call::post(&address, "/_demo/slow", json)
+        };
         match call.send().await? {
             (status, _) if status.is_success() => {
                 self.slow = !by.is_zero();

@@ -30,7 +30,7 @@ impl Table {
 
     /// The lines, each indented by so many blanks and without blanks at its end.
     pub(crate) fn lines(&self, indent: usize) -> Vec<String> {
-        let width = |column| {
+        let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };

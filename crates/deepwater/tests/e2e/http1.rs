@@ -71,7 +71,8 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn a_pipelined_request_behind_a_body_is_not_part_of_it() {
-    let origin = Origin::answering(|request| ok(&format!("{} {}", request.method(), request.body.len()))).await;
+    let origin =
+        Origin::answering(|request| ok(&format!("{} {}", request.method(), request.body.len()))).await;
     let edge = Deepwater::fronting(&origin).await;
     let mut client = edge.client().await;
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
@@ -86,7 +87,10 @@ async fn a_pipelined_request_behind_a_body_is_not_part_of_it() {
 async fn chunked_bodies_pass_both_ways() {
     let origin = Origin::answering(|request| {
         let body = String::from_utf8_lossy(&request.body).to_uppercase();
-        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n>\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n>\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        )
     })
     .await;
     let edge = Deepwater::fronting(&origin).await;
@@ -118,7 +122,8 @@ async fn trailers_pass_both_ways() {
 #[tokio::test]
 async fn a_trailer_cannot_change_how_a_message_is_read() {
     let origin = Origin::answering(|_| {
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 9\r\nX-Sum: 7\r\n\r\n".into()
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 9\r\nX-Sum: 7\r\n\r\n"
+            .into()
     })
     .await;
     let edge = Deepwater::fronting(&origin).await;
@@ -217,7 +222,9 @@ async fn answers_without_a_body_keep_the_connection() {
 #[tokio::test]
 async fn an_http_1_0_client_gets_what_it_understands() {
     let origin = Origin::answering(|request| match request.target() {
-        "/chunked" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n".into(),
+        "/chunked" => {
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n".into()
+        }
         _ => ok("hello"),
     })
     .await;
@@ -469,7 +476,8 @@ async fn a_client_that_leaves_frees_the_origin() {
 async fn an_idle_connection_is_closed_after_its_time() {
     let origin = Origin::named("hello").await;
     let timeouts = "[edge.timeouts]\nidle = \"100ms\"\n";
-    let edge = Deepwater::start(&format!("{LISTEN}{timeouts}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    let edge =
+        Deepwater::start(&format!("{LISTEN}{timeouts}{ROUTE}{}", pool("app", &[origin.address]))).await;
     let mut client = edge.client().await;
     client.get("/").await;
     let closed = client.closes().await;

@@ -280,7 +280,12 @@ impl<'a> Writer<'a> {
 }
 
 impl BodyWrite for Writer<'_> {
-    fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8], _last: bool) -> Poll<Result<usize, BodyError>> {
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        _last: bool,
+    ) -> Poll<Result<usize, BodyError>> {
         match self.state {
             Writing::Raw => self.poll_take(cx, data),
             Writing::Length(left) => {
@@ -361,9 +366,9 @@ fn write_trailers(trailers: &Fields, out: &mut Vec<u8>) {
 /// Whether a field may stand in a trailer section.
 pub(crate) fn allowed_in_trailers(id: Name) -> bool {
     use Name::{
-        Age, Authorization, CacheControl, Connection, ContentLength, ContentRange, ContentType, Cookie, Date, Expect,
-        Host, KeepAlive, Location, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, Range, RetryAfter,
-        SetCookie, Te, Trailer, TransferEncoding, Upgrade,
+        Age, Authorization, CacheControl, Connection, ContentLength, ContentRange, ContentType, Cookie, Date,
+        Expect, Host, KeepAlive, Location, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, Range,
+        RetryAfter, SetCookie, Te, Trailer, TransferEncoding, Upgrade,
     };
     #[rustfmt::skip]
     let forbidden = matches!(

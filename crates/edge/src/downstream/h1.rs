@@ -12,9 +12,9 @@ use crate::body::{BodyError, BodyRead, BodyWrite, Frame};
 use crate::exchange;
 use crate::failure::Failure;
 use crate::head::{Fields, Name, Request, Response, Version};
+use crate::http1::encode;
 use crate::http1::framing::{self, BadFraming, Framing};
 use crate::http1::parse::{self, BadHead};
-use crate::http1::encode;
 use crate::hygiene;
 use crate::io::{Buffer, Deadline, Transport};
 use crate::origin::h1::may_be_complete;
@@ -76,7 +76,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
                     }
                 };
                 let mut body = Reader::new(&io, &mut buffer, framing);
-                exchange::serve(&worker, &peer, request, response, origin_out, framing, &mut body, &mut reply, &deadline).await;
+                exchange::serve(
+                    &worker, &peer, request, response, origin_out, framing, &mut body, &mut reply, &deadline,
+                )
+                .await;
                 let keeps_alive = reply.keeps_alive();
                 if keeps_alive {
                     finish_body(&mut body, &deadline).await

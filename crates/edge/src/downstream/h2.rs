@@ -69,7 +69,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         match deadline.guard(next).await {
             Ok(Some(Ok((head, respond)))) => {
                 deadline.set(limits.idle);
-                let stream = Stream { worker: Rc::clone(&worker), peer: Rc::clone(&peer), _open: Rc::clone(&streams) };
+                let stream =
+                    Stream { worker: Rc::clone(&worker), peer: Rc::clone(&peer), _open: Rc::clone(&streams) };
                 tokio::task::spawn_local(stream.serve(head, respond));
             }
             Ok(Some(Err(_)) | None) => return,
@@ -119,8 +120,11 @@ impl Stream {
                     }
                     Some(n) => Framing::Length(n),
                 };
-                exchange::serve(worker, &self.peer, request, response, origin_out, framing, &mut body, &mut reply, &deadline)
-                    .await;
+                exchange::serve(
+                    worker, &self.peer, request, response, origin_out, framing, &mut body, &mut reply,
+                    &deadline,
+                )
+                .await;
                 if !body.is_done() {
                     // The answer is whole without the rest of the request (RFC 9113 §8.1).
                     reply.stop_reading();
@@ -154,7 +158,9 @@ fn copy_head(parts: &http::request::Parts, request: &mut Request) -> Result<(), 
     join_cookies(&parts.headers, &mut request.fields);
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     let authority = match (authority, host.map(HeaderValue::as_bytes)) {
-        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => return Err(Failure::BadRequest),
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            return Err(Failure::BadRequest);
+        }
         (Some(authority), _) => authority,
         (None, Some(host)) => host,
         (None, None) => return Err(Failure::BadRequest),

@@ -23,7 +23,7 @@ use crate::origin::h1::{self, Connection, ResponseReader};
 use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
 use crate::peer::Peer;
 use crate::plan::{HostPolicy, RoutePlan};
-use crate::route::Captures;
+use crate::route::Prepared;
 use crate::sticky;
 use crate::worker::{Local, PoolLocal, Worker};
 
@@ -40,7 +40,7 @@ pub(super) struct Proxying<'a> {
     pub request: &'a Request,
     pub framing: Framing,
     pub upgrade: Option<&'a [u8]>,
-    pub captures: &'a Captures,
+    pub response_values: &'a Prepared,
     pub deadline: &'a Deadline,
     pub tally: &'a Tally,
 }
@@ -156,7 +156,8 @@ impl Proxying<'_> {
                     self.deadline.set(self.pool.plan.timeouts.connect.get());
                     match self.deadline.guard(sender.send(self.request, host, secure, self.framing)).await {
                         Ok(Ok((mut writer, mut reader))) => {
-                            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await
+                            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply)
+                                .await
                         }
                         Ok(Err(failure)) => Attempt::NoHead { failure, silent: true },
                         Err(_) => Attempt::NoHead { failure: Failure::ConnectTimeout, silent: false },
@@ -165,7 +166,8 @@ impl Proxying<'_> {
             };
             // A kept connection that dies without a word was most likely being closed when the request came; what
             // cannot do harm twice is sent again over a new one (RFC 9112 §9.3.1).
-            let untouched = self.framing == Framing::Empty || self.tally.received_bytes.get() == 0 && !body.is_done();
+            let untouched =
+                self.framing == Framing::Empty || self.tally.received_bytes.get() == 0 && !body.is_done();
             if let Attempt::NoHead { failure: Failure::ConnectionTerminated, silent: true } = attempt
                 && was_kept
                 && untouched
@@ -206,9 +208,14 @@ impl Proxying<'_> {
         let max_head_bytes = self.local.plan.limits.max_head_bytes;
         let mut writer = Writer::new(&connection.io, out);
         let mut reader = ResponseReader::new(&connection.io, &mut connection.buffer, max_head_bytes);
-        h1::write_request(&mut writer, self.request, self.host(&lease.target().name), self.framing, self.upgrade);
-        let attempt =
-            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await;
+        h1::write_request(
+            &mut writer,
+            self.request,
+            self.host(&lease.target().name),
+            self.framing,
+            self.upgrade,
+        );
+        let attempt = self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await;
         let (keeps_alive, seconds) = (reader.keeps_alive, reader.keep_alive_seconds);
         if let Attempt::Done { connection_is_clean: true, .. } = attempt
             && keeps_alive
@@ -257,7 +264,9 @@ impl Proxying<'_> {
                         && let Poll::Ready(result) = upload.as_mut().poll(cx)
                     {
                         match result {
-                            Err(RelayError::Read(_)) => return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted))),
+                            Err(RelayError::Read(_)) => {
+                                return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
+                            }
                             // It may still have said why it takes no more.
                             Err(RelayError::Write(_)) => uploaded = Some(false),
                             Ok(()) => uploaded = Some(true),
@@ -307,7 +316,8 @@ impl Proxying<'_> {
                     reply.head(response.status, &response.fields, framing);
                     let stall = timeouts.body.get();
                     self.deadline.set(stall);
-                    let mut download = pin!(relay(reader, reply, self.deadline, stall, &self.tally.sent_bytes));
+                    let mut download =
+                        pin!(relay(reader, reply, self.deadline, stall, &self.tally.sent_bytes));
                     let both = poll_fn(|cx| {
                         if uploaded.is_none()
                             && let Poll::Ready(result) = upload.as_mut().poll(cx)
@@ -404,7 +414,7 @@ impl Proxying<'_> {
             }
             sticky.set(response, lease.target().id, self.peer.secure);
         }
-        self.route.edit_response(&mut response.fields, self.request, self.tally.client_ip, self.captures);
+        self.route.edit_response(&mut response.fields, self.response_values);
     }
 
     /// Tells the client what went wrong, if something did, and what the target is to be thought of.
@@ -441,4 +451,3 @@ fn is_idempotent(method: &Method) -> bool {
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
     )
 }
-

@@ -20,6 +20,12 @@ use crate::worker::Worker;
 
 use super::Tally;
 
+deepwater_core::event! {
+    /// A static file could not be read.
+    pub struct FileUnreadable { path: String, reason: String }
+    file_unreadable: Warn, "cannot serve the file for {path}: {reason}"
+}
+
 /// A request that we answer ourselves.
 #[derive(Clone, Copy)]
 pub(super) struct Answering<'a> {
@@ -94,7 +100,13 @@ impl Answering<'_> {
     }
 
     /// A response that is always the same.
-    pub async fn fixed<R: Reply>(&self, route: &RoutePlan, captures: &Captures, fixed: &Fixed, reply: &mut R) {
+    pub async fn fixed<R: Reply>(
+        &self,
+        route: &RoutePlan,
+        captures: &Captures,
+        fixed: &Fixed,
+        reply: &mut R,
+    ) {
         let mut fields = Fields::default();
         fields.add_known(Name::ContentType, fixed.content_type.as_bytes());
         self.edit(route, captures, &mut fields);
@@ -104,6 +116,11 @@ impl Answering<'_> {
     /// A file below a directory.
     pub async fn file<R: Reply>(&self, route: &RoutePlan, captures: &Captures, files: &Files, reply: &mut R) {
         let mut answer = files.answer(self.request, captures.below(self.request), SystemTime::now()).await;
+        if let Some(error) = answer.error {
+            let (path, reason) =
+                (String::from_utf8_lossy(self.request.path()).into_owned(), error.to_string());
+            self.worker.context.events.emit(FileUnreadable { path, reason });
+        }
         self.edit(route, captures, &mut answer.fields);
         let Some(mut body) = answer.body else {
             return self.whole(answer.status, answer.fields, b"", reply).await;
@@ -122,7 +139,7 @@ impl Answering<'_> {
     }
 
     fn edit(&self, route: &RoutePlan, captures: &Captures, fields: &mut Fields) {
-        route.edit_response(fields, self.request, self.tally.client_ip, captures);
+        route.edit_response(fields, &route.prepare_response(self.request, self.tally.client_ip, captures));
     }
 
     /// Sends a whole answer from memory.

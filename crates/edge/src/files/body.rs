@@ -36,7 +36,14 @@ impl FileBody {
     pub(super) fn new(file: File, offset: u64, len: u64, start: Vec<u8>) -> Self {
         let read = start.len() as u64;
         debug_assert!(read <= len);
-        Self { file: Arc::new(file), offset: offset + read, left: len - read, piece: start, used: 0, reading: None }
+        Self {
+            file: Arc::new(file),
+            offset: offset + read,
+            left: len - read,
+            piece: start,
+            used: 0,
+            reading: None,
+        }
     }
 }
 
@@ -70,7 +77,7 @@ impl BodyRead for FileBody {
         });
         let read = ready!(Pin::new(reading).poll(cx));
         self.reading = None;
-        self.piece = read.map_err(io::Error::other).flatten()?;
+        self.piece = read.map_err(io::Error::other)??;
         self.used = 0;
         if self.piece.is_empty() {
             return Poll::Ready(Err(BodyError::Truncated));

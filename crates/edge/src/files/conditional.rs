@@ -40,13 +40,13 @@ impl Validators {
     }
 
     /// Whether an entity tag names this version byte for byte.
-    fn strongly(&self, (weak, tag): (bool, &[u8])) -> bool {
-        !weak && !self.is_weak() && tag == self.opaque()
+    fn match_strongly(&self, tag: EntityTag<'_>) -> bool {
+        !tag.weak && !self.is_weak() && tag.text == self.opaque()
     }
 
     /// Whether an entity tag names this version or an equivalent one.
-    fn weakly(&self, (_, tag): (bool, &[u8])) -> bool {
-        tag == self.opaque()
+    fn match_weakly(&self, tag: EntityTag<'_>) -> bool {
+        tag.text == self.opaque()
     }
 
     fn opaque(&self) -> &[u8] {
@@ -56,7 +56,7 @@ impl Validators {
     /// Whether the value of `If-Range` names this version byte for byte (RFC 9110 §13.1.5).
     pub(super) fn match_if_range(&self, value: &[u8], now: SystemTime) -> bool {
         if value.contains(&b'"') {
-            return entity_tags(value).next().is_some_and(|tag| self.strongly(tag));
+            return entity_tags(value).next().is_some_and(|tag| self.match_strongly(tag));
         }
         // A date is a strong validator only if the file cannot have changed twice in that second (§8.8.2.2).
         let settled = now.duration_since(self.modified).is_ok_and(|age| age > FRESHLY_WRITTEN);
@@ -64,9 +64,17 @@ impl Validators {
     }
 }
 
-/// The entity tags of a list: whether weak, and the text within the quotes (which may hold commas). Ends at the
-/// first thing that is none.
-pub fn entity_tags(list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+/// An entity tag (RFC 9110 §8.8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntityTag<'a> {
+    /// Whether it stands for equivalent versions too.
+    pub weak: bool,
+    /// What is within the quotes.
+    pub text: &'a [u8],
+}
+
+/// The entity tags of a list, whose texts may hold commas. Ends at the first thing that is none.
+pub fn entity_tags(list: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
     let mut rest = list;
     std::iter::from_fn(move || {
         let start = rest.iter().position(|b| !matches!(b, b' ' | b'\t' | b','))?;
@@ -78,7 +86,7 @@ pub fn entity_tags(list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
         let text = quoted.strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', text)?;
         rest = &text[end + 1..];
-        Some((weak, &text[..end]))
+        Some(EntityTag { weak, text: &text[..end] })
     })
 }
 
@@ -108,10 +116,9 @@ pub(super) enum Outcome {
 
 /// Evaluates the conditions of a GET or HEAD in the order of RFC 9110 §13.2.2.
 pub(super) fn evaluate(fields: &Fields, validators: &Validators) -> Outcome {
-    let names = |value: &[u8], matches: &dyn Fn((bool, &[u8])) -> bool| value == b"*" || entity_tags(value).any(matches);
     let mut if_match = fields.iter().filter(|(_, name, _)| name.eq_ignore_ascii_case(b"if-match")).peekable();
     if if_match.peek().is_some() {
-        if !if_match.any(|(_, _, value)| names(value, &|tag| validators.strongly(tag))) {
+        if !if_match.any(|(_, _, list)| names(list, |tag| validators.match_strongly(tag))) {
             return Outcome::Failed;
         }
     } else if let Some(date) = fields.get(b"if-unmodified-since").and_then(parse_date)
@@ -121,12 +128,17 @@ pub(super) fn evaluate(fields: &Fields, validators: &Validators) -> Outcome {
     }
     let mut if_none_match = fields.all_known(Name::IfNoneMatch).peekable();
     let not_modified = if if_none_match.peek().is_some() {
-        if_none_match.any(|value| names(value, &|tag| validators.weakly(tag)))
+        if_none_match.any(|list| names(list, |tag| validators.match_weakly(tag)))
     } else {
         let date = fields.get_known(Name::IfModifiedSince).and_then(parse_date);
         date.is_some_and(|date| validators.modified <= date)
     };
     if not_modified { Outcome::NotModified } else { Outcome::Proceed }
+}
+
+/// Whether a list is `*`, or one of its tags matches.
+fn names(list: &[u8], matches: impl FnMut(EntityTag<'_>) -> bool) -> bool {
+    list == b"*" || entity_tags(list).any(matches)
 }
 
 #[cfg(test)]

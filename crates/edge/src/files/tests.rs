@@ -84,7 +84,9 @@ async fn a_file_is_served_with_its_type_and_validators() {
 #[tokio::test]
 async fn head_has_the_fields_of_get() {
     let (_directory, files) = site();
-    let answer = files.answer(&request(Method::HEAD, "a%20b.txt", &[("Range", "bytes=0-1")]), b"a%20b.txt", now()).await;
+    let answer = files
+        .answer(&request(Method::HEAD, "a%20b.txt", &[("Range", "bytes=0-1")]), b"a%20b.txt", now())
+        .await;
     assert_eq!((answer.status.as_u16(), field(&answer, "content-length")), (200, Some("10")));
     assert!(answer.body.is_none());
     let empty = get(&files, "nothing.txt", &[]).await;
@@ -111,7 +113,11 @@ async fn one_range_is_served_alone() {
         ("lines=0-1", 200, "0123456789", None),
     ] {
         let mut answer = get(&files, "a%20b.txt", &[("Range", range)]).await;
-        assert_eq!((answer.status.as_u16(), field(&answer, "content-range")), (status, content_range), "{range}");
+        assert_eq!(
+            (answer.status.as_u16(), field(&answer, "content-range")),
+            (status, content_range),
+            "{range}"
+        );
         assert_eq!(field(&answer, "content-length"), Some(&*bytes.len().to_string()));
         assert_eq!(content(&mut answer).await, bytes, "{range}");
     }

@@ -52,7 +52,9 @@ impl Decoder {
         match self.state {
             State::Size => self.size(buffer),
             State::Data(_) if buffer.is_empty() => Ok(Step::More),
-            State::Data(left) => Ok(Step::Data(usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len()))),
+            State::Data(left) => {
+                Ok(Step::Data(usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len())))
+            }
             State::DataEnd => match buffer {
                 [b'\r', b'\n', ..] => {
                     self.state = State::Size;
@@ -98,10 +100,11 @@ impl Decoder {
             return Err(BadChunk);
         }
         let size = line[..digits].iter().fold(0u64, |n, b| {
-            n << 4 | u64::from(match b {
-                b'0'..=b'9' => b - b'0',
-                _ => (b | 0x20) - b'a' + 10,
-            })
+            n << 4
+                | u64::from(match b {
+                    b'0'..=b'9' => b - b'0',
+                    _ => (b | 0x20) - b'a' + 10,
+                })
         });
         self.state = if size == 0 { State::Trailers } else { State::Data(size) };
         Ok(Step::Skip(line_len + 1))

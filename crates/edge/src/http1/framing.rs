@@ -83,8 +83,8 @@ fn stated(fields: &Fields, version: Version) -> Result<Option<Framing>, BadFrami
         },
         (None, Some(codings)) => {
             let mut members = list_members(codings);
-            let chunked_alone =
-                members.next().is_some_and(|m| m.eq_ignore_ascii_case(b"chunked")) && members.next().is_none();
+            let chunked_alone = members.next().is_some_and(|m| m.eq_ignore_ascii_case(b"chunked"))
+                && members.next().is_none();
             // HTTP/1.0 knows no transfer codings: its reader would take the chunks for the body.
             if chunked_alone && version != Version::Http10 {
                 Ok(Some(Framing::Chunked))
@@ -100,9 +100,7 @@ pub fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }
-    digits.iter().try_fold(0u64, |n, b| {
-        b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0'))
-    })
+    digits.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
 }
 
 #[cfg(test)]
@@ -131,8 +129,13 @@ mod tests {
         let both = [("Content-Length", "1"), ("Transfer-Encoding", "chunked")];
         assert_eq!(request(Http11, &both), Err(BadFraming::Both));
         assert_eq!(request(Http10, &[("Transfer-Encoding", "chunked")]), Err(BadFraming::Coding));
-        for coding in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;a=b", ""] {
-            assert_eq!(request(Http11, &[("Transfer-Encoding", coding)]), Err(BadFraming::Coding), "{coding}");
+        for coding in ["gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;a=b", ""]
+        {
+            assert_eq!(
+                request(Http11, &[("Transfer-Encoding", coding)]),
+                Err(BadFraming::Coding),
+                "{coding}"
+            );
         }
         for length in ["", "+1", "-1", "1,1", "1 1", "0x1", "18446744073709551616", "99999999999999999999"] {
             assert_eq!(request(Http11, &[("Content-Length", length)]), Err(BadFraming::Length), "{length}");

@@ -127,7 +127,9 @@ fn set_target(request: &mut Request, target: Span) -> Result<(), BadHead> {
             }
             request.set_target_span(target);
         }
-        Some(b'*') if bytes.len() == 1 && request.method == Method::OPTIONS => request.set_target_span(target),
+        Some(b'*') if bytes.len() == 1 && request.method == Method::OPTIONS => {
+            request.set_target_span(target)
+        }
         _ if request.method == Method::CONNECT => {
             let authority = bytes.to_vec();
             if !valid_authority(&authority) || !authority.contains(&b':') {
@@ -198,9 +200,9 @@ pub fn valid_authority(authority: &[u8]) -> bool {
         return false;
     }
     match host.strip_prefix(b"[") {
-        Some(rest) => rest.strip_suffix(b"]").is_some_and(|ip| {
-            ip.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%'))
-        }),
+        Some(rest) => rest
+            .strip_suffix(b"]")
+            .is_some_and(|ip| ip.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%'))),
         None => host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b)),
     }
 }
@@ -306,6 +308,6 @@ mod tests {
         assert_eq!(response(text, &mut head), Ok(Some(text.len())));
         assert_eq!(head.status, StatusCode::NOT_FOUND);
         assert_eq!(response(b"HTTP/1.1 40", &mut head), Ok(None));
-        assert_eq!(response(b"garbage\r\n\r\n", &mut head), Err(BadHead::Syntax));
+        assert_eq!(response(b"garbage\r\n\r\n", &mut head), Err(BadHead::Version));
     }
 }

@@ -30,11 +30,6 @@ impl Deadline {
         self.wanted.set(Some(Instant::now() + within));
     }
 
-    /// Asks for no end.
-    pub fn clear(&self) {
-        self.wanted.set(None);
-    }
-
     /// Runs the future until the deadline, wherever that moves meanwhile.
     ///
     /// # Errors
@@ -90,10 +85,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_deadline_never_ends() {
+    async fn without_a_deadline_nothing_ends() {
         let deadline = Deadline::default();
-        deadline.set(Duration::from_secs(1));
-        deadline.clear();
         let slow = tokio::time::sleep(Duration::from_secs(3_600));
         assert_eq!(deadline.guard(slow).await, Ok(()));
     }

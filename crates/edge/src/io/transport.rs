@@ -66,10 +66,12 @@ impl Transport {
             Self::Unix(unix) => {
                 unix.poll_read_ready(&mut cx).is_pending() || would_block(unix.try_read(&mut byte))
             }
-            Self::Tcp(tcp) => tcp.poll_read_ready(&mut cx).is_pending() || would_block(tcp.try_read(&mut byte)),
-            Self::TlsServer(_) | Self::TlsClient(_) => self
-                .tcp()
-                .is_none_or(|tcp| tcp.poll_read_ready(&mut cx).is_pending() || would_block(tcp.try_read(&mut byte))),
+            Self::Tcp(tcp) => {
+                tcp.poll_read_ready(&mut cx).is_pending() || would_block(tcp.try_read(&mut byte))
+            }
+            Self::TlsServer(_) | Self::TlsClient(_) => self.tcp().is_none_or(|tcp| {
+                tcp.poll_read_ready(&mut cx).is_pending() || would_block(tcp.try_read(&mut byte))
+            }),
         }
     }
 
@@ -99,11 +101,7 @@ macro_rules! each {
 
 impl AsyncRead for Transport {
     #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         each!(self, io => Pin::new(io).poll_read(cx, buf))
     }
 }

@@ -75,7 +75,8 @@ impl Sender {
         let head = request_head(request, host, secure).ok_or(Failure::BadRequest)?;
         let mut requests = self.requests.ready().await.map_err(|_| Failure::ConnectionTerminated)?;
         let ends = framing == Framing::Empty;
-        let (response, stream) = requests.send_request(head, ends).map_err(|_| Failure::ConnectionTerminated)?;
+        let (response, stream) =
+            requests.send_request(head, ends).map_err(|_| Failure::ConnectionTerminated)?;
         let reader = ResponseReader { response: Some(response), body: Reader::new(None) };
         Ok((Writer::new((!ends).then_some(stream)), reader))
     }
@@ -122,12 +123,14 @@ impl OriginRead for ResponseReader {
             Ok(head) => head,
             Err(error) => {
                 // REFUSED_STREAM and a GOAWAY below this stream promise that nothing was done (RFC 9113 §8.7).
-                let failure =
-                    if error.is_io() || error.is_go_away() || error.reason() == Some(::h2::Reason::REFUSED_STREAM) {
-                        Failure::ConnectionTerminated
-                    } else {
-                        Failure::BadResponse
-                    };
+                let failure = if error.is_io()
+                    || error.is_go_away()
+                    || error.reason() == Some(::h2::Reason::REFUSED_STREAM)
+                {
+                    Failure::ConnectionTerminated
+                } else {
+                    Failure::BadResponse
+                };
                 return Poll::Ready(Err(silent(failure)));
             }
         };
@@ -135,7 +138,8 @@ impl OriginRead for ResponseReader {
         let (parts, body) = head.into_parts();
         copy_head(parts.status, &parts.headers, response);
         self.body = Reader::new(Some(body));
-        let length = response.fields.get_known(Name::ContentLength).and_then(crate::http1::framing::parse_length);
+        let length =
+            response.fields.get_known(Name::ContentLength).and_then(crate::http1::framing::parse_length);
         let framing = match length {
             _ if self.body.is_done() => Framing::Empty,
             Some(0) | None => Framing::Chunked,

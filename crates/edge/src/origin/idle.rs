@@ -55,7 +55,14 @@ impl Idle {
     }
 
     /// Keeps a connection for the next request, unless `most` wait already.
-    pub fn put(&self, target: TargetId, mut connection: Connection, now: Instant, keep: Duration, most: usize) {
+    pub fn put(
+        &self,
+        target: TargetId,
+        mut connection: Connection,
+        now: Instant,
+        keep: Duration,
+        most: usize,
+    ) {
         connection.buffer.release_if_empty();
         let mut targets = self.targets.borrow_mut();
         let target = targets.entry(target).or_default();

@@ -67,10 +67,10 @@ impl Builder<'_> {
             .map(|(at, listen)| self.listener(at, listen, &config.listen, &names))
             .collect();
         if !(0.0..=1.0).contains(&config.access_log.sample) {
-            self.edge
-                .at("access_log")
-                .at("sample")
-                .problem_with_fix("a share lies between 0 and 1", "write 1 for every request, 0.01 for one in a hundred");
+            self.edge.at("access_log").at("sample").problem_with_fix(
+                "a share lies between 0 and 1",
+                "write 1 for every request, 0.01 for one in a hundred",
+            );
             return None;
         }
         let plan = Plan {
@@ -85,7 +85,9 @@ impl Builder<'_> {
 
     fn limits(&self, config: &Config) -> Limits {
         Limits {
-            max_head_bytes: usize::try_from(config.max_header_size.bytes()).unwrap_or(usize::MAX).min(1 << 24),
+            max_head_bytes: usize::try_from(config.max_header_size.bytes())
+                .unwrap_or(usize::MAX)
+                .min(1 << 24),
             header: config.timeouts.header.get(),
             body_stall: config.timeouts.body.get(),
             idle: config.timeouts.idle.get(),
@@ -123,7 +125,10 @@ impl Builder<'_> {
             }
             Err(problems) => {
                 for problem in problems {
-                    let place = problem.key.split('.').fold(self.edge.at("route").index(problem.route), |p, k| p.at(k));
+                    let place = problem
+                        .key
+                        .split('.')
+                        .fold(self.edge.at("route").index(problem.route), |p, k| p.at(k));
                     report(&place, problem.what, problem.fix);
                 }
                 None
@@ -145,20 +150,18 @@ impl Builder<'_> {
         };
         let request_edits = edits("request_headers", &route.request_headers);
         let response_edits = edits("response_headers", &route.response_headers);
-        let rewrite = match Rewrite::build(
-            route.strip_prefix.as_deref(),
-            route.rewrite.as_deref(),
-            &pattern_names,
-        ) {
-            Ok(rewrite) => Some(rewrite),
-            Err(problems) => {
-                for problem in problems {
-                    report(&place.at(problem.key), problem.what, problem.fix);
+        let rewrite =
+            match Rewrite::build(route.strip_prefix.as_deref(), route.rewrite.as_deref(), &pattern_names) {
+                Ok(rewrite) => Some(rewrite),
+                Err(problems) => {
+                    for problem in problems {
+                        report(&place.at(problem.key), problem.what, problem.fix);
+                    }
+                    None
                 }
-                None
-            }
-        };
-        let given = [route.pool.is_some(), route.redirect.is_some(), route.respond.is_some(), route.files.is_some()];
+            };
+        let given =
+            [route.pool.is_some(), route.redirect.is_some(), route.respond.is_some(), route.files.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
             place.problem_with_fix(
                 "a route needs exactly one of `pool`, `redirect`, `respond` and `files`",
@@ -205,9 +208,14 @@ impl Builder<'_> {
         }
         if let Some(respond) = &route.respond {
             let place = place.at("respond");
-            let status = StatusCode::from_u16(respond.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
+            let status = StatusCode::from_u16(respond.status)
+                .ok()
+                .filter(|status| (200..600).contains(&status.as_u16()));
             if status.is_none() {
-                place.at("status").problem_with_fix(format!("{} is not a final status", respond.status), "write 200 to 599");
+                place.at("status").problem_with_fix(
+                    format!("{} is not a final status", respond.status),
+                    "write 200 to 599",
+                );
             }
             if http::HeaderValue::from_str(&respond.content_type).is_err() {
                 place.at("content_type").problem("it holds characters that no header field may have");
@@ -219,10 +227,10 @@ impl Builder<'_> {
         let files = route.files.as_ref()?;
         let root = self.directory.join(&files.root);
         if !root.is_dir() {
-            place
-                .at("files")
-                .at("root")
-                .problem_with_fix(format!("`{}` is not a directory", root.display()), "create it, or mend the path");
+            place.at("files").at("root").problem_with_fix(
+                format!("`{}` is not a directory", root.display()),
+                "create it, or mend the path",
+            );
             return None;
         }
         Some(Action::Files(Files::new(root, files.index.clone())))
@@ -236,7 +244,13 @@ impl Builder<'_> {
         found
     }
 
-    fn listener(&self, at: usize, listen: &Listen, all: &[Listen], names: &[&str]) -> Option<Arc<ListenerPlan>> {
+    fn listener(
+        &self,
+        at: usize,
+        listen: &Listen,
+        all: &[Listen],
+        names: &[&str],
+    ) -> Option<Arc<ListenerPlan>> {
         let place = self.edge.at("listen").index(at);
         let address = parse_listen(&listen.address);
         if address.is_none() {
@@ -256,7 +270,10 @@ impl Builder<'_> {
         let pool = match (&listen.pool, tcp) {
             (Some(name), true) => Some(self.pool_index(&place.at("pool"), name, names)?),
             (None, true) => {
-                place.problem_with_fix("a listener with `protocol = \"tcp\"` needs a pool", "add pool = \"<name>\"");
+                place.problem_with_fix(
+                    "a listener with `protocol = \"tcp\"` needs a pool",
+                    "add pool = \"<name>\"",
+                );
                 return None;
             }
             (Some(_), false) => {
@@ -279,9 +296,16 @@ impl Builder<'_> {
             None => None,
             Some(certificates) => {
                 let many = matches!(certificates, config::Certificates::Many(_));
-                let loaded = ServerTls::load(certificates.as_slice(), self.directory, listen.tls_min, Alpn::of(listen));
+                let loaded = ServerTls::load(
+                    certificates.as_slice(),
+                    self.directory,
+                    listen.tls_min,
+                    Alpn::of(listen),
+                );
                 let place = place.at("tls");
-                Some(Arc::new(self.tls_problems(loaded, |index| if many { place.index(index) } else { place.clone() })?))
+                Some(Arc::new(
+                    self.tls_problems(loaded, |index| if many { place.index(index) } else { place.clone() })?,
+                ))
             }
         };
         Some(Arc::new(ListenerPlan { address: address?, config: listen.clone(), tls, pool }))
@@ -304,7 +328,9 @@ impl Builder<'_> {
     fn pool(&self, name: &str, pool: &Pool) -> Option<Arc<PoolPlan>> {
         let place = self.pools.at(name);
         let old = self.old.and_then(|old| old.pools.iter().find(|known| known.name == name));
-        if let Some(same) = old.filter(|known| known.config == *pool && pool.tls == config::OriginTls::default()) {
+        if let Some(same) =
+            old.filter(|known| known.config == *pool && pool.tls == config::OriginTls::default())
+        {
             return Some(Arc::clone(same));
         }
         if pool.targets.is_empty() {
@@ -347,7 +373,9 @@ impl Builder<'_> {
             Some(settings) => Some(self.sticky(&place.at("sticky"), settings)?),
         };
         if pool.connect_attempts == 0 {
-            place.at("connect_attempts").problem_with_fix("at least one server must be tried", "write 1 or more");
+            place
+                .at("connect_attempts")
+                .problem_with_fix("at least one server must be tried", "write 1 or more");
             return None;
         }
         let spec = PoolSpec {
@@ -420,7 +448,10 @@ impl Builder<'_> {
             return None;
         }
         if health.every.is_zero() || health.timeout.is_zero() {
-            place.problem_with_fix("`every` and `timeout` must be longer than nothing", "write \"10s\" and \"2s\"");
+            place.problem_with_fix(
+                "`every` and `timeout` must be longer than nothing",
+                "write \"10s\" and \"2s\"",
+            );
             return None;
         }
         Some(HealthCheck {
@@ -501,7 +532,9 @@ impl Origin {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if default_port.is_some() && rest.contains('/') {
-            return Err(format!("`{text}` has a path: write the server alone, and change paths with a route's `rewrite`"));
+            return Err(format!(
+                "`{text}` has a path: write the server alone, and change paths with a route's `rewrite`"
+            ));
         }
         let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let name = match default_port {

@@ -57,7 +57,10 @@ fn parse_methods(text: Option<&str>) -> Vec<Result<Method, Fault>> {
     let Some(text) = text else { return Vec::new() };
     let methods: Vec<_> = text.split_whitespace().map(parse_method).collect();
     if methods.is_empty() {
-        return vec![Err(("no method is named".into(), Some("leave `method` out to match every method".into())))];
+        return vec![Err((
+            "no method is named".into(),
+            Some("leave `method` out to match every method".into()),
+        ))];
     }
     methods
 }
@@ -96,7 +99,10 @@ fn parse_header((name, value): (&String, &String)) -> Result<Wanted<HeaderName>,
 
 fn parse_parameter((name, value): (&String, &String)) -> Result<Wanted<Box<[u8]>>, Fault> {
     if name.is_empty() {
-        return Err(("a query parameter has no name".into(), Some("write `query = { name = \"value\" }`".into())));
+        return Err((
+            "a query parameter has no name".into(),
+            Some("write `query = { name = \"value\" }`".into()),
+        ));
     }
     Ok((name.as_bytes().into(), wanted_value(value)))
 }

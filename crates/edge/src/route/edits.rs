@@ -62,7 +62,10 @@ impl Edits {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn build<S: AsRef<str>>(written: &HeaderEdits, pattern_names: &[S]) -> Result<Self, Vec<EditProblem>> {
+    pub fn build<S: AsRef<str>>(
+        written: &HeaderEdits,
+        pattern_names: &[S],
+    ) -> Result<Self, Vec<EditProblem>> {
         let mut problems = Vec::new();
         let name = |list: &'static str, field: &str, problems: &mut Vec<EditProblem>| match editable(field) {
             Ok(name) => Some(name),
@@ -185,14 +188,23 @@ mod tests {
 
         assert_eq!(
             lines(&request.fields),
-            ["accept: old", "vary: old", "x-constant: 1", "x-host: <shop>", "x-path: /a", "vary: GET", "vary: b"]
+            [
+                "accept: old",
+                "vary: old",
+                "x-constant: 1",
+                "x-host: <shop>",
+                "x-path: /a",
+                "vary: GET",
+                "vary: b"
+            ]
         );
     }
 
     #[test]
     fn values_stand_when_the_request_has_changed() {
         let edits = edits(&[], &[("X-Path", "{path}")], &[]).unwrap();
-        let (mut prepared, mut response, captures) = (Prepared::default(), Fields::default(), Captures::default());
+        let (mut prepared, mut response, captures) =
+            (Prepared::default(), Fields::default(), Captures::default());
         for path in [&b"/one"[..], b"/a/longer/two"] {
             let mut request = Request::default();
             request.set_target(path);

@@ -30,21 +30,17 @@ impl Host {
             let fix = "write it in its ASCII form, as browsers send it: `xn--…`";
             return Err((format!("`{text}` is not an ASCII name"), Some(fix.into())));
         }
-        if name_of(name.as_bytes()) != name.as_bytes() {
-            let bare = String::from_utf8_lossy(name_of(name.as_bytes()));
+        let key = name_of(name.as_bytes()).to_ascii_lowercase();
+        if !matches!(&name.as_bytes()[key.len()..], b"" | b".") {
             let prefix = if text.starts_with("*.") { "*." } else { "" };
-            return Err((format!("`{text}` has a port"), Some(format!("write the host alone: `{prefix}{bare}`"))));
+            let fix = format!("write the host alone: `{prefix}{}`", &name[..key.len()]);
+            return Err((format!("`{text}` has a port"), Some(fix)));
         }
-        if name.is_empty() || name.contains(['*', '%']) || !valid_authority(name.as_bytes()) {
+        if key.is_empty() || name.contains(['*', '%']) || !valid_authority(name.as_bytes()) {
             let fix = "write a name such as `shop.example`, or `*.shop.example` for every name below it";
             return Err((format!("`{text}` is not a host"), Some(fix.into())));
         }
-        let mut key = name.to_ascii_lowercase();
-        if key.ends_with('.') {
-            key.pop();
-        }
-        let key = key.into_bytes().into();
-        Ok(if text.starts_with("*.") { Self::Below(key) } else { Self::Exact(key) })
+        Ok(if text.starts_with("*.") { Self::Below(key.into()) } else { Self::Exact(key.into()) })
     }
 
     /// Whether every request to `other` is one to this.

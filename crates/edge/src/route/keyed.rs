@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn short_texts_spread() {
         let build = BuildHasherDefault::<WordHasher>::default();
-        let hashes: HashSet<u64> = (0..10_000).map(|n| build.hash_one(format!("segment-{n}").as_bytes())).collect();
+        let hashes: HashSet<u64> =
+            (0..10_000).map(|n| build.hash_one(format!("segment-{n}").as_bytes())).collect();
         assert_eq!(hashes.len(), 10_000);
         let low: HashSet<u64> = hashes.iter().map(|hash| hash & 0xffff).collect();
         assert!(low.len() > 8_500, "{} different low halves", low.len());

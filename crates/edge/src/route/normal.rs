@@ -12,7 +12,10 @@ const fn allowed_table() -> [bool; 256] {
     while byte < 256 {
         let b = byte as u8;
         allowed[byte] = is_unreserved(b)
-            || matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@');
+            || matches!(
+                b,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
+            );
         byte += 1;
     }
     allowed
@@ -35,8 +38,10 @@ pub fn is_normal(path: &[u8]) -> bool {
             after_slash = true;
             continue;
         }
-        if !ALLOWED[usize::from(b)] || (b == b'.' && after_slash && matches!(path.get(at + 1), None | Some(b'.' | b'/')))
-        {
+        let dot_segment = after_slash
+            && b == b'.'
+            && matches!(&path[at + 1..], [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..]);
+        if dot_segment || !ALLOWED[usize::from(b)] {
             return false;
         }
         after_slash = false;

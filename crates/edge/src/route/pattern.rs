@@ -78,13 +78,15 @@ impl Pattern {
             return Ok(());
         }
         if segment.contains(['{', '}', '*']) {
-            let what = format!("`{segment}` is not a form of segment: `{{name}}`, `{{name*}}` and `*` stand alone");
+            let what =
+                format!("`{segment}` is not a form of segment: `{{name}}`, `{{name*}}` and `*` stand alone");
             let fix = "write `/text`, `/{name}`, `/{name*}` or `/*` (a `*` or brace of the path itself as `%2A`, `%7B`, `%7D`)";
             return Err((what, Some(fix.into())));
         }
         let unmatched = matches!(segment, "." | "..") || (segment.is_empty() && !last);
         if unmatched {
-            let what = "requests are compared with `.`, `..` and repeated slashes resolved: this path never matches";
+            let what =
+                "requests are compared with `.`, `..` and repeated slashes resolved: this path never matches";
             return Err((what.into(), Some("write the path as it is after that".into())));
         }
         let mut literal = Vec::with_capacity(segment.len());
@@ -101,11 +103,15 @@ impl Pattern {
             return Err((format!("`{name}` is not a name"), Some(fix.into())));
         }
         if BUILT_IN.contains(&name) {
-            let what = format!("`{{{name}}}` stands for the request's own {} everywhere", name.replace('_', " "));
+            let what =
+                format!("`{{{name}}}` stands for the request's own {} everywhere", name.replace('_', " "));
             return Err((what, Some(format!("choose another name, such as `{{the_{name}}}`"))));
         }
         if self.names.iter().any(|known| known == name) {
-            return Err((format!("`{{{name}}}` appears twice"), Some("give each segment a name of its own".into())));
+            return Err((
+                format!("`{{{name}}}` appears twice"),
+                Some("give each segment a name of its own".into()),
+            ));
         }
         self.names.push(name.to_owned());
         Ok(())
@@ -148,7 +154,10 @@ mod tests {
     fn the_known_forms() {
         let pattern = Pattern::parse(Some("/a b/{id}/{rest*}")).unwrap();
         assert_eq!(pattern.segments, [Segment::Literal((*b"a%20b").into()), Segment::Parameter]);
-        assert_eq!((pattern.tail, pattern.names()), (Tail::Captured, &["id".to_owned(), "rest".to_owned()][..]));
+        assert_eq!(
+            (pattern.tail, pattern.names()),
+            (Tail::Captured, &["id".to_owned(), "rest".to_owned()][..])
+        );
         let slash = Pattern::parse(Some("/a/")).unwrap();
         assert_eq!(slash.segments, [Segment::Literal((*b"a").into()), Segment::Literal((*b"").into())]);
         assert_eq!(Pattern::parse(None), Pattern::parse(Some("/*")));

@@ -46,18 +46,27 @@ impl Rewrite {
             (Some(prefix), None) => {
                 parse_prefix(prefix).map_err(|(what, fix)| vec![problem("strip_prefix", what, fix)])
             }
-            (None, Some(text)) => {
-                parse_replacement(text, pattern_names).map_err(|(what, fix)| vec![problem("rewrite", what, fix)])
-            }
+            (None, Some(text)) => parse_replacement(text, pattern_names)
+                .map_err(|(what, fix)| vec![problem("rewrite", what, fix)]),
             (Some(_), Some(_)) => {
                 let fix = "keep one of them: `rewrite` replaces the whole path";
-                Err(vec![problem("rewrite", "`strip_prefix` and `rewrite` are both given".into(), fix.into())])
+                Err(vec![problem(
+                    "rewrite",
+                    "`strip_prefix` and `rewrite` are both given".into(),
+                    fix.into(),
+                )])
             }
         }
     }
 
     /// Changes the path of a request. `scratch` is memory to work in.
-    pub fn apply(&self, request: &mut Request, client_ip: IpAddr, captures: &Captures, scratch: &mut Vec<u8>) {
+    pub fn apply(
+        &self,
+        request: &mut Request,
+        client_ip: IpAddr,
+        captures: &Captures,
+        scratch: &mut Vec<u8>,
+    ) {
         scratch.clear();
         match self {
             Self::None => return,
@@ -73,7 +82,8 @@ impl Rewrite {
                 if request.path().first() != Some(&b'/') {
                     return;
                 }
-                let values = Values { path: captures.path(request), ..Values::of(request, client_ip, captures) };
+                let values =
+                    Values { path: captures.path(request), ..Values::of(request, client_ip, captures) };
                 template.render(scratch, &values);
             }
         }
@@ -94,7 +104,10 @@ fn parse_prefix(prefix: &str) -> Result<Rewrite, (String, String)> {
     let climbs = normalise(prefix.as_bytes(), &mut normal).is_err();
     let stripped = normal.strip_suffix(b"/").unwrap_or(&normal);
     if climbs || stripped.is_empty() {
-        return Err((format!("`{prefix}` strips nothing"), "remove `strip_prefix`, or write one such as `/api`".into()));
+        return Err((
+            format!("`{prefix}` strips nothing"),
+            "remove `strip_prefix`, or write one such as `/api`".into(),
+        ));
     }
     Ok(Rewrite::StripPrefix(stripped.into()))
 }
@@ -104,7 +117,8 @@ fn parse_replacement<S: AsRef<str>>(text: &str, names: &[S]) -> Result<Rewrite, 
         let fix = format!("write `{}`: the request's own query is kept", &text[..at]);
         return Err((format!("`{text}` is more than a path"), fix));
     }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii() || matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '|'))
+    if let Some(bad) =
+        text.chars().find(|c| !c.is_ascii() || matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '|'))
     {
         let mut bytes = [0; 4];
         let encoded: String = bad.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}")).collect();
@@ -113,7 +127,10 @@ fn parse_replacement<S: AsRef<str>>(text: &str, names: &[S]) -> Result<Rewrite, 
     let template = Template::parse(text, names)
         .map_err(|what| (what, "use the names of `match.path`, such as `/v2/{rest}`".to_owned()))?;
     if template.uses_query() {
-        return Err(("the query is not part of a path".into(), "leave `{query}` out: it is kept anyway".into()));
+        return Err((
+            "the query is not part of a path".into(),
+            "leave `{query}` out: it is kept anyway".into(),
+        ));
     }
     if template.prefix().first() != Some(&b'/') {
         return Err((format!("`{text}` does not begin with a slash"), format!("write `/{text}`")));

@@ -7,7 +7,9 @@ use super::pattern::{Pattern, Segment, Tail};
 pub(super) fn unreachable(entries: &[Entry]) -> Vec<(usize, usize)> {
     let shadowed_by = |(later, entry): (usize, &Entry)| {
         let earlier = entries[..later].iter().position(|earlier| {
-            earlier.conditions.is_empty() && earlier.host.covers(&entry.host) && covers(&earlier.pattern, &entry.pattern)
+            earlier.conditions.is_empty()
+                && earlier.host.covers(&entry.host)
+                && covers(&earlier.pattern, &entry.pattern)
         })?;
         Some((later, earlier))
     };

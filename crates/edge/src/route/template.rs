@@ -9,7 +9,8 @@ use super::captures::Captures;
 use super::host::name_of;
 
 /// The names that stand for something of the request itself.
-pub(super) const BUILT_IN: [&str; 7] = ["client_ip", "host", "path", "query", "scheme", "method", "request_id"];
+pub(super) const BUILT_IN: [&str; 7] =
+    ["client_ip", "host", "path", "query", "scheme", "method", "request_id"];
 
 /// What the names of a template stand for.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +91,9 @@ impl Template {
             }
             let (b'{', Some(end)) = (brace, rest.find('}')) else {
                 let brace = brace as char;
-                return Err(format!("`{text}` has a `{brace}` without its pair (write `{brace}{brace}` for the brace itself)"));
+                return Err(format!(
+                    "`{text}` has a `{brace}` without its pair (write `{brace}{brace}` for the brace itself)"
+                ));
             };
             let mut piece = Self::piece(&rest[..end], pattern_names)?;
             rest = &rest[end + 1..];
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn names_are_filled_in() {
-        assert_eq!(text("{scheme}://{host}{path}?{query}"), "http://shop.example/p/7%0d%0aX/a/b?c=d".replace("%0d%0a", "%0d%0a"));
+        assert_eq!(text("{scheme}://{host}{path}?{query}"), "http://shop.example/p/7%0d%0aX/a/b?c=d");
         assert_eq!(text("{client_ip} {method} {request_id}"), "2001:db8::1 GET r-1");
         assert_eq!(text("<{rest}>"), "<a/b>");
         assert_eq!(text("{{\"a\": \"{rest}\"}}"), "{\"a\": \"a/b\"}");

@@ -9,8 +9,7 @@ use super::*;
 use crate::config::Match;
 
 fn route(host: Option<&str>, path: Option<&str>) -> config::Route {
-    let r#match =
-        Match { host: host.map(str::to_owned), path: path.map(str::to_owned), ..Match::default() };
+    let r#match = Match { host: host.map(str::to_owned), path: path.map(str::to_owned), ..Match::default() };
     config::Route { r#match, ..config::Route::default() }
 }
 
@@ -69,7 +68,9 @@ fn prefixes_match_themselves_and_trailing_slashes_count() {
 #[test]
 fn no_spelling_of_a_path_slips_past_its_route() {
     let table = table(&["/admin/*", "/*"]);
-    for target in ["/%61dmin", "/x/../admin/", "//admin", "/./admin/x", "/admin/%2e%2e/admin", "/x/%2E%2e/admin"] {
+    for target in
+        ["/%61dmin", "/x/../admin/", "//admin", "/./admin/x", "/admin/%2e%2e/admin", "/x/%2E%2e/admin"]
+    {
         assert_eq!(found(&table, target), Some(0), "{target}");
     }
     assert_eq!(found(&table, "/admin/.."), Some(1));
@@ -152,7 +153,8 @@ fn matches_naively(written: &Match, request: &Request, path: &str) -> bool {
         None | Some("/*") => true,
         Some(pattern) => !pathless && segments_match(pattern, path),
     };
-    let method = written.method.as_deref().is_none_or(|methods| methods.split(' ').any(|m| m == request.method));
+    let method =
+        written.method.as_deref().is_none_or(|methods| methods.split(' ').any(|m| m == request.method));
     let header = written.header.iter().all(|(name, value)| {
         request.fields.get(name.as_bytes()).is_some_and(|found| value == "*" || found == value.as_bytes())
     });
@@ -178,7 +180,8 @@ fn any_path_pattern() -> impl Strategy<Value = Option<String>> {
     (prop::collection::vec(segment, 0..4), tail, any::<u8>()).prop_map(|(segments, tail, none)| {
         let mut pattern = String::new();
         for (at, segment) in segments.iter().filter(|segment| !segment.is_empty()).enumerate() {
-            pattern += &format!("/{}", if *segment == "{}" { format!("{{n{at}}}") } else { (*segment).to_owned() });
+            pattern +=
+                &format!("/{}", if *segment == "{}" { format!("{{n{at}}}") } else { (*segment).to_owned() });
         }
         pattern += tail;
         (none > 20).then_some(if pattern.is_empty() { "/".into() } else { pattern })

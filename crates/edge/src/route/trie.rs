@@ -53,7 +53,8 @@ impl Default for Candidates {
 impl Candidates {
     fn take(&mut self, leaves: &Leaves) {
         self.unconditional = self.unconditional.min(leaves.unconditional);
-        self.conditional.extend(leaves.conditional.iter().copied().take_while(|route| *route < self.unconditional));
+        self.conditional
+            .extend(leaves.conditional.iter().copied().take_while(|route| *route < self.unconditional));
     }
 
     /// The first route whose further conditions hold.

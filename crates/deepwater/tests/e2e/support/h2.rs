@@ -44,7 +44,11 @@ impl H2Client {
     }
 
     /// Begins a request; its body, if any, is still to be sent.
-    pub async fn begin(&self, request: Request<()>, ends: bool) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+    pub async fn begin(
+        &self,
+        request: Request<()>,
+        ends: bool,
+    ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
         let mut requests = soon("room for a stream", self.requests.clone().ready()).await.unwrap();
         requests.send_request(request, ends).unwrap()
     }

@@ -202,7 +202,8 @@ impl Origin {
 
     /// Waits until so many connections were made.
     pub async fn meets(&self, connections: usize) {
-        self.notes(&format!("connection {connections} at the origin"), || self.connections() >= connections).await;
+        self.notes(&format!("connection {connections} at the origin"), || self.connections() >= connections)
+            .await;
     }
 
     async fn notes(&self, what: &str, noted: impl Fn() -> bool) {

@@ -54,7 +54,8 @@ impl Authority {
 
     /// A client that trusts only this authority.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> TlsConnector {
-        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
+        let builder =
+            ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
         let mut config = builder.with_root_certificates(self.roots()).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsConnector::from(Arc::new(config))
@@ -79,12 +80,14 @@ impl Identity {
 
     /// A server that shows this certificate, and asks for one that `clients` signed.
     pub fn acceptor(&self, alpn: &[&str], clients: Option<&Authority>) -> TlsAcceptor {
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(authority) => {
                 let roots = Arc::new(authority.roots());
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build().unwrap();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots, provider()).build().unwrap();
                 builder.with_client_cert_verifier(verifier)
             }
         };

@@ -12,9 +12,14 @@ use crate::settings::Settings;
 pub(super) const POOL: &str = "shop";
 
 /// A route per kind of request, so that the console tells them apart.
-const ROUTES: [(&str, &str); 4] = [("api", "/api/*"), ("images", "/images/*"), ("live", "/ws/*"), ("pages", "/*")];
+const ROUTES: [(&str, &str); 4] =
+    [("api", "/api/*"), ("images", "/images/*"), ("live", "/ws/*"), ("pages", "/*")];
 
-pub(super) fn settings(listen: SocketAddr, console: deepwater_lens::Listen, shops: &[SocketAddr]) -> Settings {
+pub(super) fn settings(
+    listen: SocketAddr,
+    console: deepwater_lens::Listen,
+    shops: &[SocketAddr],
+) -> Settings {
     let route = |(name, path): (&str, &str)| edge::Route {
         name: Some(name.into()),
         r#match: edge::Match { path: Some(path.into()), ..edge::Match::default() },

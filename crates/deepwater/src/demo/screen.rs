@@ -1,0 +1,283 @@
+//! What the demo shows: on a terminal a table that is drawn anew every second below the story so far, elsewhere
+//! a line now and then.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::table::{Align, Table, count, latency};
+
+/// Rows a terminal needs for the table to stay in view.
+const ROWS_NEEDED: u16 = 12;
+/// Cells of the bar that shows a share.
+const BAR: usize = 20;
+
+const MENU: &str = "1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
+
+/// Everything shown at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct View {
+    /// Since the start.
+    pub elapsed: Duration,
+    pub finished_per_second: f64,
+    pub failed_per_second: f64,
+    pub p50: Option<Duration>,
+    pub p95: Option<Duration>,
+    pub p99: Option<Duration>,
+    pub in_flight: u64,
+    /// Requests since the start.
+    pub finished: u64,
+    /// Failed ones since the start.
+    pub failed: u64,
+    /// What is left of the flash sale.
+    pub sale: Option<Duration>,
+    pub instances: Vec<InstanceView>,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct InstanceView {
+    pub name: String,
+    pub address: SocketAddr,
+    /// What the edge thinks of it.
+    pub state: &'static str,
+    /// Whether the edge sends it requests.
+    pub serves: bool,
+    /// Why, or what was done to it.
+    pub note: String,
+    /// Part of the recent answers, 0 to 1.
+    pub share: f64,
+    pub in_flight: u32,
+}
+
+/// Standard output.
+pub(super) struct Screen {
+    live: bool,
+    colour: bool,
+    /// Lines of the table on the screen now.
+    drawn: usize,
+}
+
+impl Screen {
+    /// Whatever standard output is good for.
+    pub(super) fn new() -> Self {
+        let stdout = io::stdout();
+        let capable = stdout.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let tall = rustix::termios::tcgetwinsize(&stdout)
+            .is_ok_and(|size| size.ws_row == 0 || size.ws_row >= ROWS_NEEDED);
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { live: capable && tall, colour: capable && colour, drawn: 0 }
+    }
+
+    /// Whether a table is drawn over and over.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Appends a line that stays.
+    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+        let text = format!("{}{line}\n", self.erased());
+        put(&text)
+    }
+
+    /// Appends a line of the story.
+    pub(super) fn happened(&mut self, elapsed: Duration, sentence: &str, bad: bool) -> io::Result<()> {
+        let sentence = if bad { self.paint(YELLOW, sentence) } else { sentence.to_owned() };
+        self.tell(&format!("  {}  {sentence}", clock(elapsed)))
+    }
+
+    /// Shows how things are.
+    pub(super) fn show(&mut self, view: &View) -> io::Result<()> {
+        if !self.live {
+            return put(&format!("{}\n", line(view)));
+        }
+        let lines = self.lines(view);
+        // Lines that do not fit are cut, not wrapped: the count of lines must hold.
+        let text = format!("{}\x1b[?7l{}\x1b[?7h\n", self.erased(), lines.join("\n"));
+        self.drawn = lines.len();
+        put(&text)
+    }
+
+    /// Takes the table away.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        let text = self.erased();
+        put(&text)
+    }
+
+    /// The characters that take the table away.
+    fn erased(&mut self) -> String {
+        match std::mem::take(&mut self.drawn) {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A\r\x1b[J"),
+        }
+    }
+
+    fn lines(&self, view: &View) -> Vec<String> {
+        let mut lines = vec![String::new(), format!("  {}  {}", clock(view.elapsed), self.figures(view))];
+        let columns = [
+            ("instance", Align::Left),
+            ("address", Align::Left),
+            ("state", Align::Left),
+            ("share", Align::Right),
+            ("", Align::Left),
+            ("in flight", Align::Right),
+            ("", Align::Left),
+        ];
+        let mut table = Table::new(&columns);
+        for instance in &view.instances {
+            table.row([
+                instance.name.clone(),
+                instance.address.to_string(),
+                instance.state.to_owned(),
+                percent(instance.share),
+                bar(instance.share),
+                instance.in_flight.to_string(),
+                instance.note.clone(),
+            ]);
+        }
+        let mut rows = table.lines(2).into_iter();
+        lines.extend(rows.next().map(|head| self.paint(DIM, &head)));
+        for (instance, row) in view.instances.iter().zip(rows) {
+            let colour = if instance.serves { GREEN } else { RED };
+            lines.push(row.replacen(instance.state, &self.paint(colour, instance.state), 1));
+        }
+        lines.push(format!("  {}", self.paint(DIM, MENU)));
+        lines
+    }
+
+    fn figures(&self, view: &View) -> String {
+        let failed = format!("{:.1} failed/s", view.failed_per_second);
+        let failed = if view.failed_per_second > 0.0 { self.paint(RED, &failed) } else { failed };
+        let mut text = format!(
+            "{:.0} requests/s   {failed}   p50 {}   p95 {}   p99 {}   {} in flight   {} in all, {} failed",
+            view.finished_per_second,
+            ms(view.p50),
+            ms(view.p95),
+            ms(view.p99),
+            view.in_flight,
+            count(view.finished),
+            count(view.failed)
+        );
+        if let Some(left) = view.sale {
+            let sale = format!("   flash sale, {} s left", left.as_secs_f64().ceil());
+            text.push_str(&self.paint(YELLOW, &sale));
+        }
+        text
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const DIM: &str = "2";
+
+fn put(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Everything in one line.
+fn line(view: &View) -> String {
+    let mut line = format!(
+        "  {}  {:.0} requests/s, {:.1} failed/s, p50 {}, p95 {}, p99 {}, {} in flight, {} in all, {} failed;",
+        clock(view.elapsed),
+        view.finished_per_second,
+        view.failed_per_second,
+        ms(view.p50),
+        ms(view.p95),
+        ms(view.p99),
+        view.in_flight,
+        count(view.finished),
+        count(view.failed)
+    );
+    let instances = view.instances.iter().map(|instance| {
+        let InstanceView { name, state, share, .. } = instance;
+        format!(" {name} {state} {}", percent(*share))
+    });
+    line.push_str(&instances.collect::<Vec<_>>().join(","));
+    line
+}
+
+/// `1:05`
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    format!("{:2}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn ms(duration: Option<Duration>) -> String {
+    latency(duration.map(|duration| duration.as_secs_f64() * 1e3))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn bar(share: f64) -> String {
+    let full = ((share * BAR as f64).round() as usize).min(BAR);
+    "█".repeat(full) + &"░".repeat(BAR - full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> View {
+        let instance = |name: &str, port, state, share| InstanceView {
+            name: name.into(),
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            state,
+            serves: state == "healthy",
+            note: String::new(),
+            share,
+            in_flight: 1,
+        };
+        View {
+            elapsed: Duration::from_secs(65),
+            finished_per_second: 40.4,
+            failed_per_second: 0.0,
+            p50: Some(Duration::from_micros(2_100)),
+            p95: Some(Duration::from_millis(12)),
+            p99: None,
+            in_flight: 2,
+            finished: 1_234,
+            failed: 0,
+            sale: Some(Duration::from_millis(18_200)),
+            instances: vec![
+                instance("shop-1", 4001, "healthy", 0.75),
+                instance("shop-2", 40_002, "killed", 0.25),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_line_says_everything() {
+        let expected = "   1:05  40 requests/s, 0.0 failed/s, p50 2.1 ms, p95 12 ms, p99 –, 2 in flight, \
+                        1,234 in all, 0 failed; shop-1 healthy 75 %, shop-2 killed 25 %";
+        assert_eq!(line(&view()), expected);
+    }
+
+    #[test]
+    fn the_table_lines_up() {
+        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let expected = "
+   1:05  40 requests/s   0.0 failed/s   p50 2.1 ms   p95 12 ms   p99 –   2 in flight   1,234 in all, 0 failed   flash sale, 19 s left
+  instance  address          state    share                        in flight
+  shop-1    127.0.0.1:4001   healthy   75 %  ███████████████░░░░░          1
+  shop-2    127.0.0.1:40002  killed    25 %  █████░░░░░░░░░░░░░░░          1
+  1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
+        assert_eq!(screen.lines(&view()).join("\n"), expected);
+    }
+
+    #[test]
+    fn the_table_is_taken_away_once() {
+        let mut screen = Screen { live: true, colour: true, drawn: 6 };
+        assert_eq!(screen.erased(), "\x1b[6A\r\x1b[J");
+        assert_eq!(screen.erased(), "");
+        assert!(screen.lines(&view())[3].contains("\x1b[32mhealthy\x1b[0m"));
+    }
+}

@@ -1,0 +1,354 @@
+//! The demo while it runs: the shop's instances, the planes in front of them, the customers, and whoever hurts them.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use deepwater_core::{Call, Context, Endpoint};
+use deepwater_shop::load::Load;
+use deepwater_upstream::{PoolStatus, State, TargetStatus};
+use serde::Deserialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::keys::{Key, KeyAtATime};
+use super::screen::{InstanceView, Screen, View};
+use super::shop::{Instance, Shops};
+use super::story::{
+    Fact, FlashSaleBegan, FlashSaleEnded, InstanceBroughtBack, InstanceCured, InstanceEnded, InstanceKilled,
+    InstanceSlowed, WishFailed,
+};
+use super::trend::{Sample, Trend};
+use crate::run::Planes;
+
+/// How much longer a slow instance takes.
+const SLOWNESS: Duration = Duration::from_millis(400);
+/// How many times more requests a flash sale brings.
+const SALE_FACTOR: f64 = 10.0;
+const SALE_LASTS: Duration = Duration::from_secs(20);
+/// Between two looks at everything.
+const TICK: Duration = Duration::from_secs(1);
+/// Looks for each line shown where there is no table.
+const TICKS_A_LINE: u64 = 5;
+
+/// Names of the edge's metrics as `/metrics` shows them.
+const REQUESTS: &str = "deepwater_edge_requests_total";
+const IN_FLIGHT: &str = "deepwater_edge_in_flight";
+pub(super) const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
+
+/// Everything that runs.
+pub(super) struct Stage<'a> {
+    pub shops: Shops<'a>,
+    pub instances: Vec<Instance>,
+    pub planes: Planes,
+    /// None when nobody but the person at the keyboard comes.
+    pub load: Option<Load>,
+    /// Requests per second when there is no flash sale.
+    pub rate: f64,
+    pub started: Instant,
+    pub screen: Screen,
+    pub keyboard: Option<KeyAtATime>,
+    pub facts: mpsc::Receiver<Fact>,
+    pub trend: Trend,
+    pub sale_ends: Option<Instant>,
+}
+
+/// The pages of `/api/edge/pools`.
+#[derive(Deserialize)]
+struct Pools {
+    pools: Vec<PoolStatus>,
+}
+
+/// Signals that end a process, and the one that lets it go on.
+pub(super) struct Signals {
+    pub ending: Ending,
+    resumed: Signal,
+}
+
+/// SIGINT, SIGTERM and SIGHUP.
+pub(super) struct Ending([Signal; 3]);
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        let resumed = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+        Ok(Self { ending: Ending([interrupt?, terminate?, hangup?]), resumed })
+    }
+}
+
+impl Ending {
+    /// Resolves when the process is told to end.
+    pub(super) async fn received(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// What the stage wakes up for.
+enum Wake {
+    Tick,
+    Key(Option<Key>),
+    Fact(Option<Fact>),
+    SaleOver,
+    Resumed,
+    End,
+}
+
+impl Stage<'_> {
+    /// Plays until somebody has seen enough, or for so long.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) async fn play(
+        &mut self,
+        mut keys: mpsc::Receiver<Key>,
+        signals: &mut Signals,
+        lasts: Option<Duration>,
+    ) -> io::Result<()> {
+        let ends = lasts.map(|lasts| self.started + lasts);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut ticked = 0;
+        let mut keys_open = true;
+        loop {
+            let sale_ends = self.sale_ends;
+            let wake = tokio::select! {
+                biased;
+                () = signals.ending.received() => Wake::End,
+                () = at(ends) => Wake::End,
+                _ = signals.resumed.recv() => Wake::Resumed,
+                fact = self.facts.recv() => Wake::Fact(fact),
+                key = keys.recv(), if keys_open => Wake::Key(key),
+                () = at(sale_ends) => Wake::SaleOver,
+                _ = ticks.tick() => Wake::Tick,
+            };
+            match wake {
+                Wake::End | Wake::Key(Some(Key::Quit)) => return Ok(()),
+                Wake::Key(Some(key)) => self.fulfil(key).await,
+                // The end of a pipe: nothing more will be asked for.
+                Wake::Key(None) => keys_open = false,
+                Wake::Fact(fact) => self.retell(fact.as_ref())?,
+                Wake::SaleOver => self.end_sale(),
+                Wake::Resumed => self.keyboard.iter().for_each(KeyAtATime::apply),
+                Wake::Tick => {
+                    self.notice_ends();
+                    let view = self.look().await;
+                    if self.screen.is_live() || (ticked > 0 && ticked % TICKS_A_LINE == 0) {
+                        self.screen.show(&view)?;
+                    }
+                    ticked += 1;
+                }
+            }
+        }
+    }
+
+    /// Tells what is still untold.
+    pub(super) fn retell_rest(&mut self) -> io::Result<()> {
+        while let Ok(fact) = self.facts.try_recv() {
+            self.retell(Some(&fact))?;
+        }
+        Ok(())
+    }
+
+    fn retell(&mut self, fact: Option<&Fact>) -> io::Result<()> {
+        let Some(fact) = fact else { return Ok(()) };
+        let names = self.instances.iter().map(|instance| (instance.name.as_str(), instance.address));
+        match fact.sentence(names) {
+            Some(sentence) => self.screen.happened(self.started.elapsed(), &sentence, fact.is_bad()),
+            None => Ok(()),
+        }
+    }
+
+    async fn fulfil(&mut self, key: Key) {
+        match key {
+            Key::Instance(position) => self.kill_or_bring_back(position).await,
+            Key::Slow => self.slow_down_or_cure().await,
+            Key::FlashSale => self.begin_sale(),
+            Key::Quit => {}
+        }
+    }
+
+    async fn kill_or_bring_back(&mut self, position: usize) {
+        let events = &self.planes.context.events;
+        let Some(instance) = self.instances.get_mut(position) else { return };
+        let name = instance.name.clone();
+        if instance.is_running() {
+            instance.kill().await;
+            events.emit(InstanceKilled { instance: name });
+            return;
+        }
+        match instance.bring_back(&self.shops).await {
+            Ok(()) => events.emit(InstanceBroughtBack { instance: name }),
+            Err(reason) => events.emit(WishFailed { wish: format!("bring {name} back"), reason }),
+        }
+    }
+
+    /// The last instance that runs; it is the least likely to have been killed already.
+    async fn slow_down_or_cure(&mut self) {
+        let events = &self.planes.context.events;
+        let slow = self.instances.iter().position(|instance| instance.slow);
+        let Some(position) = slow.or_else(|| self.instances.iter().rposition(Instance::is_running)) else {
+            return;
+        };
+        let instance = &mut self.instances[position];
+        let by = if slow.is_some() { Duration::ZERO } else { SLOWNESS };
+        let name = instance.name.clone();
+        match instance.slow_down(by, &self.shops).await {
+            Ok(()) if by.is_zero() => events.emit(InstanceCured { instance: name }),
+            Ok(()) => events.emit(InstanceSlowed { instance: name, ms: by.as_millis() as u64 }),
+            Err(reason) => events.emit(WishFailed { wish: format!("reach {name}"), reason }),
+        }
+    }
+
+    fn begin_sale(&mut self) {
+        let events = &self.planes.context.events;
+        let Some(load) = &self.load else {
+            let reason = "there is no load to multiply; start the demo without --no-load".into();
+            events.emit(WishFailed { wish: "hold a flash sale".into(), reason });
+            return;
+        };
+        let rate = self.rate * SALE_FACTOR;
+        load.set_rate(rate);
+        // Asked for again, it lasts longer.
+        self.sale_ends = Some(Instant::now() + SALE_LASTS);
+        events.emit(FlashSaleBegan { rate, seconds: SALE_LASTS.as_secs() });
+    }
+
+    fn end_sale(&mut self) {
+        self.sale_ends = None;
+        if let Some(load) = &self.load {
+            load.set_rate(self.rate);
+            self.planes.context.events.emit(FlashSaleEnded { rate: self.rate });
+        }
+    }
+
+    fn notice_ends(&mut self) {
+        for instance in &mut self.instances {
+            if let Some(status) = instance.ended_by_itself() {
+                let instance = instance.name.clone();
+                self.planes.context.events.emit(InstanceEnded { instance, status: status.to_string() });
+            }
+        }
+    }
+
+    /// How everything is.
+    async fn look(&mut self) -> View {
+        let targets = self.targets().await;
+        let figures = Figures::read(self.load.as_ref(), &self.planes.context);
+        let of = |instance: &Instance| {
+            let address = instance.address.to_string();
+            targets.iter().find(|target| target.address == address)
+        };
+        let answers =
+            |instance| of(instance).map_or(0, |target| target.requests.saturating_sub(target.failures));
+        self.trend.add(Sample {
+            at: Instant::now(),
+            finished: figures.finished,
+            failed: figures.failed,
+            answers: self.instances.iter().map(answers).collect(),
+        });
+        let recent = self.trend.recent();
+        let shares = recent.shares.into_iter().chain(std::iter::repeat(0.0));
+        let instances = self.instances.iter().zip(shares);
+        View {
+            elapsed: self.started.elapsed(),
+            finished_per_second: recent.finished_per_second,
+            failed_per_second: recent.failed_per_second,
+            sale: self.sale_ends.map(|ends| ends.saturating_duration_since(Instant::now())),
+            instances: instances
+                .map(|(instance, share)| instance_view(instance, of(instance), share))
+                .collect(),
+            finished: figures.finished,
+            failed: figures.failed,
+            in_flight: figures.in_flight,
+            p50: figures.p50,
+            p95: figures.p95,
+            p99: figures.p99,
+        }
+    }
+
+    /// What the edge thinks of the instances, as the console shows it.
+    async fn targets(&self) -> Vec<TargetStatus> {
+        let endpoints = self.planes.edge.endpoints();
+        let page = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == "/api/edge/pools");
+        let Some(page) = page else { return Vec::new() };
+        let reply = (page.call)(Call::default()).await;
+        let pools = serde_json::from_value(reply.body).unwrap_or(Pools { pools: Vec::new() });
+        pools.pools.into_iter().flat_map(|pool| pool.targets).collect()
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Totals and latencies: as the customers see them, or as the edge does when there are none.
+struct Figures {
+    finished: u64,
+    failed: u64,
+    in_flight: u64,
+    p50: Option<Duration>,
+    p95: Option<Duration>,
+    p99: Option<Duration>,
+}
+
+impl Figures {
+    fn read(load: Option<&Load>, context: &Context) -> Self {
+        if let Some(load) = load {
+            let seen = load.snapshot();
+            return Self {
+                finished: seen.finished(),
+                failed: seen.server_errors + seen.transport_errors + seen.dropped,
+                in_flight: seen.in_flight,
+                p50: seen.p50,
+                p95: seen.p95,
+                p99: seen.p99,
+            };
+        }
+        let metrics = &context.metrics;
+        let durations = metrics.distribution(REQUEST_DURATION, &[]);
+        Self {
+            finished: metrics.sum(REQUESTS, &[]),
+            failed: metrics.sum(REQUESTS, &[("status", "5xx")]),
+            in_flight: u64::try_from(metrics.level(IN_FLIGHT, &[])).unwrap_or(0),
+            p50: durations.quantile(0.50),
+            p95: durations.quantile(0.95),
+            p99: durations.quantile(0.99),
+        }
+    }
+}
+
+fn instance_view(instance: &Instance, target: Option<&TargetStatus>, share: f64) -> InstanceView {
+    let state = target.map_or(State::Unknown, |target| target.state);
+    let serves = matches!(state, State::Healthy | State::SlowStart | State::Unknown);
+    InstanceView {
+        name: instance.name.clone(),
+        address: instance.address,
+        state: state.as_str(),
+        serves: serves && instance.is_running(),
+        note: note(instance, target),
+        share,
+        in_flight: target.map_or(0, |target| target.in_flight),
+    }
+}
+
+/// What was done to an instance, and what the edge has to say about it.
+fn note(instance: &Instance, target: Option<&TargetStatus>) -> String {
+    let done = match (instance.is_running(), instance.slow) {
+        (false, _) => Some("killed".to_owned()),
+        (true, true) => Some(format!("slow by {} ms", SLOWNESS.as_millis())),
+        (true, false) => None,
+    };
+    let back =
+        target.and_then(|target| target.ejected_for_seconds).map(|left| format!("back in {left:.0} s"));
+    let reason = target.and_then(|target| target.reason.clone());
+    [done, back, reason].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,170 @@
+//! What happened: the events of the demo and of the planes, as lines for the person who watches.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use deepwater_core::event::Format;
+use deepwater_core::{Events, Level};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::configuration::POOL;
+use super::table::counted;
+
+/// Facts that may wait to be shown. More are dropped; the console has them all.
+const WAITING_FACTS: usize = 256;
+
+deepwater_core::event! {
+    /// The person at the keyboard killed an instance.
+    pub struct InstanceKilled { instance: String }
+    instance_killed: Info, "{instance} killed (SIGKILL); its carts are gone"
+}
+
+deepwater_core::event! {
+    /// The person at the keyboard brought an instance back.
+    pub struct InstanceBroughtBack { instance: String }
+    instance_brought_back: Info, "{instance} started again"
+}
+
+deepwater_core::event! {
+    /// An instance ended and nobody told it to.
+    pub struct InstanceEnded { instance: String, status: String }
+    instance_ended: Warn, "{instance} ended by itself ({status})"
+}
+
+deepwater_core::event! {
+    /// The person at the keyboard made an instance slow.
+    pub struct InstanceSlowed { instance: String, ms: u64 }
+    instance_slowed: Info, "{instance} slowed down: every answer takes {ms} ms longer"
+}
+
+deepwater_core::event! {
+    /// A slow instance is as fast as before.
+    pub struct InstanceCured { instance: String }
+    instance_cured: Info, "{instance} is as fast as before"
+}
+
+deepwater_core::event! {
+    /// A wish could not be fulfilled.
+    pub struct WishFailed { wish: String, reason: String }
+    wish_failed: Warn, "could not {wish}: {reason}"
+}
+
+deepwater_core::event! {
+    /// Many more visitors come.
+    pub struct FlashSaleBegan { rate: f64, seconds: u64 }
+    flash_sale_began: Info, "flash sale: {rate:.0} requests/s for {seconds} s"
+}
+
+deepwater_core::event! {
+    /// The crowd has left.
+    pub struct FlashSaleEnded { rate: f64 }
+    flash_sale_ended: Info, "the flash sale is over: {rate:.0} requests/s again"
+}
+
+/// Told by the demo in its own words at the start.
+const TOLD_ALREADY: [&str; 2] = ["edge_started", "console_started"];
+
+/// Nouns for the account at the end.
+const ACCOUNT: [(&str, &str); 7] = [
+    ("instance_killed", "kill"),
+    ("instance_ended", "unexpected end"),
+    ("instance_brought_back", "return"),
+    ("instance_slowed", "slowdown"),
+    ("flash_sale_began", "flash sale"),
+    ("target_unhealthy", "failed health check"),
+    ("target_ejected", "ejection"),
+];
+
+/// A fact as it was told.
+#[derive(Debug, Deserialize)]
+pub(super) struct Fact {
+    level: String,
+    event: String,
+    message: String,
+    fields: Value,
+}
+
+impl Fact {
+    /// The fact in a line, with instances by their names; `None` when it was told already.
+    pub(super) fn sentence<'a>(
+        &self,
+        names: impl IntoIterator<Item = (&'a str, SocketAddr)>,
+    ) -> Option<String> {
+        if TOLD_ALREADY.contains(&self.event.as_str()) {
+            return None;
+        }
+        let mut sentence = self.message.clone();
+        if let Some(target) = self.fields.get("target").and_then(Value::as_str) {
+            let name =
+                names.into_iter().find(|(_, address)| address.to_string() == target).map(|(name, _)| name);
+            let long = format!("target {target} ({target}) of pool {POOL}");
+            sentence = sentence.replace(&long, name.unwrap_or(target));
+        }
+        Some(sentence)
+    }
+
+    /// Whether something failed.
+    pub(super) fn is_bad(&self) -> bool {
+        matches!(self.level.as_str(), "warn" | "error")
+    }
+}
+
+/// Events that also arrive at the receiver.
+pub(super) fn events() -> (Events, mpsc::Receiver<Fact>) {
+    let (facts, receiver) = mpsc::channel(WAITING_FACTS);
+    (Events::logged(Telling(facts), Level::Info, Format::Json), receiver)
+}
+
+/// A log that hands over each line.
+struct Telling(mpsc::Sender<Fact>);
+
+impl Write for Telling {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Ok(fact) = serde_json::from_slice(line) {
+            // A full queue means that nobody is looking.
+            let _ = self.0.try_send(fact);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `2 kills, 1 flash sale, 3 ejections`; `None` when nothing happened.
+pub(super) fn account(events: &Events) -> Option<String> {
+    let counts = events.counts();
+    let part = |(event, noun): &(&str, &str)| Some(counted(*counts.get(event)?, noun));
+    let parts: Vec<String> = ACCOUNT.iter().filter_map(part).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn facts_arrive_with_names_for_addresses() {
+        let (events, mut facts) = events();
+        let address: SocketAddr = "127.0.0.1:4001".parse().unwrap();
+        let target = address.to_string();
+        events.emit(Ejected { pool: POOL.into(), target: target.clone(), address: target });
+        events.emit(FlashSaleBegan { rate: 400.0, seconds: 20 });
+        let mut sentences = Vec::new();
+        for _ in 0..2 {
+            sentences.push(facts.recv().await.unwrap().sentence([("shop-1", address)]).unwrap());
+        }
+        assert_eq!(sentences, ["shop-1 was ejected", "flash sale: 400 requests/s for 20 s"]);
+        assert_eq!(account(&events).as_deref(), Some("1 flash sale"));
+        assert_eq!(account(&Events::silent()), None);
+    }
+
+    deepwater_core::event! {
+        /// As the pool tells it.
+        pub struct Ejected { pool: String, target: String, address: String }
+        ejected: Warn, "target {target} ({address}) of pool {pool} was ejected"
+    }
+}
