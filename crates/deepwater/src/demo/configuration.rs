@@ -42,7 +42,7 @@ pub(super) fn settings(
 
 fn pool(shops: &[SocketAddr]) -> edge::Pool {
     edge::Pool {
-        balance: Balance::LeastResponseTime,
+        balance: Balance::LeastConnections,
         // Carts live in one instance.
         sticky: Some(edge::Sticky {
             cookie: "lb-server".into(),
