@@ -5,6 +5,7 @@
 //! reloaded away) leaves its counts behind, so counters never go back.
 
 mod histogram;
+mod recent;
 mod registry;
 
 use std::cell::Cell;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use histogram::{Distribution, Histogram};
+pub use recent::Recent;
 pub use registry::{Registry, Sink};
 
 /// Marks a handle as writable by one thread at a time: it may move to another, not be shared.

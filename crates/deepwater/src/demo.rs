@@ -22,7 +22,7 @@ use deepwater_shop::load::{Load, LoadOptions, Snapshot};
 
 use crate::cli::Failure;
 use crate::run::Planes;
-use screen::Screen;
+use screen::{MENU, Screen};
 use shop::{Instance, Shops};
 use stage::{REQUEST_DURATION, Signals, Stage};
 use table::{count, counted, lasting, latency};
@@ -32,6 +32,9 @@ use trend::Trend;
 const INSTANCES: usize = 3;
 /// How long requests under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Customers at the least: so few that in half a minute all have left, and their successors find an instance that
+/// came back.
+const VISITORS: usize = 24;
 /// The same customers every time.
 const SEED: u64 = 1;
 
@@ -133,7 +136,7 @@ async fn start_instances(shops: &Shops<'_>) -> Result<Vec<Instance>, Failure> {
 }
 
 fn customers(shop: SocketAddr, rate: f64) -> Result<Load, Failure> {
-    let options = LoadOptions { seed: SEED, ..LoadOptions::new(format!("http://{shop}"), rate) };
+    let options = LoadOptions { seed: SEED, visitors: VISITORS, ..LoadOptions::new(format!("http://{shop}"), rate) };
     Load::start(options).map_err(|error| Failure::Running(error.to_string()))
 }
 
@@ -173,7 +176,7 @@ fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAdd
     }
     screen.tell("")?;
     if !screen.is_live() {
-        screen.tell("  1 2 3 kill, bring back   s slow one down   f flash sale   q quit\n")?;
+        screen.tell(&format!("  {MENU}\n"))?;
     }
     Ok(())
 }

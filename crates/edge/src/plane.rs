@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deepwater_core::config::{Checker, Place, Problems};
+use deepwater_core::metrics::{Distribution, Recent, Registry};
 use deepwater_core::random::Random;
 use deepwater_core::{Call, Context, Endpoint, Events, Reply};
 use serde_json::{Value, json};
@@ -306,7 +307,9 @@ impl Handle {
     pub fn status(&self) -> impl Fn() -> Value + Send + Sync + use<> {
         let metrics = self.context.metrics.clone();
         let listeners = self.listeners.clone();
+        let (recent, clock) = (Recent::default(), Arc::clone(&self.context.clock));
         move || {
+            let durations = recent.of(clock.now(), metrics.distribution(names::DURATION, &[]));
             let listeners: Vec<Value> = listeners
                 .iter()
                 .map(|(address, plan)| {
@@ -322,6 +325,7 @@ impl Handle {
             json!({
                 "requests": metrics.sum(names::REQUESTS, &[]),
                 "in_flight": metrics.level(names::IN_FLIGHT, &[]),
+                "latency": percentiles(&durations),
                 "connections": {
                     "open": metrics.level(names::CONNECTIONS, &[]),
                     "accepted": metrics.sum(names::ACCEPTED, &[]),
@@ -338,6 +342,9 @@ impl Handle {
         let routes = Arc::clone(&self.plan);
         let metrics = self.context.metrics.clone();
         let log = self.log.clone();
+        let clock = Arc::clone(&self.context.clock);
+        let recent: Vec<Recent> = self.plan.routes.iter().map(|_| Recent::default()).collect();
+        let recent_unrouted = Recent::default();
         vec![
             Endpoint::post(
                 "/api/edge/access-log/reopen",
@@ -355,15 +362,16 @@ impl Handle {
                 let mut rows: Vec<Value> = routes
                     .routes
                     .iter()
-                    .map(|route| {
+                    .zip(&recent)
+                    .map(|(route, recent)| {
                         let pool = match &route.action {
                             crate::plan::Action::Pool(index) => Some(routes.pools[*index].name.as_str()),
                             _ => None,
                         };
-                        route_row(&metrics, &route.name, pool)
+                        route_row(&metrics, clock.now(), recent, &route.name, pool)
                     })
                     .collect();
-                rows.push(route_row(&metrics, UNROUTED, None));
+                rows.push(route_row(&metrics, clock.now(), &recent_unrouted, UNROUTED, None));
                 json!({ "routes": rows })
             }),
             self.target_command(
@@ -402,19 +410,25 @@ impl Handle {
     }
 }
 
-fn route_row(metrics: &deepwater_core::metrics::Registry, route: &str, pool: Option<&str>) -> Value {
+/// Percentiles in milliseconds; null without observations.
+fn percentiles(durations: &Distribution) -> Value {
+    let ms = |q| durations.quantile(q).map(|duration| duration.as_secs_f64() * 1e3);
+    json!({ "p50_ms": ms(0.5), "p95_ms": ms(0.95), "p99_ms": ms(0.99) })
+}
+
+fn route_row(metrics: &Registry, now: Instant, recent: &Recent, route: &str, pool: Option<&str>) -> Value {
     let count = |class| metrics.sum(names::REQUESTS, &[("route", route), ("status", class)]);
     let requests: serde_json::Map<String, Value> =
         CLASSES.iter().map(|class| ((*class).to_owned(), count(class).into())).collect();
-    let durations = metrics.distribution(names::DURATION, &[("route", route)]);
-    let ms = |q| durations.quantile(q).map(|duration| duration.as_secs_f64() * 1e3);
-    json!({
+    let durations = recent.of(now, metrics.distribution(names::DURATION, &[("route", route)]));
+    let mut row = json!({
         "name": route,
         "pool": pool,
         "requests": requests,
         "in_flight": metrics.level(names::IN_FLIGHT, &[("route", route)]),
-        "p50_ms": ms(0.5),
-        "p95_ms": ms(0.95),
-        "p99_ms": ms(0.99),
-    })
+    });
+    if let (Some(row), Value::Object(percentiles)) = (row.as_object_mut(), percentiles(&durations)) {
+        row.extend(percentiles);
+    }
+    row
 }

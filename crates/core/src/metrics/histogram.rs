@@ -103,6 +103,13 @@ impl Distribution {
         self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
     }
 
+    /// What was observed since an earlier moment.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let pairs = self.buckets.iter().zip(&earlier.buckets);
+        let buckets = pairs.map(|(now, before)| now.wrapping_sub(*before)).collect();
+        Self { buckets, sum_ns: self.sum_ns.wrapping_sub(earlier.sum_ns) }
+    }
+
     /// Observations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()

@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::table::{Align, Table, count, latency};
 
 /// Rows a terminal needs for the table to stay in view.
-const ROWS_NEEDED: u16 = 12;
+const ROWS_NEEDED: u16 = 14;
 /// Cells of the bar that shows a share.
-const BAR: usize = 20;
+const BAR: usize = 10;
 
-const MENU: &str = "1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
+/// The keys.
+pub(super) const MENU: &str = "1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
 
 /// Everything shown at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,7 +114,8 @@ impl Screen {
     }
 
     fn lines(&self, view: &View) -> Vec<String> {
-        let mut lines = vec![String::new(), format!("  {}  {}", clock(view.elapsed), self.figures(view))];
+        let mut lines = vec![String::new()];
+        lines.extend(self.figures(view));
         let columns = [
             ("instance", Align::Left),
             ("address", Align::Left),
@@ -145,28 +147,30 @@ impl Screen {
         lines
     }
 
-    fn figures(&self, view: &View) -> String {
+    fn figures(&self, view: &View) -> [String; 2] {
         let failed = format!("{:.1} failed/s", view.failed_per_second);
         let failed = if view.failed_per_second > 0.0 { self.paint(RED, &failed) } else { failed };
-        let mut text = format!(
-            "{:.0} requests/s   {failed}   p50 {}   p95 {}   p99 {}   {} in flight   {} in all, {} failed",
+        let sale = view.sale.map(|left| format!("   flash sale, {:.0} s left", left.as_secs_f64().ceil()));
+        let sale = self.paint(YELLOW, &sale.unwrap_or_default());
+        let flow = format!(
+            "  {}  {:.0} requests/s, {failed}   {} in all, {} failed{sale}",
+            clock(view.elapsed),
             view.finished_per_second,
-            ms(view.p50),
-            ms(view.p95),
-            ms(view.p99),
-            view.in_flight,
             count(view.finished),
             count(view.failed)
         );
-        if let Some(left) = view.sale {
-            let sale = format!("   flash sale, {} s left", left.as_secs_f64().ceil());
-            text.push_str(&self.paint(YELLOW, &sale));
-        }
-        text
+        let latencies = format!(
+            "         p50 {}   p95 {}   p99 {}   {} in flight",
+            ms(view.p50),
+            ms(view.p95),
+            ms(view.p99),
+            view.in_flight
+        );
+        [flow, latencies]
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -265,10 +269,11 @@ mod tests {
     fn the_table_lines_up() {
         let screen = Screen { live: true, colour: false, drawn: 0 };
         let expected = "
-   1:05  40 requests/s   0.0 failed/s   p50 2.1 ms   p95 12 ms   p99 –   2 in flight   1,234 in all, 0 failed   flash sale, 19 s left
-  instance  address          state    share                        in flight
-  shop-1    127.0.0.1:4001   healthy   75 %  ███████████████░░░░░          1
-  shop-2    127.0.0.1:40002  killed    25 %  █████░░░░░░░░░░░░░░░          1
+   1:05  40 requests/s, 0.0 failed/s   1,234 in all, 0 failed   flash sale, 19 s left
+         p50 2.1 ms   p95 12 ms   p99 –   2 in flight
+  instance  address          state    share              in flight
+  shop-1    127.0.0.1:4001   healthy   75 %  ████████░░          1
+  shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
   1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
         assert_eq!(screen.lines(&view()).join("\n"), expected);
     }
@@ -278,6 +283,6 @@ mod tests {
         let mut screen = Screen { live: true, colour: true, drawn: 6 };
         assert_eq!(screen.erased(), "\x1b[6A\r\x1b[J");
         assert_eq!(screen.erased(), "");
-        assert!(screen.lines(&view())[3].contains("\x1b[32mhealthy\x1b[0m"));
+        assert!(screen.lines(&view())[4].contains("\x1b[32mhealthy\x1b[0m"));
     }
 }
