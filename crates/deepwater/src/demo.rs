@@ -136,7 +136,8 @@ async fn start_instances(shops: &Shops<'_>) -> Result<Vec<Instance>, Failure> {
 }
 
 fn customers(shop: SocketAddr, rate: f64) -> Result<Load, Failure> {
-    let options = LoadOptions { seed: SEED, visitors: VISITORS, ..LoadOptions::new(format!("http://{shop}"), rate) };
+    let options =
+        LoadOptions { seed: SEED, visitors: VISITORS, ..LoadOptions::new(format!("http://{shop}"), rate) };
     Load::start(options).map_err(|error| Failure::Running(error.to_string()))
 }
 

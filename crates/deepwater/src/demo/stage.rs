@@ -343,7 +343,7 @@ fn instance_view(instance: &Instance, target: Option<&TargetStatus>, share: f64)
 /// What was done to an instance, and what the edge has to say about it.
 fn note(instance: &Instance, target: Option<&TargetStatus>) -> String {
     let done = match (instance.is_running(), instance.slow) {
-        (false, _) => Some("killed".to_owned()),
+        (false, _) => Some("not running".to_owned()),
         (true, true) => Some(format!("slow by {} ms", SLOWNESS.as_millis())),
         (true, false) => None,
     };

@@ -70,7 +70,7 @@ const TOLD_ALREADY: [&str; 2] = ["edge_started", "console_started"];
 const ACCOUNT: [(&str, &str); 7] = [
     ("instance_killed", "kill"),
     ("instance_ended", "unexpected end"),
-    ("instance_brought_back", "return"),
+    ("instance_brought_back", "restart"),
     ("instance_slowed", "slowdown"),
     ("flash_sale_began", "flash sale"),
     ("target_unhealthy", "failed health check"),

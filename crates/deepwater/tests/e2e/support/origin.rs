@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
@@ -133,6 +134,22 @@ impl Origin {
             }
         })
         .await
+    }
+
+    /// A server that answers with this and breaks the connection off.
+    pub async fn resetting(answer: &'static str) -> Self {
+        let listener = TcpListener::bind(ANYWHERE).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let diary = Arc::<Diary>::default();
+        let task = tokio::spawn(async move {
+            while let Ok((mut tcp, _)) = listener.accept().await {
+                let mut seen = [0; 4_096];
+                let _ = tcp.read(&mut seen).await;
+                let _ = tcp.write_all(answer.as_bytes()).await;
+                socket2::SockRef::from(&tcp).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+            }
+        });
+        Self { address, diary, task }
     }
 
     /// An address where nothing listens.
