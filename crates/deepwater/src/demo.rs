@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use deepwater_core::{Context, Events};
 use deepwater_lens::Listen;
-use deepwater_shop::load::{Load, LoadOptions, Snapshot};
+use deepwater_shop::load::{Load, LoadOptions};
 
 use crate::cli::Failure;
 use crate::run::Planes;
 use screen::{MENU, Screen};
 use shop::{Instance, Shops};
-use stage::{REQUEST_DURATION, Signals, Stage};
+use stage::{Figures, Signals, Stage};
 use table::{count, counted, lasting, latency};
 use trend::Trend;
 
@@ -159,10 +159,13 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
         instance.end().await;
     }
     drop(keyboard);
-    let p99 = metrics.distribution(REQUEST_DURATION, &[]).quantile(0.99);
+    // The customers remember latencies of the last seconds only, the edge those of the whole run.
+    let edge = Figures::of_the_edge(&metrics);
+    let p99 = edge.p99;
+    let figures = seen.as_ref().map_or(edge, Figures::of_customers);
     told?;
     screen.clear()?;
-    screen.tell(&summary(lasted, seen.as_ref(), p99, &events))
+    screen.tell(&summary(lasted, (figures.finished, figures.failed), p99, &events))
 }
 
 fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAddr>) -> io::Result<()> {
@@ -182,16 +185,15 @@ fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAdd
     Ok(())
 }
 
-fn summary(lasted: Duration, seen: Option<&Snapshot>, p99: Option<Duration>, events: &Events) -> String {
-    let p99 = latency(p99.map(|p99| p99.as_secs_f64() * 1e3));
-    let mut text = match seen {
-        Some(seen) => {
-            let failed = seen.server_errors + seen.transport_errors + seen.dropped;
-            let requests = counted(seen.finished(), "request");
-            format!("\nIn {}: {requests}, {} failed, p99 {p99} at the edge.", lasting(lasted), count(failed))
-        }
-        None => format!("\nIn {}: p99 {p99} at the edge.", lasting(lasted)),
-    };
+fn summary(lasted: Duration, requests: (u64, u64), p99: Option<Duration>, events: &Events) -> String {
+    let (finished, failed) = requests;
+    let mut text = format!(
+        "\nIn {}: {}, {} failed, p99 {} at the edge.",
+        lasting(lasted),
+        counted(finished, "request"),
+        count(failed),
+        latency(p99.map(|p99| p99.as_secs_f64() * 1e3))
+    );
     if let Some(account) = story::account(events) {
         text.push_str(&format!("\nWhat happened: {account}."));
     }
@@ -276,9 +278,8 @@ mod tests {
 
     #[test]
     fn the_summary_counts() {
-        let seen = Snapshot { ok: 2_878, server_errors: 1, dropped: 1, ..Snapshot::default() };
         let p99 = Some(Duration::from_millis(14));
-        let text = summary(Duration::from_secs(72), Some(&seen), p99, &Events::silent());
+        let text = summary(Duration::from_secs(72), (2_879, 2), p99, &Events::silent());
         assert!(text.contains("In 1 min 12 s: 2,879 requests, 2 failed, p99 14 ms at the edge."), "{text}");
         assert!(!text.contains("What happened"), "{text}");
     }

@@ -116,9 +116,7 @@ fn address(console: &str) -> Result<String, Failure> {
     }
     match authority.port_u16() {
         Some(_) => Ok(address.to_owned()),
-        None if authority.port().is_none() && !address.ends_with(':') => {
-            Ok(format!("{address}:{CONSOLE_PORT}"))
-        }
+        None if authority.host() == address => Ok(format!("{address}:{CONSOLE_PORT}")),
         None => Err(usage(&format!("`{console}` has no valid port"))),
     }
 }

@@ -92,7 +92,7 @@ impl Screen {
         if !self.live {
             return put(&format!("{}\n", line(view)));
         }
-        let lines = self.lines(view);
+        let lines = self.lines(view, width());
         // Lines that do not fit are cut, not wrapped: the count of lines must hold.
         let text = format!("{}\x1b[?7l{}\x1b[?7h\n", self.erased(), lines.join("\n"));
         self.drawn = lines.len();
@@ -113,7 +113,7 @@ impl Screen {
         }
     }
 
-    fn lines(&self, view: &View) -> Vec<String> {
+    fn lines(&self, view: &View, width: usize) -> Vec<String> {
         let mut lines = vec![String::new()];
         lines.extend(self.figures(view));
         let columns = [
@@ -141,6 +141,7 @@ impl Screen {
         lines.extend(rows.next().map(|head| self.paint(DIM, &head)));
         for (instance, row) in view.instances.iter().zip(rows) {
             let colour = if instance.serves { GREEN } else { RED };
+            let row: String = row.chars().take(width).collect();
             lines.push(row.replacen(instance.state, &self.paint(colour, instance.state), 1));
         }
         lines.push(format!("  {}", self.paint(DIM, MENU)));
@@ -178,6 +179,14 @@ const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const DIM: &str = "2";
+
+/// Columns of the terminal; very many when it does not know.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => usize::MAX,
+    }
+}
 
 fn put(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -275,7 +284,7 @@ mod tests {
   shop-1    127.0.0.1:4001   healthy   75 %  ████████░░          1
   shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
   1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
-        assert_eq!(screen.lines(&view()).join("\n"), expected);
+        assert_eq!(screen.lines(&view(), 100).join("\n"), expected);
     }
 
     #[test]
@@ -283,6 +292,6 @@ mod tests {
         let mut screen = Screen { live: true, colour: true, drawn: 6 };
         assert_eq!(screen.erased(), "\x1b[6A\r\x1b[J");
         assert_eq!(screen.erased(), "");
-        assert!(screen.lines(&view())[4].contains("\x1b[32mhealthy\x1b[0m"));
+        assert!(screen.lines(&view(), 100)[4].contains("\x1b[32mhealthy\x1b[0m"));
     }
 }

@@ -3,8 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use deepwater_core::{Call, Context, Endpoint};
-use deepwater_shop::load::Load;
+use deepwater_core::metrics::Registry;
+use deepwater_core::{Call, Endpoint};
+use deepwater_shop::load::{Load, Snapshot};
 use deepwater_upstream::{PoolStatus, State, TargetStatus};
 use serde::Deserialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,7 +35,7 @@ const TICKS_A_LINE: u64 = 5;
 /// Names of the edge's metrics as `/metrics` shows them.
 const REQUESTS: &str = "deepwater_edge_requests_total";
 const IN_FLIGHT: &str = "deepwater_edge_in_flight";
-pub(super) const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
+const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
 
 /// Everything that runs.
 pub(super) struct Stage<'a> {
@@ -239,7 +240,7 @@ impl Stage<'_> {
     /// How everything is.
     async fn look(&mut self) -> View {
         let targets = self.targets().await;
-        let figures = Figures::read(self.load.as_ref(), &self.planes.context);
+        let figures = Figures::read(self.load.as_ref(), &self.planes.context.metrics);
         let of = |instance: &Instance| {
             let address = instance.address.to_string();
             targets.iter().find(|target| target.address == address)
@@ -290,30 +291,34 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Totals and latencies: as the customers see them, or as the edge does when there are none.
-struct Figures {
-    finished: u64,
-    failed: u64,
+/// Totals and recent latencies: as the customers see them, or as the edge does when there are none.
+pub(super) struct Figures {
+    pub finished: u64,
+    pub failed: u64,
     in_flight: u64,
     p50: Option<Duration>,
     p95: Option<Duration>,
-    p99: Option<Duration>,
+    pub p99: Option<Duration>,
 }
 
 impl Figures {
-    fn read(load: Option<&Load>, context: &Context) -> Self {
-        if let Some(load) = load {
-            let seen = load.snapshot();
-            return Self {
-                finished: seen.finished(),
-                failed: seen.server_errors + seen.transport_errors + seen.dropped,
-                in_flight: seen.in_flight,
-                p50: seen.p50,
-                p95: seen.p95,
-                p99: seen.p99,
-            };
+    fn read(load: Option<&Load>, metrics: &Registry) -> Self {
+        load.map_or_else(|| Self::of_the_edge(metrics), |load| Self::of_customers(&load.snapshot()))
+    }
+
+    /// A request that was due and could not even be sent is a failed one.
+    pub(super) fn of_customers(seen: &Snapshot) -> Self {
+        Self {
+            finished: seen.finished(),
+            failed: seen.server_errors + seen.transport_errors + seen.dropped,
+            in_flight: seen.in_flight,
+            p50: seen.p50,
+            p95: seen.p95,
+            p99: seen.p99,
         }
-        let metrics = &context.metrics;
+    }
+
+    pub(super) fn of_the_edge(metrics: &Registry) -> Self {
         let durations = metrics.distribution(REQUEST_DURATION, &[]);
         Self {
             finished: metrics.sum(REQUESTS, &[]),

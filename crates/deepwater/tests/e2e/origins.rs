@@ -30,10 +30,22 @@ async fn what_is_not_an_answer_becomes_502() {
         ("nothing at all", "", "connection_terminated"),
         ("half a head", "HTTP/1.1 200 OK\r\nContent-Le", "connection_terminated"),
         ("garbage", "\x16\x03\x01\x02garbage\r\n\r\n", "http_protocol_error"),
-        ("a malformed field", "HTTP/1.1 200 OK\r\nBad Name: x\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
+        (
+            "a malformed field",
+            "HTTP/1.1 200 OK\r\nBad Name: x\r\nContent-Length: 0\r\n\r\n",
+            "http_protocol_error",
+        ),
         ("a NUL in a value", "HTTP/1.1 200 OK\r\nX: a\0\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
-        ("a bare CR in a value", "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
-        ("a folded line", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
+        (
+            "a bare CR in a value",
+            "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n",
+            "http_protocol_error",
+        ),
+        (
+            "a folded line",
+            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+            "http_protocol_error",
+        ),
         ("a status that is no number", "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
         ("another version", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", "http_protocol_error"),
         (
@@ -46,7 +58,11 @@ async fn what_is_not_an_answer_becomes_502() {
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
             "http_protocol_error",
         ),
-        ("a length that is no number", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab", "http_protocol_error"),
+        (
+            "a length that is no number",
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab",
+            "http_protocol_error",
+        ),
         ("an unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: zip\r\n\r\nab", "http_protocol_error"),
         ("only an interim answer", "HTTP/1.1 103 Early Hints\r\n\r\n", "connection_terminated"),
     ];
@@ -118,9 +134,11 @@ async fn a_route_may_have_more_patience_than_its_pool() {
         }
     })
     .await;
-    let routes = "[[edge.route]]\nmatch = { path = \"/report\" }\npool = \"app\"\nresponse_timeout = \"20s\"\n";
+    let routes =
+        "[[edge.route]]\nmatch = { path = \"/report\" }\npool = \"app\"\nresponse_timeout = \"20s\"\n";
     let slow = "timeouts = { response = \"100ms\" }\n";
-    let edge = Deepwater::start(&format!("{LISTEN}{routes}{ROUTE}{}{slow}", pool("app", &[origin.address]))).await;
+    let edge =
+        Deepwater::start(&format!("{LISTEN}{routes}{ROUTE}{}{slow}", pool("app", &[origin.address]))).await;
     assert_eq!(edge.get("/").await.status(), 504);
     assert_eq!(edge.get("/report").await.text(), "at last");
 }
@@ -249,7 +267,8 @@ async fn what_may_do_harm_twice_is_not_sent_twice() {
 #[tokio::test]
 async fn an_answer_to_head_or_304_has_no_body_whatever_it_says() {
     let origin = Origin::scripted(|mut visit| async move {
-        while visit.reply("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n").await.is_some() {}
+        while visit.reply("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n").await.is_some() {
+        }
     })
     .await;
     let edge = Deepwater::fronting(&origin).await;

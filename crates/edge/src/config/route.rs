@@ -34,10 +34,8 @@ pub struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<String>,
     /// Changes to the request's header fields.
-    #[serde(skip_serializing_if = "HeaderEdits::is_empty")]
     pub request_headers: HeaderEdits,
     /// Changes to the response's header fields.
-    #[serde(skip_serializing_if = "HeaderEdits::is_empty")]
     pub response_headers: HeaderEdits,
     /// Let `CONNECT` requests tunnel bytes to a target of the pool. Without it they are refused.
     pub connect: bool,
@@ -78,13 +76,6 @@ pub struct HeaderEdits {
     pub set: BTreeMap<String, String>,
     /// Fields to put beside any of that name.
     pub add: BTreeMap<String, String>,
-}
-
-impl HeaderEdits {
-    /// Whether nothing is changed.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// A redirect.

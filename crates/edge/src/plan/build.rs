@@ -160,6 +160,7 @@ impl Builder<'_> {
                     None
                 }
             };
+        let action = self.action(&place, route, names, &pattern_names);
         let given =
             [route.pool.is_some(), route.redirect.is_some(), route.respond.is_some(), route.files.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
@@ -169,7 +170,6 @@ impl Builder<'_> {
             );
             return None;
         }
-        let action = self.action(&place, route, names, &pattern_names);
         let name = route.name.clone().unwrap_or_else(|| default_name(route));
         let plan = RoutePlan {
             name,
@@ -337,6 +337,9 @@ impl Builder<'_> {
             place.at("targets").problem_with_fix("a pool needs at least one target", "add \"host:port\"");
             return None;
         }
+        // Everything is looked at before anything bad ends it.
+        let health = pool.health.as_ref().map(|health| self.health(&place.at("health"), health));
+        let sticky = pool.sticky.as_ref().map(|settings| self.sticky(&place.at("sticky"), settings));
         let targets: Vec<_> = pool
             .targets
             .iter()
@@ -363,15 +366,15 @@ impl Builder<'_> {
             );
             return None;
         }
+        let health = match health {
+            None => None,
+            Some(health) => Some(health?),
+        };
+        let sticky = match sticky {
+            None => None,
+            Some(sticky) => Some(sticky?),
+        };
         let tls = if secure { Some(self.origin_tls(&place, pool, &targets)?) } else { None };
-        let health = match &pool.health {
-            None => None,
-            Some(health) => Some(self.health(&place.at("health"), health)?),
-        };
-        let sticky = match &pool.sticky {
-            None => None,
-            Some(settings) => Some(self.sticky(&place.at("sticky"), settings)?),
-        };
         if pool.connect_attempts == 0 {
             place
                 .at("connect_attempts")

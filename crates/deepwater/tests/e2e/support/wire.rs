@@ -134,10 +134,8 @@ impl Wire {
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
-        let mut bytes = [0; 64 * 1024];
-        let n = soon("the other end to say something", self.stream.read(&mut bytes)).await?;
-        self.unread.extend_from_slice(&bytes[..n]);
-        Ok(n)
+        self.unread.reserve(64 * 1024);
+        soon("the other end to say something", self.stream.read_buf(&mut self.unread)).await
     }
 
     fn take(&mut self, n: usize) -> Vec<u8> {
