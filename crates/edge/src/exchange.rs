@@ -154,7 +154,9 @@ pub(crate) async fn refuse<R: Reply>(
 
 /// Counts and logs a request that is over.
 fn finish(worker: &Worker, local: &Local, route: Option<usize>, request: &Request, tally: &Tally) {
-    let duration = tally.started.elapsed();
+    let now = Instant::now();
+    worker.finished_at.set(now);
+    let duration = now.duration_since(tally.started);
     let status = tally.status.get();
     let metrics = &worker.metrics;
     if let Some(failure) = tally.failure.get() {

@@ -63,6 +63,8 @@ pub(crate) struct Worker {
     pub random: RefCell<Random>,
     pub metrics: EdgeMetrics,
     pub log: RefCell<LogBuffer>,
+    /// When the last request was over: the time, for what happens right after it.
+    pub finished_at: Cell<Instant>,
     local: RefCell<Rc<Local>>,
     scratch: RefCell<Vec<Box<Scratch>>>,
     draining: Cell<bool>,
@@ -83,6 +85,7 @@ impl Worker {
             random: RefCell::new(Random::from_seed(seed)),
             metrics,
             log: RefCell::new(log),
+            finished_at: Cell::new(Instant::now()),
             local: RefCell::new(Rc::new(local)),
             scratch: RefCell::default(),
             draining: Cell::new(false),

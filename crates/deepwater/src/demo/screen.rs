@@ -99,6 +99,11 @@ impl Screen {
         put(&text)
     }
 
+    /// Leaves the table where it is: somebody else has written below it.
+    pub(super) fn leave(&mut self) {
+        self.drawn = 0;
+    }
+
     /// Takes the table away.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         let text = self.erased();

@@ -135,7 +135,10 @@ impl Stage<'_> {
                 Wake::Key(None) => keys_open = false,
                 Wake::Fact(fact) => self.retell(fact.as_ref())?,
                 Wake::SaleOver => self.end_sale(),
-                Wake::Resumed => self.keyboard.iter().for_each(KeyAtATime::apply),
+                Wake::Resumed => {
+                    self.keyboard.iter().for_each(KeyAtATime::apply);
+                    self.screen.leave();
+                }
                 Wake::Tick => {
                     self.notice_ends();
                     let view = self.look().await;

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::support::{Deepwater, Ending, LISTEN, Message, Origin, ROUTE, ok, pool};
 
 /// An origin that says this to every request, and ends the connection.
@@ -143,14 +145,29 @@ async fn a_route_may_have_more_patience_than_its_pool() {
     assert_eq!(edge.get("/report").await.text(), "at last");
 }
 
-#[tokio::test]
-async fn a_body_that_falls_short_of_its_length_is_seen_to_be_broken() {
-    let answer = answer_to("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
-    assert_eq!((answer.status(), answer.ending), (200, Ending::Broken));
+/// Whether a client can tell that it did not get a whole answer to a GET in this version of HTTP.
+async fn looks_broken(said: impl AsRef<[u8]> + Send + Sync + 'static, version: &str) -> bool {
+    let origin = saying(said).await;
+    let edge = Deepwater::fronting(&origin).await;
+    let mut client = edge.client().await;
+    client.send(format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n")).await;
+    match client.try_response_to("GET").await {
+        // The connection broke off before even a head.
+        None => true,
+        Some(answer) => answer.ending == Ending::Broken || answer.status() == 502,
+    }
 }
 
 #[tokio::test]
-async fn a_body_cut_within_its_chunks_is_seen_to_be_broken() {
+async fn a_body_that_falls_short_of_its_length_looks_broken() {
+    for version in ["1.1", "1.0"] {
+        assert!(looks_broken("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", version).await);
+        assert!(looks_broken("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", version).await);
+    }
+}
+
+#[tokio::test]
+async fn a_body_cut_within_its_chunks_looks_broken() {
     for cut in [
         "5\r\nhello\r\n",
         "5\r\nhe",
@@ -159,18 +176,43 @@ async fn a_body_cut_within_its_chunks_is_seen_to_be_broken() {
         "5\r\nhello\r\nnonsense\r\n\r\n",
         "5\r\nhelloworld\r\n0\r\n\r\n",
     ] {
-        let answer = answer_to(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{cut}")).await;
-        assert_eq!((answer.status(), answer.ending), (200, Ending::Broken), "{cut:?}: {answer:?}");
+        let said = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{cut}");
+        assert!(looks_broken(said.clone(), "1.1").await, "{cut:?}");
+        // To HTTP/1.0 a body ends with its connection, so only a reset can tell.
+        assert!(looks_broken(said, "1.0").await, "{cut:?}");
     }
 }
 
 #[tokio::test]
-async fn an_http_1_0_client_sees_a_broken_body_too() {
-    // Its body ends with the connection, so only a reset can tell.
-    let origin = saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").await;
-    let edge = Deepwater::fronting(&origin).await;
-    let answer = edge.ask("GET / HTTP/1.0\r\n\r\n").await;
-    assert_eq!(answer.ending, Ending::Broken, "{answer:?}");
+async fn an_answer_that_breaks_off_after_its_beginning_was_passed_on_looks_broken() {
+    for (head, version) in [
+        ("Content-Length: 10\r\n\r\nhalf", "1.1"),
+        ("Content-Length: 10\r\n\r\nhalf", "1.0"),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "1.1"),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "1.0"),
+    ] {
+        let seen = Arc::<Notify>::default();
+        let origin = {
+            let seen = Arc::clone(&seen);
+            Origin::scripted(move |mut visit| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    visit.reply(format!("HTTP/1.1 200 OK\r\n{head}")).await;
+                    seen.notified().await;
+                }
+            })
+            .await
+        };
+        let edge = Deepwater::fronting(&origin).await;
+        let mut client = edge.client().await;
+        client.send(format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n")).await;
+        let head = client.head().await;
+        assert_eq!(head.status(), 200);
+        seen.notify_one();
+        let answer = client.body_of(head, true).await;
+        assert_eq!(answer.ending, Ending::Broken, "{version}: {answer:?}");
+        assert_eq!(answer.body, b"half", "what did come is passed on");
+    }
 }
 
 #[tokio::test]

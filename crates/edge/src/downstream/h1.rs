@@ -126,7 +126,11 @@ async fn idle_until_readable(
 ) -> bool {
     buffer.release_if_empty();
     let limits = worker.limits();
-    deadline.set(if was_used { limits.idle } else { limits.header });
+    if was_used {
+        deadline.set_from(worker.finished_at.get(), limits.idle);
+    } else {
+        deadline.set(limits.header);
+    }
     let filled = std::future::poll_fn(|cx| {
         if was_used && worker.is_draining() {
             return Poll::Ready(Ok(0));

@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use smallvec::SmallVec;
 
 use crate::body::h1::Writer;
-use crate::body::{BodyRead, RelayError, relay, relay_both};
+use crate::body::{BodyError, BodyRead, RelayError, relay, relay_both};
 use crate::config::{HashKey, ProxyProtocolOut};
 use crate::downstream::Reply;
 use crate::failure::Failure;
@@ -55,8 +55,10 @@ enum Attempt {
     NoHead { failure: Failure, silent: bool },
     /// The client has the head, but the origin broke its body off.
     OriginBroke,
-    /// The client broke off or stalled, or left.
+    /// The client sent a malformed body, or stalled.
     ClientBroke(Failure),
+    /// The client is gone: there is nobody to tell.
+    ClientLeft,
 }
 
 impl Proxying<'_> {
@@ -71,7 +73,7 @@ impl Proxying<'_> {
         let mut tried = SmallVec::<[TargetId; 4]>::new();
         let mut refused = Failure::NoTarget;
         while tried.len() < self.pool.plan.connect_attempts {
-            let chosen_at = Instant::now();
+            let chosen_at = if tried.is_empty() { self.tally.started } else { Instant::now() };
             let Some(lease) = self.choose(chosen_at, &tried) else { break };
             if tried.contains(&lease.target().id) {
                 // Every target was tried once.
@@ -148,7 +150,8 @@ impl Proxying<'_> {
             };
             let attempt = match connection {
                 Reused::Http1(connection) => {
-                    self.over_http1(lease, chosen_at, connection, response, out, body, reply).await
+                    let sent_at = if was_kept { chosen_at } else { Instant::now() };
+                    self.over_http1(lease, (chosen_at, sent_at), connection, response, out, body, reply).await
                 }
                 Reused::Http2(sender) => {
                     let host = self.host(&target.name);
@@ -156,8 +159,8 @@ impl Proxying<'_> {
                     self.deadline.set(self.pool.plan.timeouts.connect.get());
                     match self.deadline.guard(sender.send(self.request, host, secure, self.framing)).await {
                         Ok(Ok((mut writer, mut reader))) => {
-                            self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply)
-                                .await
+                            let times = (chosen_at, Instant::now());
+                            self.attempt(lease, times, &mut writer, &mut reader, response, body, reply).await
                         }
                         Ok(Err(failure)) => Attempt::NoHead { failure, silent: true },
                         Err(_) => Attempt::NoHead { failure: Failure::ConnectTimeout, silent: false },
@@ -198,7 +201,7 @@ impl Proxying<'_> {
     async fn over_http1<B: BodyRead, R: Reply>(
         &self,
         lease: &Lease,
-        chosen_at: Instant,
+        (chosen_at, sent_at): (Instant, Instant),
         mut connection: Connection,
         response: &mut Response,
         out: &mut Vec<u8>,
@@ -215,7 +218,8 @@ impl Proxying<'_> {
             self.framing,
             self.upgrade,
         );
-        let attempt = self.attempt(lease, chosen_at, &mut writer, &mut reader, response, body, reply).await;
+        let attempt =
+            self.attempt(lease, (chosen_at, sent_at), &mut writer, &mut reader, response, body, reply).await;
         let (keeps_alive, seconds) = (reader.keeps_alive, reader.keep_alive_seconds);
         if let Attempt::Done { connection_is_clean: true, .. } = attempt
             && keeps_alive
@@ -227,7 +231,8 @@ impl Proxying<'_> {
                 // A second less than promised, for what is under way while it is closed.
                 keep = keep.min(Duration::from_secs(seconds).saturating_sub(Duration::from_secs(1)));
             }
-            self.pool.idle.put(lease.target().id, connection, Instant::now(), keep, plan.idle_connections);
+            let answered_at = chosen_at + self.tally.upstream.get().unwrap_or_default();
+            self.pool.idle.put(lease.target().id, connection, answered_at, keep, plan.idle_connections);
         }
         attempt
     }
@@ -237,7 +242,7 @@ impl Proxying<'_> {
     async fn attempt<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
         &self,
         lease: &Lease,
-        chosen_at: Instant,
+        (chosen_at, sent_at): (Instant, Instant),
         writer: &mut W,
         reader: &mut O,
         response: &mut Response,
@@ -257,16 +262,17 @@ impl Proxying<'_> {
             });
             // None while under way, then whether the origin took it all.
             let mut uploaded: Option<bool> = None;
-            self.deadline.set(response_timeout);
+            self.deadline.set_from(sent_at, response_timeout);
             let framing = loop {
                 let head = poll_fn(|cx| {
                     if uploaded.is_none()
                         && let Poll::Ready(result) = upload.as_mut().poll(cx)
                     {
                         match result {
-                            Err(RelayError::Read(_)) => {
+                            Err(RelayError::Read(BodyError::Malformed)) => {
                                 return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
                             }
+                            Err(RelayError::Read(_)) => return Poll::Ready(Err(Attempt::ClientLeft)),
                             // It may still have said why it takes no more.
                             Err(RelayError::Write(_)) => uploaded = Some(false),
                             Ok(()) => uploaded = Some(true),
@@ -284,7 +290,7 @@ impl Proxying<'_> {
                         Poll::Pending => {}
                     }
                     if uploaded.is_some() && reply.poll_gone(cx).is_ready() {
-                        return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
+                        return Poll::Ready(Err(Attempt::ClientLeft));
                     }
                     Poll::Pending
                 });
@@ -293,7 +299,7 @@ impl Proxying<'_> {
                         hygiene::clean_response(response);
                         reply.interim(response);
                         if poll_fn(|cx| reply.poll_flush(cx)).await.is_err() {
-                            return Attempt::ClientBroke(Failure::ClientAborted);
+                            return Attempt::ClientLeft;
                         }
                     }
                     Ok(Ok(HeadKind::Final(framing))) => break Some(framing),
@@ -305,7 +311,8 @@ impl Proxying<'_> {
                     }
                 }
             };
-            let latency = chosen_at.elapsed();
+            let answered_at = Instant::now();
+            let latency = answered_at.duration_since(chosen_at);
             self.tally.upstream.set(Some(latency));
             self.pool.metrics.response.observe(latency);
             match framing {
@@ -315,7 +322,7 @@ impl Proxying<'_> {
                     self.tally.status.set(Some(response.status));
                     reply.head(response.status, &response.fields, framing);
                     let stall = timeouts.body.get();
-                    self.deadline.set(stall);
+                    self.deadline.set_from(answered_at, stall);
                     let mut download =
                         pin!(relay(reader, reply, self.deadline, stall, &self.tally.sent_bytes));
                     let both = poll_fn(|cx| {
@@ -334,7 +341,7 @@ impl Proxying<'_> {
                             };
                         }
                         Ok(Err(RelayError::Read(_))) => return Attempt::OriginBroke,
-                        Ok(Err(RelayError::Write(_))) => return Attempt::ClientBroke(Failure::ClientAborted),
+                        Ok(Err(RelayError::Write(_))) => return Attempt::ClientLeft,
                         Err(_) => false,
                     }
                 }
@@ -430,6 +437,11 @@ impl Proxying<'_> {
             Attempt::NoHead { failure, .. } => (failure, fault(FailureKind::Protocol)),
             Attempt::OriginBroke => (Failure::ResponseIncomplete, fault(FailureKind::Protocol)),
             Attempt::ClientBroke(failure) => (failure, Outcome::Cancelled),
+            Attempt::ClientLeft => {
+                self.tally.failure.set(Some(Failure::ClientAborted));
+                reply.abort();
+                return Outcome::Cancelled;
+            }
         };
         self.answering().failure(failure, reply).await;
         outcome

@@ -30,6 +30,12 @@ impl Deadline {
         self.wanted.set(Some(Instant::now() + within));
     }
 
+    /// Asks for an end this far from a moment just read, to spare reading the clock again.
+    #[inline]
+    pub fn set_from(&self, now: std::time::Instant, within: Duration) {
+        self.wanted.set(Some(Instant::from_std(now) + within));
+    }
+
     /// Runs the future until the deadline, wherever that moves meanwhile.
     ///
     /// # Errors

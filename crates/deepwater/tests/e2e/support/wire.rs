@@ -196,9 +196,14 @@ impl Wire {
     }
 
     pub async fn response_to(&mut self, method: &str) -> Message {
+        self.try_response_to(method).await.expect("a response comes before the connection ends")
+    }
+
+    /// The next response; `None` when the connection ends before its head.
+    pub async fn try_response_to(&mut self, method: &str) -> Option<Message> {
         let mut interim = Vec::new();
         let head = loop {
-            let head = self.head().await;
+            let head = self.try_head().await?;
             match head.status() {
                 100 | 102..=199 => interim.push(head),
                 _ => break head,
@@ -206,7 +211,7 @@ impl Wire {
         };
         let bodiless = method == "HEAD" || matches!(head.status(), 101 | 204 | 304);
         let message = if bodiless { Self::empty(head) } else { self.body_of(head, true).await };
-        Message { interim, ..message }
+        Some(Message { interim, ..message })
     }
 
     /// The next request; `None` when the connection ends before.
