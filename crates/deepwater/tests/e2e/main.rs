@@ -1,6 +1,9 @@
 //! The whole of Deepwater, driven from outside: the real binary, real sockets, real clients and origins.
 
+mod files;
 mod hostile;
 mod http1;
+mod hygiene;
 mod origins;
+mod routing;
 mod support;
