@@ -29,7 +29,7 @@ pub(crate) trait Reply: BodyWrite {
     /// Ready once the client is seen to have left; asked only while nothing more is read from it.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Whether the final head has been sent.
+    /// Whether a final head is on its way and cannot be replaced by another.
     fn head_sent(&self) -> bool;
 
     /// The client's connection must not be used after this reply.

@@ -8,7 +8,7 @@ use crate::balance::{Balance, Balancer, Query};
 use crate::lease::{Chosen, Lease};
 use crate::pool::Pool;
 use crate::rotation::Rotation;
-use crate::target::TargetId;
+use crate::target::{Target, TargetId};
 
 /// What is known about the request a target is wanted for.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +61,8 @@ impl Picker {
         if self.pool.version() != self.rotation.version {
             self.refresh();
         }
-        let (position, chosen) = self.choose(ask, now)?;
-        Some(Lease::new(Arc::clone(&self.rotation.targets[position]), now, chosen))
+        let (target, chosen) = self.choose(ask, now)?;
+        Some(Lease::new(target, now, chosen))
     }
 
     /// The pool it picks from.
@@ -71,12 +71,12 @@ impl Picker {
     }
 
     #[inline]
-    fn choose(&mut self, ask: &Ask<'_>, now: u64) -> Option<(usize, Chosen)> {
+    fn choose(&mut self, ask: &Ask<'_>, now: u64) -> Option<(Arc<Target>, Chosen)> {
         let chosen = match ask.sticky {
             None => Chosen::Balanced,
             Some(wanted) => match self.position(wanted) {
                 Some(position) if !ask.avoid.contains(&wanted) => {
-                    return Some((position, Chosen::StickyKept));
+                    return Some((Arc::clone(&self.rotation.targets[position]), Chosen::StickyKept));
                 }
                 _ => Chosen::StickyMoved,
             },
@@ -85,12 +85,17 @@ impl Picker {
             return None;
         }
         let mut query = Query { now, client: ask.client, hash: ask.hash, avoid: ask.avoid };
-        let position = self.balancer.pick(&self.rotation, &query).or_else(|| {
-            // Everything was tried: trying again beats giving up.
-            query.avoid = &[];
-            self.balancer.pick(&self.rotation, &query)
-        })?;
-        Some((position, chosen))
+        if let Some(position) = self.balancer.pick(&self.rotation, &query) {
+            return Some((Arc::clone(&self.rotation.targets[position]), chosen));
+        }
+        // Everything in rotation was tried. A target that was only ejected may be slow, but alive; failing that,
+        // trying again beats giving up.
+        if let Some(target) = self.pool.last_resort(ask.avoid) {
+            return Some((target, chosen));
+        }
+        query.avoid = &[];
+        let position = self.balancer.pick(&self.rotation, &query)?;
+        Some((Arc::clone(&self.rotation.targets[position]), chosen))
     }
 
     /// Where the target stands in the rotation, if it is there in its own right.

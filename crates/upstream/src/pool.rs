@@ -166,6 +166,12 @@ impl Pool {
         self.control().targets().cloned().collect()
     }
 
+    /// A target out of rotation that may still answer, when all in it were tried.
+    #[cold]
+    pub(crate) fn last_resort(&self, tried: &[TargetId]) -> Option<Arc<Target>> {
+        self.control().last_resort(tried)
+    }
+
     /// A snapshot.
     pub fn status(&self) -> PoolStatus {
         let now = self.now();

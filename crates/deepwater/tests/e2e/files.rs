@@ -93,7 +93,9 @@ async fn a_part_of_a_file_can_be_asked_for() {
 async fn files_are_only_read() {
     let edge = site().await;
     for method in ["POST", "PUT", "DELETE"] {
-        let answer = edge.ask(format!("{method} /static/app.js HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")).await;
+        let answer = edge
+            .ask(format!("{method} /static/app.js HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"))
+            .await;
         assert_eq!(answer.status(), 405, "{method}");
     }
     let mut client = edge.client().await;

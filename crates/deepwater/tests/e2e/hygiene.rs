@@ -19,7 +19,9 @@ async fn hop_by_hop_fields_stay_on_their_hop() {
         )
         .await;
     let request = origin.only_request();
-    for gone in ["x-hop", "keep-alive", "proxy-connection", "proxy-authorization", "upgrade", "http2-settings"] {
+    for gone in
+        ["x-hop", "keep-alive", "proxy-connection", "proxy-authorization", "upgrade", "http2-settings"]
+    {
         assert_eq!(request.get(gone), None, "{gone} went on to the origin");
     }
     assert_eq!(request.get("x-end"), Some("2"));
@@ -103,7 +105,8 @@ async fn a_request_id_is_kept_or_given() {
     edge.ask("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: not mine <script>\r\n\r\n").await;
     edge.get("/").await;
     edge.get("/").await;
-    let ids: Vec<_> = origin.heard().iter().map(|request| request.get("x-request-id").unwrap().to_owned()).collect();
+    let ids: Vec<_> =
+        origin.heard().iter().map(|request| request.get("x-request-id").unwrap().to_owned()).collect();
     assert_eq!(ids[0], "mine-1");
     for id in &ids[1..] {
         assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");

@@ -1,5 +1,6 @@
 //! The whole of Deepwater, driven from outside: the real binary, real sockets, real clients and origins.
 
+mod balancing;
 mod files;
 mod hostile;
 mod http1;
@@ -7,3 +8,4 @@ mod hygiene;
 mod origins;
 mod routing;
 mod support;
+mod tcp;

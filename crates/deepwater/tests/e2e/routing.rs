@@ -224,7 +224,10 @@ async fn redirects_and_fixed_answers_need_no_origin() {
 
     let mut client = town.edge.client().await;
     let soon: Message = client.get("/soon").await;
-    assert_eq!((soon.status(), soon.text(), soon.get("content-type")), (503, "<h1>Soon</h1>", Some("text/html")));
+    assert_eq!(
+        (soon.status(), soon.text(), soon.get("content-type")),
+        (503, "<h1>Soon</h1>", Some("text/html"))
+    );
     client.send("HEAD /soon HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.response_to("HEAD").await.get("content-length"), Some("13"));
     let gone = client.get("/gone").await;
@@ -255,7 +258,10 @@ async fn a_request_nobody_wants_gets_404() {
     let town = Town::with("[[edge.route]]\nmatch = { path = \"/only\" }\npool = \"a\"\n").await;
     let mut client = town.edge.client().await;
     let answer = client.get("/other").await;
-    assert_eq!((answer.status(), answer.get("proxy-status")), (404, Some("deepwater; error=destination_not_found")));
+    assert_eq!(
+        (answer.status(), answer.get("proxy-status")),
+        (404, Some("deepwater; error=destination_not_found"))
+    );
     assert_eq!(client.get("/only").await.status(), 200, "the connection lives on");
 }
 

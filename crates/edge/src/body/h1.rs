@@ -174,6 +174,8 @@ pub struct Writer<'a> {
     io: &'a RefCell<Transport>,
     out: &'a mut Vec<u8>,
     sent: usize,
+    /// Whether any byte has left since the last [`Writer::mark`].
+    left: bool,
     state: Writing,
 }
 
@@ -193,7 +195,17 @@ impl<'a> Writer<'a> {
     /// A writer with nothing to say yet; `out` is its scratch memory.
     pub fn new(io: &'a RefCell<Transport>, out: &'a mut Vec<u8>) -> Self {
         out.clear();
-        Self { io, out, sent: 0, state: Writing::Done }
+        Self { io, out, sent: 0, left: false, state: Writing::Done }
+    }
+
+    /// Forgets what has left so far, for [`Writer::has_left`].
+    pub fn mark(&mut self) {
+        self.left = false;
+    }
+
+    /// Whether any byte has left since the mark: what has not can be taken back.
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 
     /// Where the bytes of a head are appended.
@@ -247,6 +259,7 @@ impl<'a> Writer<'a> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.left = true;
             let of_data = n.saturating_sub(pending.len());
             self.sent += n - of_data;
             if of_data > 0 {

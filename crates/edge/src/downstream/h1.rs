@@ -301,7 +301,12 @@ impl Reply for H1Reply<'_> {
     }
 
     fn head(&mut self, status: StatusCode, fields: &Fields, framing: Framing) {
+        if self.head_sent {
+            // Nothing of the earlier head has left: this one takes its place.
+            self.writer.discard();
+        }
         self.head_sent = true;
+        self.writer.mark();
         let framing = match framing {
             // Without chunks only the end of the connection can end a body of unknown length.
             Framing::Chunked | Framing::UntilClose if self.version == Version::Http10 => {
@@ -327,6 +332,7 @@ impl Reply for H1Reply<'_> {
 
     fn tunnel(&mut self, status: StatusCode, fields: &Fields, protocol: Option<&[u8]>) {
         self.head_sent = true;
+        self.writer.mark();
         self.keep_alive = false;
         let out = self.writer.head();
         encode::response(out, status, fields);
@@ -350,7 +356,7 @@ impl Reply for H1Reply<'_> {
     }
 
     fn head_sent(&self) -> bool {
-        self.head_sent
+        self.head_sent && self.writer.has_left()
     }
 
     fn close_after(&mut self) {

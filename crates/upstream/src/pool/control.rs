@@ -223,10 +223,23 @@ impl Control {
                 member.ejections.end(now);
                 member.start_over(now);
                 member.since = wall;
-                let (pool, target, address) = names(&self.name, &member.target);
-                self.events.emit(TargetReturned { pool, target, address });
+                // One that fails its checks meanwhile returns when it passes them.
+                if member.is_available() {
+                    let (pool, target, address) = names(&self.name, &member.target);
+                    self.events.emit(TargetReturned { pool, target, address });
+                }
             }
         }
+    }
+
+    /// A target that was only ejected, for a request that every better one has refused.
+    pub(super) fn last_resort(&self, tried: &[TargetId]) -> Option<Arc<Target>> {
+        let fits = |member: &&Member| {
+            !member.draining
+                && member.series.verdict != Verdict::Unhealthy
+                && !tried.contains(&member.target.id)
+        };
+        self.members.iter().find(fits).map(|member| Arc::clone(&member.target))
     }
 
     fn eject_slow(&mut self, now: u64) {

@@ -231,3 +231,18 @@ fn the_status_is_plain_json() {
     assert_eq!(json["targets"][0]["since"], "1970-01-01T00:00:00Z");
     assert_eq!(serde_json::from_value::<crate::PoolStatus>(json).unwrap(), status);
 }
+
+#[test]
+fn an_ejected_target_is_the_last_resort_of_a_request_all_others_refused() {
+    let mut bench = Bench::new(spec(&[1, 1, 1]));
+    bench.fail(2, 5);
+    assert_eq!(serving(&mut bench), [0, 1]);
+    let ids: Vec<_> = bench.pool.targets().iter().map(|target| target.id).collect();
+    let mut picker = bench.pool.picker(1);
+    let mut pick = |avoid: &[crate::target::TargetId]| {
+        let lease = picker.pick(&Ask { avoid, ..Ask::at(std::time::Instant::now()) }).unwrap();
+        lease.target().id
+    };
+    assert_eq!(pick(&ids[..2]), ids[2]);
+    assert!(ids[..2].contains(&pick(&ids)), "when it was tried too, one in rotation");
+}
