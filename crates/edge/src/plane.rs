@@ -13,8 +13,8 @@ use deepwater_core::random::Random;
 use deepwater_core::{Call, Context, Endpoint, Events, Reply};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::LocalSet;
 
 use crate::access_log::AccessLog;
 use crate::config::{Config, Pools};
@@ -217,13 +217,13 @@ fn run_core(
     sockets: Vec<(std::net::TcpListener, Arc<ListenerPlan>)>,
     connections: Arc<Semaphore>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let Ok(runtime) = runtime else {
         context.shutdown.stop();
         return;
     };
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    runtime.block_on(async move {
         let plan = Arc::clone(&plans.borrow_and_update());
         let worker = Worker::new(context, plan, seed, log.buffer());
         let shutdown = worker.context.shutdown.clone();

@@ -138,7 +138,10 @@ async fn a_sticky_cookie_keeps_a_client_with_its_server() {
     let fleet = Fleet::of(3, "balance = \"round_robin\"\nsticky = { cookie = \"lb-server\" }\n").await;
     let first = fleet.edge.get("/").await;
     let line = first.get("set-cookie").unwrap();
-    assert!(line.contains("; HttpOnly") && line.contains("; SameSite=Lax") && line.contains("; Path=/"), "{line}");
+    assert!(
+        line.contains("; HttpOnly") && line.contains("; SameSite=Lax") && line.contains("; Path=/"),
+        "{line}"
+    );
     assert!(!line.contains("Secure"), "over cleartext it could not come back");
     let cookie = line.split(';').next().unwrap();
     let (_, value) = cookie.split_once('=').unwrap();
@@ -198,9 +201,11 @@ async fn a_sticky_cookie_with_a_secret_outlives_the_process() {
 async fn a_server_that_cannot_be_reached_costs_no_request() {
     let nowhere = Origin::nowhere().await;
     let alive = Origin::answering(|request| ok(request.text())).await;
-    let edge =
-        Deepwater::start(&format!("{LISTEN}{ROUTE}{}balance = \"round_robin\"\n", pool("app", &[nowhere, alive.address])))
-            .await;
+    let edge = Deepwater::start(&format!(
+        "{LISTEN}{ROUTE}{}balance = \"round_robin\"\n",
+        pool("app", &[nowhere, alive.address])
+    ))
+    .await;
     for _ in 0..4 {
         // Not even one with a body: nothing of it was sent yet.
         let answer = edge.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").await;
@@ -243,7 +248,8 @@ async fn moody(name: &'static str) -> (Origin, Arc<AtomicBool>) {
 #[tokio::test]
 async fn an_active_check_takes_a_server_out_and_brings_it_back() {
     let ((a, a_is_well), b) = (moody("a").await, Origin::named("b").await);
-    let config = format!("{LISTEN}{ROUTE}{}balance = \"round_robin\"\n{CHECKS}", pool("app", &[a.address, b.address]));
+    let config =
+        format!("{LISTEN}{ROUTE}{}balance = \"round_robin\"\n{CHECKS}", pool("app", &[a.address, b.address]));
     let edge = Deepwater::start(&config).await;
     let fleet = Fleet { edge, origins: vec![a, b] };
     let a = fleet.origins[0].address;
@@ -262,7 +268,8 @@ async fn an_active_check_takes_a_server_out_and_brings_it_back() {
 async fn a_check_that_cannot_connect_fails() {
     let (a, b) = (Origin::named("a").await, Origin::named("b").await);
     let (gone, checks) = (a.address, CHECKS.replace("path = \"/health\"", "kind = \"tcp\""));
-    let config = format!("{LISTEN}{ROUTE}{}balance = \"round_robin\"\n{checks}", pool("app", &[gone, b.address]));
+    let config =
+        format!("{LISTEN}{ROUTE}{}balance = \"round_robin\"\n{checks}", pool("app", &[gone, b.address]));
     let edge = Deepwater::start(&config).await;
     edge.target_becomes("app", gone, "healthy").await;
     a.stop().await;
@@ -364,7 +371,8 @@ async fn a_name_stands_for_its_addresses() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_told_and_kept_trying() {
-    let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}[pools.app]\ntargets = [\"nowhere.invalid:80\"]\n")).await;
+    let edge =
+        Deepwater::start(&format!("{LISTEN}{ROUTE}[pools.app]\ntargets = [\"nowhere.invalid:80\"]\n")).await;
     let line = edge.log_line("dns_failed").await;
     assert!(line.contains("nowhere.invalid") && line.contains("retrying"), "{line}");
     let answer = edge.get("/").await;

@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 use crate::support::{Deepwater, LISTEN, Origin, ROUTE, ok, pool};
 
 fn tcp(extra: &str) -> String {
-    format!("[edge]\nworkers = 1\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"tcp\"\npool = \"db\"\n{extra}")
+    format!(
+        "[edge]\nworkers = 1\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"tcp\"\npool = \"db\"\n{extra}"
+    )
 }
 
 #[tokio::test]
@@ -106,7 +108,8 @@ async fn listening() -> (Origin, mpsc::UnboundedReceiver<Vec<u8>>) {
 async fn the_client_is_announced_in_text() {
     let (origin, mut heard) = listening().await;
     let edge =
-        Deepwater::start(&format!("{}{}proxy_protocol = \"v1\"\n", tcp(""), pool("db", &[origin.address]))).await;
+        Deepwater::start(&format!("{}{}proxy_protocol = \"v1\"\n", tcp(""), pool("db", &[origin.address])))
+            .await;
     let stream = edge.dial(0).await;
     let own = stream.local_addr().unwrap();
     let mut client = crate::support::Wire::new(stream);
@@ -131,7 +134,8 @@ fn v2(source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
 async fn the_client_is_announced_in_binary() {
     let (origin, mut heard) = listening().await;
     let edge =
-        Deepwater::start(&format!("{}{}proxy_protocol = \"v2\"\n", tcp(""), pool("db", &[origin.address]))).await;
+        Deepwater::start(&format!("{}{}proxy_protocol = \"v2\"\n", tcp(""), pool("db", &[origin.address])))
+            .await;
     let stream = edge.dial(0).await;
     let own = stream.local_addr().unwrap();
     let mut client = crate::support::Wire::new(stream);
@@ -142,8 +146,11 @@ async fn the_client_is_announced_in_binary() {
 #[tokio::test]
 async fn an_announced_client_is_announced_on() {
     let (origin, mut heard) = listening().await;
-    let config =
-        format!("{}{}proxy_protocol = \"v1\"\n", tcp("proxy_protocol = true\n"), pool("db", &[origin.address]));
+    let config = format!(
+        "{}{}proxy_protocol = \"v1\"\n",
+        tcp("proxy_protocol = true\n"),
+        pool("db", &[origin.address])
+    );
     let edge = Deepwater::start(&config).await;
     let mut client = edge.client().await;
     client.send(v2("192.0.2.7:4711".parse().unwrap(), "198.51.100.1:443".parse().unwrap())).await;
