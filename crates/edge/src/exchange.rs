@@ -126,10 +126,12 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
         let answering = Answering { worker, request, deadline, tally: &tally };
         match &route.action {
             _ if request.method == Method::CONNECT => {
-                answering.failure(Failure::MethodNotAllowed, reply).await
+                answering.failure(Failure::MethodNotAllowed, reply).await;
             }
             Action::Pool(_) => {}
-            Action::Redirect { to, status } => answering.redirect(route, &captures, to, *status, reply).await,
+            Action::Redirect { to, status } => {
+                answering.redirect(route, &captures, to, *status, reply).await;
+            }
             Action::Respond(fixed) => answering.fixed(route, &captures, fixed, reply).await,
             Action::Files(files) => answering.file(route, &captures, files, reply).await,
         }

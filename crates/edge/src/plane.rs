@@ -11,6 +11,7 @@ use deepwater_core::config::{Checker, Place, Problems};
 use deepwater_core::metrics::{Distribution, Recent, Registry};
 use deepwater_core::random::Random;
 use deepwater_core::{Call, Context, Endpoint, Events, Reply};
+use deepwater_upstream::Pool;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::LocalOptions;
@@ -377,12 +378,12 @@ impl Handle {
             self.target_command(
                 "/api/edge/pools/{pool}/targets/{target}/drain",
                 "Send a target no new requests",
-                |pool, target| pool.drain(target),
+                Pool::drain,
             ),
             self.target_command(
                 "/api/edge/pools/{pool}/targets/{target}/undrain",
                 "Send a drained target requests again",
-                |pool, target| pool.undrain(target),
+                Pool::undrain,
             ),
         ]
     }
@@ -391,7 +392,7 @@ impl Handle {
         &self,
         path: &'static str,
         about: &'static str,
-        act: impl Fn(&deepwater_upstream::Pool, &str) -> bool + Send + Sync + 'static,
+        act: impl Fn(&Pool, &str) -> bool + Send + Sync + 'static,
     ) -> Endpoint {
         let plan = Arc::clone(&self.plan);
         Endpoint::post(path, about, move |call: Call| {

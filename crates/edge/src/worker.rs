@@ -66,6 +66,8 @@ pub(crate) struct Worker {
     /// When the last request was over: the time, for what happens right after it.
     pub finished_at: Cell<Instant>,
     local: RefCell<Rc<Local>>,
+    // Boxed, so that lending one moves a pointer.
+    #[allow(clippy::vec_box)]
     scratch: RefCell<Vec<Box<Scratch>>>,
     draining: Cell<bool>,
     sleepers: RefCell<Slab<Option<Waker>>>,

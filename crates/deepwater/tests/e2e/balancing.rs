@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Answer, Deepwater, LISTEN, Origin, ROUTE, Wire, ok, pool};
+use crate::support::{Answer, Deepwater, LISTEN, Origin, ROUTE, Wire, ok, pool, soon};
 
 /// Origins that answer with their names, behind one edge.
 struct Fleet {
@@ -91,21 +91,17 @@ async fn least_connections_avoids_the_busy() {
         }
     })
     .await;
-    let free = Origin::answering(|_| ok("free")).await;
-    // The weight decides who gets the first, slow one.
-    let targets = format!(
-        "[pools.app]\nbalance = \"least_connections\"\ntargets = [{{ address = \"{}\", weight = 2 }}, \"{}\"]\n",
-        busy.address, free.address
-    );
-    let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{targets}")).await;
+    let free = Origin::named("free").await;
+    let targets = pool("app", &[busy.address, free.address]);
+    let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{targets}balance = \"least_connections\"\n")).await;
+    // Between equals it takes turns, so one of the first requests is held by the busy one.
     let mut held = Vec::new();
-    while busy.heard().iter().filter(|request| request.target() == "/slow").count() < 3 {
+    while busy.heard().is_empty() {
         let mut client = edge.client().await;
         client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
         held.push(client);
-        let heard = held.len();
-        crate::support::soon("the slow request to arrive", async {
-            while busy.heard().len() + free.heard().len() < heard {
+        soon("the slow request to arrive", async {
+            while busy.heard().len() + free.heard().len() < held.len() {
                 tokio::task::yield_now().await;
             }
         })
@@ -366,6 +362,7 @@ async fn a_name_stands_for_its_addresses() {
     let target = format!("[pools.app]\ntargets = [\"localhost:{}\"]\n", origin.address.port());
     let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{target}")).await;
     edge.log_line("dns_resolved").await;
+    assert_eq!(edge.target("app", origin.address).await["name"], format!("localhost:{}", origin.address.port()));
     assert_eq!(edge.get("/").await.text(), "here");
 }
 

@@ -69,8 +69,13 @@ names! {
 /// The longest well-known name.
 const LONGEST: usize = 20;
 
-/// Well-known names by length: `BY_LENGTH[n]` is the range of `SORTED` with names of `n` bytes.
-const fn group() -> ([(Name, &'static str); Name::ALL.len()], [(u8, u8); LONGEST + 1]) {
+/// Well-known names by length: those of `n` bytes stand in `sorted` at the range `ranges[n]`.
+struct Grouped {
+    sorted: [(Name, &'static str); Name::ALL.len()],
+    ranges: [(u8, u8); LONGEST + 1],
+}
+
+const fn group() -> Grouped {
     let mut sorted = [(Name::Other, ""); Name::ALL.len()];
     let mut ranges = [(0u8, 0u8); LONGEST + 1];
     let (mut filled, mut length) = (0, 0);
@@ -88,16 +93,16 @@ const fn group() -> ([(Name, &'static str); Name::ALL.len()], [(u8, u8); LONGEST
         length += 1;
     }
     assert!(filled == Name::ALL.len(), "LONGEST is too small");
-    (sorted, ranges)
+    Grouped { sorted, ranges }
 }
 
-static GROUPED: ([(Name, &str); Name::ALL.len()], [(u8, u8); LONGEST + 1]) = group();
+static GROUPED: Grouped = group();
 
 impl Name {
     /// Recognises a name, without case.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let (sorted, ranges) = &GROUPED;
+        let Grouped { sorted, ranges } = &GROUPED;
         let Some((start, end)) = ranges.get(name.len()) else { return Self::Other };
         sorted[usize::from(*start)..usize::from(*end)]
             .iter()

@@ -128,7 +128,7 @@ fn set_target(request: &mut Request, target: Span) -> Result<(), BadHead> {
             request.set_target_span(target);
         }
         Some(b'*') if bytes.len() == 1 && request.method == Method::OPTIONS => {
-            request.set_target_span(target)
+            request.set_target_span(target);
         }
         _ if request.method == Method::CONNECT => {
             let authority = bytes.to_vec();
