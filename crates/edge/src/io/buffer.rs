@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Size of one buffer: a large body passes in reads of this size.
-pub const SLAB_BYTES: usize = 32 * 1024;
+pub const SLAB_BYTES: usize = 64 * 1024;
 /// Buffers kept for reuse by a core; more are freed.
-const KEPT: usize = 256;
+const KEPT: usize = 128;
 
 /// The spare buffers of one core. The most recently used, still in the cache, is lent first.
 #[derive(Debug, Default, Clone)]
