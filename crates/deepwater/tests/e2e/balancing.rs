@@ -362,7 +362,10 @@ async fn a_name_stands_for_its_addresses() {
     let target = format!("[pools.app]\ntargets = [\"localhost:{}\"]\n", origin.address.port());
     let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{target}")).await;
     edge.log_line("dns_resolved").await;
-    assert_eq!(edge.target("app", origin.address).await["name"], format!("localhost:{}", origin.address.port()));
+    assert_eq!(
+        edge.target("app", origin.address).await["name"],
+        format!("localhost:{}", origin.address.port())
+    );
     assert_eq!(edge.get("/").await.text(), "here");
 }
 

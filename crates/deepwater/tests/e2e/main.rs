@@ -1,6 +1,12 @@
 //! The whole of Deepwater, driven from outside: the real binary, real sockets, real clients and origins.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "what cannot go on has failed, and says how far it came"
+)]
 
 mod balancing;
+mod commands;
 mod files;
 mod hostile;
 mod http1;
@@ -8,6 +14,8 @@ mod http2;
 mod hygiene;
 mod origins;
 mod routing;
+mod seeing;
+mod shutdown;
 mod support;
 mod tcp;
 mod tls;

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
-pub use metrics::Metrics;
-pub use origin::{Answer, Origin, Visit, ok};
+pub use origin::{Answer, Origin, ok};
 pub use tls::{Authority, Identity};
-pub use wire::{Ending, Head, Message, Stream, Wire};
+pub use wire::{Ending, Message, Wire};
 
 /// Nothing in these tests takes this long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);

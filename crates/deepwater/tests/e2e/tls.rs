@@ -3,7 +3,9 @@
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 
-use crate::support::{Authority, Deepwater, H2Client, Home, Identity, LISTEN, Origin, ROUTE, Wire, ok, pool, soon};
+use crate::support::{
+    Authority, Deepwater, H2Client, Home, Identity, LISTEN, Origin, ROUTE, Wire, ok, pool, soon,
+};
 
 /// A directory with this certificate as `cert.pem` and `key.pem`.
 fn home_of(identity: &Identity) -> Home {
@@ -84,8 +86,11 @@ async fn the_name_decides_the_certificate() {
     write(&home, "other-", &others);
     let certificates = "tls = [{ cert = \"cert.pem\", key = \"key.pem\" }, \
                         { cert = \"other-cert.pem\", key = \"other-key.pem\" }]\n";
-    let edge =
-        Deepwater::start_in(home, &format!("{LISTEN}{certificates}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    let edge = Deepwater::start_in(
+        home,
+        &format!("{LISTEN}{certificates}{ROUTE}{}", pool("app", &[origin.address])),
+    )
+    .await;
     for (name, identity) in [("shop.example", &shop), ("a.other.example", &others)] {
         let stream = authority.connect(edge.dial(0).await, name, &[]).await;
         assert!(identity.was_shown_on(&stream), "{name}");
@@ -99,12 +104,14 @@ async fn a_changed_certificate_is_taken_up_without_a_restart() {
     let edge = Deepwater::start_in(home_of(&old), &config("", &origin)).await;
     let before = authority.connect(edge.dial(0).await, "shop.example", &[]).await;
     assert!(old.was_shown_on(&before));
+    let mut before = Wire::new(before);
+    assert_eq!(before.get("/").await.text(), "ok");
 
     write(edge.home(), "", &new);
     edge.log_line("certificate_reloaded").await;
     let after = authority.connect(edge.dial(0).await, "shop.example", &[]).await;
     assert!(new.was_shown_on(&after));
-    assert_eq!(Wire::new(before).get("/").await.text(), "ok", "connections under way go on");
+    assert_eq!(before.get("/").await.text(), "ok", "connections under way go on");
 }
 
 #[tokio::test]
@@ -163,8 +170,11 @@ async fn cleartext_on_a_tls_listener_is_closed() {
 #[tokio::test]
 async fn a_listener_can_redirect_to_https() {
     let origin = Origin::named("ok").await;
-    let edge =
-        Deepwater::start(&format!("{LISTEN}redirect_https = true\n{ROUTE}{}", pool("app", &[origin.address]))).await;
+    let edge = Deepwater::start(&format!(
+        "{LISTEN}redirect_https = true\n{ROUTE}{}",
+        pool("app", &[origin.address])
+    ))
+    .await;
     let answer = edge.ask("GET /cart?id=7 HTTP/1.1\r\nHost: shop.example:8080\r\n\r\n").await;
     assert_eq!((answer.status(), answer.get("location")), (308, Some("https://shop.example/cart?id=7")));
     assert!(origin.heard().is_empty());
@@ -195,7 +205,8 @@ async fn towards(origin: &Origin, home: Home, tls: &str) -> Deepwater {
 #[tokio::test]
 async fn a_secure_origin_is_verified() {
     let authority = Authority::new();
-    let origin = Origin::secure(authority.issue(&["127.0.0.1"]).acceptor(&[], None), |_| ok("verified")).await;
+    let origin =
+        Origin::secure(authority.issue(&["127.0.0.1"]).acceptor(&[], None), |_| ok("verified")).await;
     let home = Home::new();
     home.write("ca.pem", authority.pem());
     let edge = towards(&origin, home, "ca = \"ca.pem\"").await;
@@ -226,7 +237,8 @@ async fn an_origin_that_cannot_be_trusted_gets_no_request() {
 
 #[tokio::test]
 async fn the_systems_authorities_do_not_vouch_for_everybody() {
-    let origin = Origin::secure(Authority::new().issue(&["127.0.0.1"]).acceptor(&[], None), |_| ok("hi")).await;
+    let origin =
+        Origin::secure(Authority::new().issue(&["127.0.0.1"]).acceptor(&[], None), |_| ok("hi")).await;
     let edge = towards(&origin, Home::new(), "").await;
     assert_eq!(edge.get("/").await.status(), 502);
 }
@@ -234,7 +246,8 @@ async fn the_systems_authorities_do_not_vouch_for_everybody() {
 #[tokio::test]
 async fn the_name_to_verify_can_be_given() {
     let authority = Authority::new();
-    let origin = Origin::secure(authority.issue(&["app.internal"]).acceptor(&[], None), |_| ok("verified")).await;
+    let origin =
+        Origin::secure(authority.issue(&["app.internal"]).acceptor(&[], None), |_| ok("verified")).await;
     let home = Home::new();
     home.write("ca.pem", authority.pem());
     let edge = towards(&origin, home, "ca = \"ca.pem\", server_name = \"app.internal\"").await;
@@ -261,7 +274,11 @@ async fn we_can_show_a_certificate_of_our_own() {
 
 #[tokio::test]
 async fn an_origin_without_tls_gets_no_cleartext() {
-    let origin = Origin::named("cleartext").await;
+    let origin = Origin::scripted(|mut visit| async move {
+        assert!(!visit.some_bytes().await.starts_with(b"GET"));
+        visit.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+    })
+    .await;
     let edge = towards(&origin, Home::new(), "").await;
     let answer = edge.get("/").await;
     assert_eq!(answer.status(), 502);

@@ -125,12 +125,10 @@ impl Stream {
                     &deadline,
                 )
                 .await;
-                if !body.is_done() {
-                    // The answer is whole without the rest of the request (RFC 9113 §8.1).
-                    reply.stop_reading();
-                }
             }
         }
+        // Dropped with the request still coming in, the stream is reset without an error once the answer is out
+        // (RFC 9113 §8.1).
         drop(reply);
         drop(body);
         worker.put_scratch(scratch);
@@ -199,10 +197,6 @@ struct H2Reply {
 impl H2Reply {
     fn new(respond: SendResponse<Bytes>) -> Self {
         Self { respond, body: Writer::new(None), head_sent: false }
-    }
-
-    fn stop_reading(&mut self) {
-        self.respond.send_reset(Reason::NO_ERROR);
     }
 }
 

@@ -142,7 +142,11 @@ impl OriginRead for ResponseReader {
             response.fields.get_known(Name::ContentLength).and_then(crate::http1::framing::parse_length);
         let framing = match length {
             _ if self.body.is_done() => Framing::Empty,
-            Some(0) | None => Framing::Chunked,
+            Some(0) | None => {
+                // The end comes with a frame of its own, perhaps with trailers: the length must not frame it twice.
+                response.fields.remove_known(Name::ContentLength);
+                Framing::Chunked
+            }
             Some(n) => Framing::Length(n),
         };
         Poll::Ready(Ok(HeadKind::Final(framing)))

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -74,7 +73,6 @@ pub struct Deepwater {
     child: Child,
     home: Home,
     lines: watch::Receiver<Vec<String>>,
-    shown: Arc<Mutex<bool>>,
     /// The listeners, in the order of the file.
     pub edges: Vec<SocketAddr>,
     pub console: SocketAddr,
@@ -101,6 +99,20 @@ impl Deepwater {
 
     /// Runs the binary with these arguments until it listens.
     pub async fn spawn(home: Home, arguments: &[&str], listeners: usize) -> Self {
+        let mut deepwater = Self::launch(home, arguments);
+        let console = deepwater.log_line("console_started").await;
+        deepwater.console = address_in(&console);
+        let started = |line: &&String| line.contains("edge_started");
+        let lines = deepwater.lines.borrow().clone();
+        deepwater.edges = lines.iter().filter(started).map(|line| address_in(line)).collect();
+        assert_eq!(deepwater.edges.len(), listeners, "one line per listener: {lines:?}");
+        // Whoever answers has finished starting.
+        deepwater.page("/healthz").await;
+        deepwater
+    }
+
+    /// Runs the binary with these arguments, and waits for nothing.
+    pub fn launch(home: Home, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
         command.args(arguments).current_dir(home.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -112,21 +124,8 @@ impl Deepwater {
                 sender.send_modify(|lines: &mut Vec<String>| lines.push(line));
             }
         });
-        let mut deepwater = Self {
-            child,
-            home,
-            lines,
-            shown: Arc::default(),
-            edges: Vec::new(),
-            console: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
-        let console = deepwater.log_line("console_started").await;
-        deepwater.console = address_in(&console);
-        let started = |line: &&String| line.contains("edge_started");
-        let lines = deepwater.lines.borrow().clone();
-        deepwater.edges = lines.iter().filter(started).map(|line| address_in(line)).collect();
-        assert_eq!(deepwater.edges.len(), listeners, "one line per listener: {lines:?}");
-        deepwater
+        let console = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { child, home, lines, edges: Vec::new(), console }
     }
 
     /// The first listener.
@@ -177,11 +176,6 @@ impl Deepwater {
             Ok(lines) => lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default(),
             Err(_) => panic!("the process ended before it said {text:?}: {:#?}", self.lines.borrow()),
         }
-    }
-
-    /// How many lines of the log so far hold a text.
-    pub fn log_count(&self, text: &str) -> usize {
-        self.lines.borrow().iter().filter(|line| line.contains(text)).count()
     }
 
     /// A page of the console.
@@ -265,16 +259,15 @@ impl Deepwater {
 
 /// The first socket address in a line.
 fn address_in(line: &str) -> SocketAddr {
-    let word = |word: &str| word.trim_start_matches("http://").trim_end_matches(['/', ',']).parse().ok();
-    line.split_whitespace().find_map(word).unwrap_or_else(|| panic!("no address in {line:?}"))
+    let words = line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '/' | ','));
+    let mut addresses = words.filter_map(|word| word.parse().ok());
+    addresses.next().unwrap_or_else(|| panic!("no address in {line:?}"))
 }
 
 impl Drop for Deepwater {
     fn drop(&mut self) {
-        // The child is killed by its handle.
-        let mut shown = self.shown.lock().unwrap();
-        if std::thread::panicking() && !*shown {
-            *shown = true;
+        // The process is ended by its handle.
+        if std::thread::panicking() {
             eprintln!("--- what deepwater said:\n{}\n---", self.lines.borrow().join("\n"));
         }
     }

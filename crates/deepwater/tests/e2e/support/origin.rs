@@ -214,13 +214,8 @@ impl Origin {
 
     /// Waits until so many requests were heard.
     pub async fn hears(&self, requests: usize) {
-        self.notes(&format!("request {requests} at the origin"), || self.heard().len() >= requests).await;
-    }
-
-    /// Waits until so many connections were made.
-    pub async fn meets(&self, connections: usize) {
-        self.notes(&format!("connection {connections} at the origin"), || self.connections() >= connections)
-            .await;
+        let enough = || self.diary.heard.lock().unwrap().len() >= requests;
+        self.notes(&format!("request {requests} at the origin"), enough).await;
     }
 
     async fn notes(&self, what: &str, noted: impl Fn() -> bool) {
