@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use deepwater_core::event::Format;
 use deepwater_core::{Context, Endpoint, Events, Level};
 use deepwater_lens::{Build, Ports, Readiness, StatusSource};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Failure, RunArguments};
 use crate::settings::{Settings, directory_of};
@@ -36,8 +36,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let context = Context::new(seed(), events);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Listened for before anything is accepted, so that nothing under way is lost.
+        let signals = Signals::new()?;
         let planes = Planes::start(&settings, &directory, context, Vec::new()).await?;
-        planes.serve_until_signalled(settings.edge.drain_timeout.get()).await
+        planes.serve_until(signals, settings.edge.drain_timeout.get()).await
     })
 }
 
@@ -45,6 +47,25 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 fn seed() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64 ^ u64::from(std::process::id()) << 32
+}
+
+/// The signals that ask the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// The planes of one process.
@@ -99,21 +120,17 @@ impl Planes {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
-    async fn serve_until_signalled(self, drain: Duration) -> Result<(), Failure> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn serve_until(self, mut signals: Signals, drain: Duration) -> Result<(), Failure> {
         let shutdown = self.context.shutdown.clone();
         let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+            name = signals.next() => name,
             () = shutdown.draining() => "stopped",
         };
         self.context.events.emit(Draining { signal: name.into(), seconds: drain.as_secs() });
         shutdown.drain(drain);
         tokio::select! {
             () = shutdown.drained() => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.next() => {}
         }
         self.stop().await;
         Ok(())

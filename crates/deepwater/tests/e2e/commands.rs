@@ -196,7 +196,6 @@ async fn help_version_completions_and_schema() {
 }
 
 #[tokio::test]
-#[ignore = "bug: port 0 is any free port, and not the same address twice"]
 async fn several_listeners_may_each_take_a_free_port() {
     let origin = Origin::named("ok").await;
     let two = "[edge]\nworkers = 1\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\n";

@@ -274,7 +274,6 @@ async fn an_http2_origin_may_want_tls() {
 }
 
 #[tokio::test]
-#[ignore = "bug: the head has neither a length nor chunks, so the client waits for the end of the connection"]
 async fn an_http2_origins_answer_without_a_body_ends_for_an_http1_client() {
     let origin = H2Origin::start(None, |_, mut respond| async move {
         respond.send_response(Response::new(()), true).unwrap();

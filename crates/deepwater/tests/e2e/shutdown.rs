@@ -38,7 +38,6 @@ async fn an_idle_process_ends_at_once() {
 }
 
 #[tokio::test]
-#[ignore = "bug: until the console listens SIGTERM is not handled, and ends the process with what is under way"]
 async fn a_signal_just_after_the_start_is_heard() {
     let origin = Origin::named("ok").await;
     for _ in 0..10 {

@@ -320,6 +320,13 @@ impl Reply for H1Reply<'_> {
         encode::response(out, status, fields);
         if framing == Framing::Chunked {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        } else if framing == Framing::Empty
+            && !self.is_head
+            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            && fields.get_known(Name::ContentLength).is_none()
+        {
+            // An HTTP/2 origin ends a body without a length; here the length is what ends it.
+            out.extend_from_slice(b"content-length: 0\r\n");
         }
         if !self.keep_alive {
             out.extend_from_slice(b"connection: close\r\n");

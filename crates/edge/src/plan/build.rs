@@ -259,7 +259,9 @@ impl Builder<'_> {
                 "write an IP address and a port, such as \"0.0.0.0:8080\"",
             );
         }
-        if all[..at].iter().any(|earlier| earlier.address == listen.address) {
+        // Port 0 is any free one: never the same twice.
+        let fixed = address.is_none_or(|address| address.port() != 0);
+        if fixed && all[..at].iter().any(|earlier| earlier.address == listen.address) {
             place.at("address").problem_with_fix(
                 format!("`{}` is listened on twice", listen.address),
                 "remove one, or choose another port",
