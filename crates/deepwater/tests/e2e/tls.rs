@@ -1,10 +1,13 @@
 //! TLS towards clients and towards origins.
 
+use std::sync::Arc;
+
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use tokio::sync::Notify;
 
 use crate::support::{
-    Authority, Deepwater, H2Client, Home, Identity, LISTEN, Origin, ROUTE, Wire, ok, pool, soon,
+    Authority, Deepwater, Ending, H2Client, Home, Identity, LISTEN, Origin, ROUTE, Wire, ok, pool, soon,
 };
 
 /// A directory with this certificate as `cert.pem` and `key.pem`.
@@ -178,6 +181,31 @@ async fn a_listener_can_redirect_to_https() {
     let answer = edge.ask("GET /cart?id=7 HTTP/1.1\r\nHost: shop.example:8080\r\n\r\n").await;
     assert_eq!((answer.status(), answer.get("location")), (308, Some("https://shop.example/cart?id=7")));
     assert!(origin.heard().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_does_not_end_with_a_goodbye() {
+    // To HTTP/1.0 the end of the connection is the end of the body; over TLS only a missing close_notify can tell
+    // that it came too early (RFC 9112 §9.8).
+    let (authority, seen) = (Authority::new(), Arc::<Notify>::default());
+    let origin = {
+        let seen = Arc::clone(&seen);
+        Origin::scripted(move |mut visit| {
+            let seen = Arc::clone(&seen);
+            async move {
+                visit.reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+                seen.notified().await;
+            }
+        })
+        .await
+    };
+    let edge = Deepwater::start_in(home_of(&authority.issue(&["shop.example"])), &config("", &origin)).await;
+    let mut client = Wire::new(authority.connect(edge.dial(0).await, "shop.example", &[]).await);
+    client.send("GET / HTTP/1.0\r\nHost: shop.example\r\n\r\n").await;
+    let head = client.head().await;
+    seen.notify_one();
+    let answer = client.body_of(head, true).await;
+    assert_eq!(answer.ending, Ending::Broken, "{answer:?}");
 }
 
 #[tokio::test]
