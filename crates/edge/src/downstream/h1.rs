@@ -43,6 +43,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
     let deadline = Deadline::default();
     let sleeper = worker.sleeper();
     let mut was_used = false;
+    let mut aborted = false;
     loop {
         if buffer.is_empty()
             && !idle_until_readable(&worker, &io, &mut buffer, &deadline, &sleeper, was_used).await
@@ -86,7 +87,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
                 } else {
                     let unread = !body.is_done();
                     drop(body);
-                    if reply.was_aborted() {
+                    aborted = reply.was_aborted();
+                    if aborted {
                         io.borrow().abort_on_close();
                     } else if unread {
                         lingering_close(&worker, &io, &mut buffer, &deadline).await;
@@ -100,8 +102,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
             break;
         }
     }
-    // TLS wants to say goodbye; a peer that is gone already cannot hear it.
-    if io.borrow().is_tls() {
+    // TLS wants to say goodbye, but a goodbye after a cut answer would make it look whole.
+    if !aborted && io.borrow().is_tls() {
         deadline.set(worker.limits().body_stall);
         let mut transport = io.into_inner();
         let _ = deadline.guard(transport.shutdown()).await;
