@@ -103,6 +103,7 @@ fn is_connection_error(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
+// What only some connections need is boxed: the rest would carry its state for as long as they live.
 async fn serve(worker: Rc<Worker>, stream: TcpStream, address: SocketAddr, plan: Arc<ListenerPlan>) {
     let limits = worker.limits();
     let deadline = Deadline::default();
@@ -112,7 +113,7 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, address: SocketAddr, plan:
     let Ok(local) = stream.local_addr() else { return };
     let mut ends = (address, local);
     if plan.config.proxy_protocol {
-        match deadline.guard(announced_ends(&stream)).await {
+        match deadline.guard(Box::pin(announced_ends(&stream))).await {
             Ok(Ok(Some(announced))) => ends = announced,
             Ok(Ok(None)) => {}
             Ok(Err(_)) | Err(_) => return,
@@ -124,13 +125,13 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, address: SocketAddr, plan:
     drop(trusted);
     peer.redirect_https = plan.config.redirect_https;
     if let Some(pool) = plan.pool {
-        return serve_bytes(&worker, stream, peer, pool, plan.tls.as_deref()).await;
+        return Box::pin(serve_bytes(&worker, stream, peer, pool, plan.tls.as_deref())).await;
     }
     let Some(tls) = &plan.tls else {
         return serve_cleartext(worker, stream, peer, &deadline, plan.config.http2).await;
     };
     deadline.set(limits.handshake);
-    let handshake = tls.acceptor().accept(stream);
+    let handshake = Box::pin(tls.acceptor().accept(stream));
     let Ok(Ok(stream)) = deadline.guard(handshake).await else { return };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let transport = Transport::TlsServer(Box::new(stream));

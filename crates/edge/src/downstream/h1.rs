@@ -36,6 +36,17 @@ enum Awaited {
     Refused(Failure),
 }
 
+/// How one exchange left the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Another request may come.
+    Open,
+    /// It is to be closed.
+    Over,
+    /// The answer was cut: nothing may make it look whole.
+    Aborted,
+}
+
 /// Serves a connection until either side ends it. `first_bytes` were read while telling the protocols apart.
 pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes: Buffer, peer: Peer) {
     let io = RefCell::new(transport);
@@ -43,71 +54,76 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
     let deadline = Deadline::default();
     let sleeper = worker.sleeper();
     let mut was_used = false;
-    let mut aborted = false;
-    loop {
+    let mut after = After::Open;
+    while after == After::Open {
         if buffer.is_empty()
             && !idle_until_readable(&worker, &io, &mut buffer, &deadline, &sleeper, was_used).await
         {
             break;
         }
         was_used = true;
-        let mut scratch = worker.scratch();
-        let Scratch { request, response, out, origin_out } = &mut *scratch;
-        let awaited = read_head(&worker, &io, &mut buffer, &deadline, request).await;
-        request.secure = peer.secure;
-        let mut reply = H1Reply::new(&io, out, request, worker.is_draining());
-        let keep = match awaited {
-            Awaited::Closed => false,
-            Awaited::Refused(failure) => {
-                reply.close_after();
-                exchange::refuse(&worker, &peer, request, &mut reply, &deadline, failure).await;
-                lingering_close(&worker, &io, &mut buffer, &deadline).await;
-                false
-            }
-            Awaited::Request => {
-                let framing = match framing::of_request(request) {
-                    Ok(framing) => framing,
-                    Err(bad) => {
-                        reply.close_after();
-                        let failure = framing_failure(bad);
-                        exchange::refuse(&worker, &peer, request, &mut reply, &deadline, failure).await;
-                        lingering_close(&worker, &io, &mut buffer, &deadline).await;
-                        worker.put_scratch(scratch);
-                        break;
-                    }
-                };
-                let mut body = Reader::new(&io, &mut buffer, framing);
-                exchange::serve(
-                    &worker, &peer, request, response, origin_out, framing, &mut body, &mut reply, &deadline,
-                )
-                .await;
-                let keeps_alive = reply.keeps_alive();
-                if keeps_alive {
-                    finish_body(&mut body, &deadline).await
-                } else {
-                    let unread = !body.is_done();
-                    drop(body);
-                    aborted = reply.was_aborted();
-                    if aborted {
-                        io.borrow().abort_on_close();
-                    } else if unread {
-                        lingering_close(&worker, &io, &mut buffer, &deadline).await;
-                    }
-                    false
-                }
-            }
-        };
-        worker.put_scratch(scratch);
-        if !keep {
-            break;
-        }
+        // Boxed, so that a connection holds the state of an exchange only while there is one.
+        after = Box::pin(exchange_one(&worker, &io, &mut buffer, &deadline, &peer)).await;
     }
     // TLS wants to say goodbye, but a goodbye after a cut answer would make it look whole.
-    if !aborted && io.borrow().is_tls() {
+    if after != After::Aborted && io.borrow().is_tls() {
         deadline.set(worker.limits().body_stall);
         let mut transport = io.into_inner();
         let _ = deadline.guard(transport.shutdown()).await;
     }
+}
+
+/// Reads one request and answers it.
+async fn exchange_one(
+    worker: &Worker,
+    io: &RefCell<Transport>,
+    buffer: &mut Buffer,
+    deadline: &Deadline,
+    peer: &Peer,
+) -> After {
+    let mut scratch = worker.scratch();
+    let Scratch { request, response, out, origin_out } = &mut *scratch;
+    let awaited = read_head(worker, io, buffer, deadline, request).await;
+    request.secure = peer.secure;
+    let mut reply = H1Reply::new(io, out, request, worker.is_draining());
+    let awaited = match awaited {
+        Awaited::Request => framing::of_request(request).map_err(framing_failure),
+        Awaited::Refused(failure) => Err(failure),
+        Awaited::Closed => {
+            worker.put_scratch(scratch);
+            return After::Over;
+        }
+    };
+    let after = match awaited {
+        Err(failure) => {
+            reply.close_after();
+            exchange::refuse(worker, peer, request, &mut reply, deadline, failure).await;
+            lingering_close(worker, io, buffer, deadline).await;
+            After::Over
+        }
+        Ok(framing) => {
+            let mut body = Reader::new(io, buffer, framing);
+            exchange::serve(
+                worker, peer, request, response, origin_out, framing, &mut body, &mut reply, deadline,
+            )
+            .await;
+            if reply.keeps_alive() {
+                if finish_body(&mut body, deadline).await { After::Open } else { After::Over }
+            } else if reply.was_aborted() {
+                io.borrow().abort_on_close();
+                After::Aborted
+            } else {
+                let unread = !body.is_done();
+                drop(body);
+                if unread {
+                    lingering_close(worker, io, buffer, deadline).await;
+                }
+                After::Over
+            }
+        }
+    };
+    worker.put_scratch(scratch);
+    after
 }
 
 fn framing_failure(bad: BadFraming) -> Failure {
