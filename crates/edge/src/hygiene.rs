@@ -108,11 +108,21 @@ fn hex<const N: usize>(random: &mut Random) -> [u8; N] {
     let mut digits = [b'0'; N];
     for word in digits.chunks_exact_mut(16) {
         let bits = random.next_u64();
-        for (at, digit) in word.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(bits >> (60 - 4 * at) & 15) as usize];
-        }
+        word[..8].copy_from_slice(&eight_digits((bits >> 32) as u32));
+        word[8..].copy_from_slice(&eight_digits(bits as u32));
     }
     digits
+}
+
+/// A number's hexadecimal digits, all eight at once.
+fn eight_digits(number: u32) -> [u8; 8] {
+    let mut nibbles = u64::from(number);
+    nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles << 4 | nibbles) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in each byte whose nibble is 10 or more.
+    let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (nibbles + 0x3030_3030_3030_3030 + letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 /// Names us on the way of a request (RFC 9110 §7.6.3).
@@ -180,6 +190,13 @@ mod tests {
             assert!(valid_traceparent(made.get(b"traceparent").unwrap()));
             assert_eq!(made.get(b"tracestate"), None);
             assert_eq!(made.get(b"x-request-id").map(<[u8]>::len), Some(32));
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for number in [0, 9, 10, 0x0123_4567, 0x89ab_cdef, 0xfedc_ba98, u32::MAX] {
+            assert_eq!(eight_digits(number), format!("{number:08x}").as_bytes());
         }
     }
 

@@ -5,5 +5,5 @@ pub mod deadline;
 pub mod transport;
 
 pub(crate) use buffer::{Buffer, Slabs};
-pub(crate) use deadline::Deadline;
+pub(crate) use deadline::{Deadline, Elapsed};
 pub(crate) use transport::Transport;

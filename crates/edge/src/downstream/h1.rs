@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use tokio::io::AsyncWriteExt;
@@ -16,7 +17,7 @@ use crate::http1::encode;
 use crate::http1::framing::{self, BadFraming, Framing};
 use crate::http1::parse::{self, BadHead};
 use crate::hygiene;
-use crate::io::{Buffer, Deadline, Transport};
+use crate::io::{Buffer, Deadline, Elapsed, Transport};
 use crate::origin::h1::may_be_complete;
 use crate::peer::Peer;
 use crate::worker::{Scratch, Sleeper, Worker};
@@ -36,7 +37,10 @@ enum Awaited {
     Refused(Failure),
 }
 
-/// How one exchange left the connection.
+/// How long a connection waits for its next request before it counts as idle, and gives its memory back.
+const BUSY_SPELL: Duration = Duration::from_secs(1);
+
+/// What became of the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum After {
     /// Another request may come.
@@ -53,23 +57,52 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
     let mut buffer = first_bytes;
     let deadline = Deadline::default();
     let sleeper = worker.sleeper();
-    let mut was_used = false;
+    deadline.set(worker.limits().header);
+    let mut idle_at_first = true;
     let mut after = After::Open;
     while after == After::Open {
-        if buffer.is_empty()
-            && !idle_until_readable(&worker, &io, &mut buffer, &deadline, &sleeper, was_used).await
-        {
-            break;
+        if buffer.is_empty() {
+            let drains = !idle_at_first;
+            let waited = wait_for_bytes(&worker, &io, &mut buffer, &deadline, &sleeper, drains).await;
+            if !matches!(waited, Ok(true)) {
+                break;
+            }
         }
-        was_used = true;
-        // Boxed, so that a connection holds the state of an exchange only while there is one.
-        after = Box::pin(exchange_one(&worker, &io, &mut buffer, &deadline, &peer)).await;
+        idle_at_first = false;
+        // Boxed: an exchange takes memory that a connection should have only while it is busy.
+        after = Box::pin(busy_spell(&worker, &io, &mut buffer, &deadline, &sleeper, &peer)).await;
+        deadline.set(worker.limits().idle.saturating_sub(BUSY_SPELL));
     }
     // TLS wants to say goodbye, but a goodbye after a cut answer would make it look whole.
     if after != After::Aborted && io.borrow().is_tls() {
         deadline.set(worker.limits().body_stall);
         let mut transport = io.into_inner();
         let _ = deadline.guard(transport.shutdown()).await;
+    }
+}
+
+/// Answers requests for as long as one follows the other closely.
+async fn busy_spell(
+    worker: &Worker,
+    io: &RefCell<Transport>,
+    buffer: &mut Buffer,
+    deadline: &Deadline,
+    sleeper: &Sleeper,
+    peer: &Peer,
+) -> After {
+    loop {
+        let after = exchange_one(worker, io, buffer, deadline, peer).await;
+        if after != After::Open {
+            return after;
+        }
+        if buffer.is_empty() {
+            deadline.set_from(worker.finished_at.get(), worker.limits().idle.min(BUSY_SPELL));
+            match wait_for_bytes(worker, io, buffer, deadline, sleeper, true).await {
+                Ok(true) => {}
+                Ok(false) => return After::Over,
+                Err(Elapsed) => return After::Open,
+            }
+        }
     }
 }
 
@@ -133,24 +166,19 @@ fn framing_failure(bad: BadFraming) -> Failure {
     }
 }
 
-/// Waits without holding memory until a request begins; false when the connection is over.
-async fn idle_until_readable(
+/// Waits without holding a buffer until a request begins; false when the connection is over, which a drain makes it
+/// where `drains`.
+async fn wait_for_bytes(
     worker: &Worker,
     io: &RefCell<Transport>,
     buffer: &mut Buffer,
     deadline: &Deadline,
     sleeper: &Sleeper,
-    was_used: bool,
-) -> bool {
+    drains: bool,
+) -> Result<bool, Elapsed> {
     buffer.release_if_empty();
-    let limits = worker.limits();
-    if was_used {
-        deadline.set_from(worker.finished_at.get(), limits.idle);
-    } else {
-        deadline.set(limits.header);
-    }
     let filled = std::future::poll_fn(|cx| {
-        if was_used && worker.is_draining() {
+        if drains && worker.is_draining() {
             return Poll::Ready(Ok(0));
         }
         let polled = io.borrow_mut().poll_fill(cx, buffer);
@@ -160,7 +188,7 @@ async fn idle_until_readable(
         }
         polled
     });
-    matches!(deadline.guard(filled).await, Ok(Ok(n)) if n > 0)
+    Ok(matches!(deadline.guard(filled).await?, Ok(n) if n > 0))
 }
 
 async fn read_head(

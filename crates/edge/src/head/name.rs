@@ -66,51 +66,51 @@ names! {
     XRequestId = "x-request-id",
 }
 
-/// The longest well-known name.
-const LONGEST: usize = 20;
-
-/// Well-known names by length: those of `n` bytes stand in `sorted` at the range `ranges[n]`.
-struct Grouped {
-    sorted: [(Name, &'static str); Name::ALL.len()],
-    ranges: [(u8, u8); LONGEST + 1],
+/// Well-known names by a hash without collisions, found when this is compiled.
+struct Table {
+    multiplier: u32,
+    slots: [Name; 1 << TABLE_BITS],
 }
 
-const fn group() -> Grouped {
-    let mut sorted = [(Name::Other, ""); Name::ALL.len()];
-    let mut ranges = [(0u8, 0u8); LONGEST + 1];
-    let (mut filled, mut length) = (0, 0);
-    while length <= LONGEST {
-        let start = filled;
+const TABLE_BITS: u32 = 9;
+
+static TABLE: Table = build_table();
+
+const fn build_table() -> Table {
+    let mut multiplier: u32 = 0x9e37_79b1;
+    'search: loop {
+        let mut slots = [Name::Other; 1 << TABLE_BITS];
         let mut at = 0;
         while at < Name::ALL.len() {
-            if Name::ALL[at].1.len() == length {
-                sorted[filled] = Name::ALL[at];
-                filled += 1;
+            let (id, text) = Name::ALL[at];
+            let slot = slot_of(text.as_bytes(), multiplier);
+            if !matches!(slots[slot], Name::Other) {
+                multiplier = multiplier.wrapping_mul(0x0001_0dcd).wrapping_add(2);
+                continue 'search;
             }
+            slots[slot] = id;
             at += 1;
         }
-        ranges[length] = (start as u8, filled as u8);
-        length += 1;
+        return Table { multiplier, slots };
     }
-    assert!(filled == Name::ALL.len(), "LONGEST is too small");
-    Grouped { sorted, ranges }
 }
 
-static GROUPED: Grouped = group();
+/// Length and three letters tell the well-known names apart. The name is not empty.
+const fn slot_of(name: &[u8], multiplier: u32) -> usize {
+    let len = name.len();
+    let letters = [name[0] | 0x20, name[len - 1] | 0x20, name[len.saturating_sub(4)] | 0x20, len as u8];
+    (u32::from_le_bytes(letters).wrapping_mul(multiplier) >> (32 - TABLE_BITS)) as usize
+}
 
 impl Name {
     /// Recognises a name, without case.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let Grouped { sorted, ranges } = &GROUPED;
-        let Some((start, end)) = ranges.get(name.len()) else { return Self::Other };
-        sorted[usize::from(*start)..usize::from(*end)]
-            .iter()
-            .find(|(_, text)| {
-                // Most names differ in the first letter: look at that before the rest.
-                name[0] | 0x20 == text.as_bytes()[0] && name.eq_ignore_ascii_case(text.as_bytes())
-            })
-            .map_or(Self::Other, |(id, _)| *id)
+        if name.is_empty() {
+            return Self::Other;
+        }
+        let id = TABLE.slots[slot_of(name, TABLE.multiplier)];
+        if name.eq_ignore_ascii_case(id.as_str().as_bytes()) { id } else { Self::Other }
     }
 }
 
