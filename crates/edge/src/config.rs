@@ -27,7 +27,7 @@ pub struct Config {
     /// Threads that serve; each has its own connections and shares nothing. 0 means one per core.
     pub workers: usize,
     /// Client connections open at once, over all listeners; further ones wait in the system's accept queue. 0 means
-    /// half of the files the system lets the process open, since each may need a second one to a server.
+    /// three quarters of the files the system lets the process open, since a busy one needs a second to a server.
     pub max_connections: usize,
     /// Networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-*` fields are believed and extended. Those of
     /// any other peer are dropped.

@@ -3,37 +3,37 @@
 deepwater_core::event! {
     /// A target was left out because of how it served requests.
     pub struct TargetEjected { pool: String, target: String, address: String, reason: String, seconds: f64 }
-    target_ejected: Warn, "target {target} ({address}) of pool {pool} was ejected for {seconds:.1} s: {reason}"
+    target_ejected: Warn, "target {target} of pool {pool} was ejected for {seconds:.1} s: {reason}"
 }
 
 deepwater_core::event! {
     /// An ejection ended.
     pub struct TargetReturned { pool: String, target: String, address: String }
-    target_returned: Info, "target {target} ({address}) of pool {pool} returned from ejection"
+    target_returned: Info, "target {target} of pool {pool} returned from ejection"
 }
 
 deepwater_core::event! {
     /// A target failed its checks.
     pub struct TargetUnhealthy { pool: String, target: String, address: String, reason: String }
-    target_unhealthy: Warn, "target {target} ({address}) of pool {pool} is unhealthy: {reason}"
+    target_unhealthy: Warn, "target {target} of pool {pool} is unhealthy: {reason}"
 }
 
 deepwater_core::event! {
     /// A target passed its checks.
     pub struct TargetHealthy { pool: String, target: String, address: String }
-    target_healthy: Info, "target {target} ({address}) of pool {pool} is healthy"
+    target_healthy: Info, "target {target} of pool {pool} is healthy"
 }
 
 deepwater_core::event! {
     /// A target takes no new requests, as asked.
     pub struct TargetDraining { pool: String, target: String, address: String, in_flight: u32 }
-    target_draining: Info, "target {target} ({address}) of pool {pool} is draining, {in_flight} requests in flight"
+    target_draining: Info, "target {target} of pool {pool} is draining, {in_flight} requests in flight"
 }
 
 deepwater_core::event! {
     /// A drained target takes requests again, as asked.
     pub struct TargetUndrained { pool: String, target: String, address: String }
-    target_undrained: Info, "target {target} ({address}) of pool {pool} takes requests again"
+    target_undrained: Info, "target {target} of pool {pool} takes requests again"
 }
 
 deepwater_core::event! {

@@ -7,6 +7,8 @@ use std::time::Duration;
 const DECAY_NS: f64 = 10e9;
 /// Idle for less than this, an estimate has not visibly decayed; the exponential is spared.
 const FRESH_NS: u64 = 100_000_000;
+/// Share of a new observation in the mean.
+const MEAN_STEP: f64 = 1.0 / 16.0;
 /// Where the number of observations starts in a window's packed sum.
 const COUNT_SHIFT: u32 = 40;
 
@@ -22,6 +24,8 @@ pub(crate) struct Load {
     /// race between cores loses an observation or misjudges its age once, which the next one mends.
     estimate: AtomicU64,
     estimated_at: AtomicU64,
+    /// Bits of an `f64`, nanoseconds: what people are shown.
+    mean: AtomicU64,
     picked_at: AtomicU64,
     /// Sum of `log2` of the latencies since the last sweep, and how many: see [`Window`].
     window: AtomicU64,
@@ -70,7 +74,16 @@ impl Load {
         }
         let nanos = nanos(latency);
         self.window.fetch_add((1 << COUNT_SHIFT) | log2(nanos), Relaxed);
+        let mean = f64::from_bits(self.mean.load(Relaxed));
+        let step = if mean == 0.0 { 1.0 } else { MEAN_STEP };
+        self.mean.store((mean + (nanos as f64 - mean) * step).to_bits(), Relaxed);
         self.observe(now, nanos as f64);
+    }
+
+    /// The mean latency of the last successes or so (exponentially weighted, [`MEAN_STEP`]), nanoseconds.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        let mean = f64::from_bits(self.mean.load(Relaxed));
+        (mean > 0.0).then_some(mean)
     }
 
     /// Counts a failure and returns how many there were in a row. Failing fast is not being fast: the
@@ -131,6 +144,7 @@ impl Load {
     /// Forgets what a target that was away was like before.
     pub(crate) fn forget(&self) {
         self.estimate.store(0, Relaxed);
+        self.mean.store(0, Relaxed);
         self.window.store(0, Relaxed);
         self.consecutive_failures.store(0, Relaxed);
     }
@@ -192,6 +206,16 @@ mod tests {
         load.succeed(11 * SECOND, Duration::from_millis(10));
         let expected = 100e6 / std::f64::consts::E + 10e6 * (1.0 - 1.0 / std::f64::consts::E);
         assert!((load.estimate().unwrap() - expected).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_mean_follows_both_ways() {
+        let load = Load::default();
+        assert_eq!(load.mean(), None);
+        load.succeed(0, Duration::from_millis(10));
+        assert_eq!(load.mean(), Some(10e6));
+        load.succeed(1, Duration::from_millis(26));
+        assert_eq!(load.mean(), Some(11e6));
     }
 
     #[test]

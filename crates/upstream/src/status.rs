@@ -51,7 +51,7 @@ pub struct TargetStatus {
     pub cancelled: u64,
     /// Failures since the last success.
     pub consecutive_failures: u32,
-    /// Latency estimate (peak EWMA) as last observed, milliseconds.
+    /// Mean latency of the last sixteen successes or so, milliseconds.
     pub latency_ms: Option<f64>,
     /// Ejections so far.
     pub ejections: u64,

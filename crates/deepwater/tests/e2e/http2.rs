@@ -376,6 +376,34 @@ async fn a_reset_of_the_origin_is_told_on() {
 }
 
 #[tokio::test]
+async fn more_requests_than_an_origins_connection_takes_open_another() {
+    const TOGETHER: usize = 6;
+    let barrier = Arc::new(Barrier::new(TOGETHER));
+    let origin = H2Origin::limited(None, 2, move |request, mut respond| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            if request.uri().path() == "/together" {
+                barrier.wait().await;
+            }
+            let _ = respond.send_response(Response::new(()), true);
+        }
+    })
+    .await;
+    let edge = fronting(&origin).await;
+    let client = h2_client(&edge).await;
+    assert_eq!(client.get("/alone").await.head.status(), 200);
+    assert_eq!(origin.connections(), 1);
+    let mut together = Vec::new();
+    for _ in 0..TOGETHER {
+        together.push(client.begin(request("GET", "/together"), true).await.0);
+    }
+    for response in together {
+        assert_eq!(soon("a response", response).await.unwrap().status(), 200);
+    }
+    assert!(origin.connections() >= TOGETHER / 2, "two requests fit a connection");
+}
+
+#[tokio::test]
 async fn a_client_of_http1_can_reach_an_http2_origin_with_a_body() {
     let lengths = Arc::<AtomicUsize>::default();
     let origin = {

@@ -192,7 +192,8 @@ impl Proxying<'_> {
         if let Reused::Http2(sender) = &opened
             && self.pool.plan.proxy_protocol == ProxyProtocolOut::Off
         {
-            self.pool.idle.share(target.id, sender.clone());
+            let keep = self.pool.plan.timeouts.idle.get();
+            self.pool.idle.share(target.id, sender.clone(), Instant::now(), keep);
         }
         Ok(opened)
     }

@@ -28,7 +28,30 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Sender {
     requests: SendRequest<Bytes>,
-    closed: Rc<Cell<bool>>,
+    state: Rc<State>,
+}
+
+/// What all who share a connection know of it.
+#[derive(Default)]
+struct State {
+    closed: Cell<bool>,
+    streams: Cell<usize>,
+}
+
+/// A stream under way.
+struct OpenStream(Rc<State>);
+
+impl OpenStream {
+    fn new(state: &Rc<State>) -> Self {
+        state.streams.set(state.streams.get() + 1);
+        Self(Rc::clone(state))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+    }
 }
 
 impl Sender {
@@ -44,21 +67,31 @@ impl Sender {
             .enable_push(false)
             .handshake(transport)
             .await?;
-        let closed = Rc::new(Cell::new(false));
+        let state = Rc::new(State::default());
         tokio::task::spawn_local({
-            let closed = Rc::clone(&closed);
+            let state = Rc::clone(&state);
             async move {
                 // Whatever ended it reaches each stream as its own error.
                 let _ = connection.await;
-                closed.set(true);
+                state.closed.set(true);
             }
         });
-        Ok(Self { requests, closed })
+        Ok(Self { requests, state })
     }
 
-    /// Whether new streams can be opened.
-    pub fn is_usable(&self) -> bool {
-        !self.closed.get()
+    /// Whether the connection is over.
+    pub fn is_closed(&self) -> bool {
+        self.state.closed.get()
+    }
+
+    /// Whether streams are under way.
+    pub fn is_busy(&self) -> bool {
+        self.state.streams.get() > 0
+    }
+
+    /// Whether the origin takes one more stream (its SETTINGS_MAX_CONCURRENT_STREAMS).
+    pub fn has_room(&self) -> bool {
+        !self.is_closed() && self.state.streams.get() < self.requests.current_max_send_streams()
     }
 
     /// Opens a stream with the request's head.
@@ -73,11 +106,12 @@ impl Sender {
         framing: Framing,
     ) -> Result<(Writer, ResponseReader), Failure> {
         let head = request_head(request, host, secure).ok_or(Failure::BadRequest)?;
+        let open = OpenStream::new(&self.state);
         let mut requests = self.requests.ready().await.map_err(|_| Failure::ConnectionTerminated)?;
         let ends = framing == Framing::Empty;
         let (response, stream) =
             requests.send_request(head, ends).map_err(|_| Failure::ConnectionTerminated)?;
-        let reader = ResponseReader { response: Some(response), body: Reader::new(None) };
+        let reader = ResponseReader { response: Some(response), body: Reader::new(None), _open: open };
         Ok((Writer::new((!ends).then_some(stream)), reader))
     }
 }
@@ -102,6 +136,7 @@ fn request_head(request: &Request, host: &[u8], secure: bool) -> Option<http::Re
 pub(crate) struct ResponseReader {
     response: Option<ResponseFuture>,
     body: Reader,
+    _open: OpenStream,
 }
 
 impl OriginRead for ResponseReader {

@@ -39,7 +39,14 @@ impl Hasher for IdHasher {
 #[derive(Default)]
 struct PerTarget {
     http1: Vec<Waiting>,
-    http2: Option<Sender>,
+    http2: Vec<Shared>,
+}
+
+struct Shared {
+    sender: Sender,
+    /// When a sweep last saw streams on it.
+    used: Instant,
+    keep: Duration,
 }
 
 struct Waiting {
@@ -61,11 +68,8 @@ impl Idle {
     pub fn take(&self, target: TargetId, now: Instant) -> Option<Reused> {
         let mut targets = self.targets.borrow_mut();
         let target = targets.get_mut(&target)?;
-        if let Some(sender) = &target.http2 {
-            if sender.is_usable() {
-                return Some(Reused::Http2(sender.clone()));
-            }
-            target.http2 = None;
+        if let Some(shared) = target.http2.iter().find(|shared| shared.sender.has_room()) {
+            return Some(Reused::Http2(shared.sender.clone()));
         }
         while let Some(waiting) = target.http1.pop() {
             if now.duration_since(waiting.since) < waiting.keep && waiting.connection.is_reusable() {
@@ -93,8 +97,9 @@ impl Idle {
     }
 
     /// Shares an HTTP/2 connection with requests to come.
-    pub fn share(&self, target: TargetId, sender: Sender) {
-        self.targets.borrow_mut().entry(target).or_default().http2 = Some(sender);
+    pub fn share(&self, target: TargetId, sender: Sender, now: Instant, keep: Duration) {
+        let mut targets = self.targets.borrow_mut();
+        targets.entry(target).or_default().http2.push(Shared { sender, used: now, keep });
     }
 
     /// Closes what has waited too long or was closed by the other side, and forgets targets without connections.
@@ -103,15 +108,18 @@ impl Idle {
             target.http1.retain(|waiting| {
                 now.duration_since(waiting.since) < waiting.keep && waiting.connection.is_reusable()
             });
-            if target.http2.as_ref().is_some_and(|sender| !sender.is_usable()) {
-                target.http2 = None;
-            }
-            !target.http1.is_empty() || target.http2.is_some()
+            target.http2.retain_mut(|shared| {
+                if shared.sender.is_busy() {
+                    shared.used = now;
+                }
+                !shared.sender.is_closed() && now.duration_since(shared.used) < shared.keep
+            });
+            !target.http1.is_empty() || !target.http2.is_empty()
         });
     }
 
     /// How many connections wait or are shared.
     pub fn len(&self) -> usize {
-        self.targets.borrow().values().map(|t| t.http1.len() + usize::from(t.http2.is_some())).sum()
+        self.targets.borrow().values().map(|target| target.http1.len() + target.http2.len()).sum()
     }
 }

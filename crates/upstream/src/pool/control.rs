@@ -300,8 +300,8 @@ impl Control {
         lookup.addresses = addresses.into_iter().collect();
         let list: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
         let (pool, name) = (self.name.clone(), name.to_owned());
-        self.events.emit(DnsResolved { pool, name, addresses: list.join(", ") });
         self.reconcile(now, established);
+        self.events.emit(DnsResolved { pool, name, addresses: list.join(", ") });
     }
 
     /// Notes that a lookup failed; the addresses known before stay.
@@ -352,7 +352,9 @@ impl Control {
     }
 }
 
-/// Pool, target and address as events name them.
+/// Pool, target and address as events name them: the target with its address where that is not its name.
 fn names(pool: &str, target: &Target) -> (String, String, String) {
-    (pool.to_owned(), target.name.clone(), target.endpoint.to_string())
+    let address = target.endpoint.to_string();
+    let name = if target.name == address { address.clone() } else { format!("{} ({address})", target.name) };
+    (pool.to_owned(), name, address)
 }

@@ -50,7 +50,7 @@ fn target_status(member: &Member, weights: &BTreeMap<TargetId, f64>, now: u64) -
         failures,
         cancelled,
         consecutive_failures: load.consecutive_failures(),
-        latency_ms: load.estimate().map(|nanos| nanos / 1e6),
+        latency_ms: load.mean().map(|nanos| nanos / 1e6),
         ejections: member.ejections.total,
         ejected_for_seconds: member.ejections.until.map(|until| until.saturating_sub(now) as f64 / 1e9),
         check: member.last_check.as_ref().map(|(at, report)| CheckStatus {
@@ -122,10 +122,10 @@ fn collect(control: &Control, sink: &mut Sink<'_>) {
             &labels,
             member.ejections.total,
         );
-        if let Some(nanos) = load.estimate() {
+        if let Some(nanos) = load.mean() {
             sink.gauge(
                 "deepwater_upstream_target_latency_seconds",
-                "Latency estimate (peak EWMA, 10 s).",
+                "Mean latency of the last sixteen successes or so.",
                 &labels,
                 nanos / 1e9,
             );

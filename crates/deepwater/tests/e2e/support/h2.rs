@@ -119,6 +119,15 @@ impl H2Origin {
         F: Fn(Request<RecvStream>, SendResponse<Bytes>) -> S + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
+        Self::limited(tls, DEFAULT_STREAMS, script).await
+    }
+
+    /// A server that takes so many requests at once on a connection.
+    pub async fn limited<F, S>(tls: Option<TlsAcceptor>, streams: u32, script: F) -> Self
+    where
+        F: Fn(Request<RecvStream>, SendResponse<Bytes>) -> S + Send + Sync + 'static,
+        S: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::<AtomicUsize>::default();
@@ -136,7 +145,7 @@ impl H2Origin {
                             Err(_) => continue,
                         },
                     };
-                    visits.spawn(serve(stream, Arc::clone(&script)));
+                    visits.spawn(serve(stream, streams, Arc::clone(&script)));
                 }
             }
         };
@@ -149,12 +158,16 @@ impl H2Origin {
     }
 }
 
-async fn serve<F, S>(stream: Box<dyn Stream>, script: Arc<F>)
+/// What servers commonly allow.
+const DEFAULT_STREAMS: u32 = 128;
+
+async fn serve<F, S>(stream: Box<dyn Stream>, streams: u32, script: Arc<F>)
 where
     F: Fn(Request<RecvStream>, SendResponse<Bytes>) -> S,
     S: Future<Output = ()> + Send + 'static,
 {
-    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    let handshake = h2::server::Builder::new().max_concurrent_streams(streams).handshake(stream);
+    let Ok(mut connection) = handshake.await else { return };
     let mut streams = JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {
         streams.spawn(script(request, respond));
