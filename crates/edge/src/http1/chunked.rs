@@ -85,7 +85,8 @@ impl Decoder {
 
     fn size(&mut self, buffer: &[u8]) -> Result<Step, BadChunk> {
         let Some(line_len) = memchr::memchr(b'\n', buffer) else {
-            return if buffer.len() > MAX_SIZE_LINE { Err(BadChunk) } else { Ok(Step::More) };
+            // One more, for the CR.
+            return if buffer.len() > MAX_SIZE_LINE + 1 { Err(BadChunk) } else { Ok(Step::More) };
         };
         let line = buffer[..line_len].strip_suffix(b"\r").ok_or(BadChunk)?;
         if line.len() > MAX_SIZE_LINE || line.contains(&b'\r') {
