@@ -1,0 +1,5 @@
+//! The HTTP cache without its sockets: decisions, stores, coalescing, tags.
+
+pub mod flight;
+pub mod purge;
+pub mod rules;
