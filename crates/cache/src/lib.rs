@@ -2,4 +2,6 @@
 
 pub mod flight;
 pub mod purge;
+pub mod replay;
 pub mod rules;
+pub mod store;

@@ -36,6 +36,8 @@ mod versions;
 
 #[cfg(test)]
 mod interleavings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -169,7 +171,9 @@ impl Epochs {
     /// query without a separator). A stored object's [`Stamp`] is quicker.
     pub fn check(&self, born: Epoch, slots: &[Slot], url: &[u8]) -> Validity {
         // The clock first: see the module's documentation.
-        let _ = self.now();
+        if self.now() == born {
+            return Validity::Valid;
+        }
         self.judge(born, born, slots, || url)
     }
 

@@ -198,6 +198,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         /// Whatever is merged and forgotten, nothing that was purged is valid.
         #[test]
         fn the_list_never_purges_less(
