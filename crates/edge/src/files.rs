@@ -4,9 +4,8 @@
 //! file system is only ever touched on tokio's blocking threads.
 
 mod body;
-pub mod conditional;
 pub mod locate;
-pub mod range;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -14,14 +13,15 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use deepwater_cache::rules::{self, Outcome, Selection};
 use http::{Method, StatusCode};
 
 use crate::head::{Fields, Name, Request};
 
-use conditional::{Outcome, Validators};
 use locate::{Found, Opened, decode_path};
+use version::Version;
 
 pub use body::FileBody;
 
@@ -61,7 +61,7 @@ impl Files {
         }
         let Some(path) = decode_path(below) else { return FileAnswer::empty(StatusCode::NOT_FOUND) };
         let named_directory = if below.is_empty() { request.path() } else { below }.ends_with(b"/");
-        let whole = request.method == Method::GET && !conditional::is_conditional(&request.fields);
+        let whole = request.method == Method::GET && !rules::is_conditional(&request.fields);
         let (root, index) = (Arc::clone(&self.root), Arc::clone(&self.index));
         // A plain request takes one trip to the blocking threads for a file that fits in a piece.
         let located = tokio::task::spawn_blocking(move || {
@@ -99,36 +99,39 @@ impl FileAnswer {
 /// The answer to a request for a file that is there.
 fn file_answer(request: &Request, opened: Opened, start: Vec<u8>, now: SystemTime) -> FileAnswer {
     let len = opened.len;
-    let validators = Validators::new(opened.modified, len, now);
-    let outcome = conditional::evaluate(&request.fields, &validators);
-    let mut fields = Fields::default();
+    let now_ms = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let version = Version::new(opened.modified, len, now);
+    let validators = version.validators();
+    let outcome = rules::evaluate(&request.fields, &validators, now_ms);
     if outcome == Outcome::Failed {
         return FileAnswer::empty(StatusCode::PRECONDITION_FAILED);
     }
-    fields.add_known(Name::Etag, validators.etag.as_bytes());
-    fields.add_known(Name::LastModified, validators.last_modified.as_bytes());
+    let mut fields = Fields::default();
+    fields.add_known(Name::Etag, version.etag.as_bytes());
+    fields.add_known(Name::LastModified, version.last_modified.as_bytes());
     fields.add_known(Name::AcceptRanges, b"bytes");
     if outcome == Outcome::NotModified {
         return FileAnswer { status: StatusCode::NOT_MODIFIED, fields, body: None, error: None };
     }
-    let range = match range::wanted(request, &validators, now) {
-        Some(range) => match range.resolve(len) {
-            Some(range) => Some(range),
-            None => {
-                let value = format!("bytes */{len}");
-                return FileAnswer::with_field(
-                    StatusCode::RANGE_NOT_SATISFIABLE,
-                    b"content-range",
-                    value.as_bytes(),
-                );
-            }
-        },
-        None => None,
+    let asked = rules::Request { method: &request.method, fields: &request.fields };
+    let range = match rules::select(asked, &validators, len, now_ms) {
+        Selection::Single(range) => Some(range),
+        // Several parts may be answered with the whole (RFC 9110 §15.3.7).
+        Selection::Whole | Selection::Several(_) => None,
+        Selection::Unsatisfiable => {
+            let value = format!("bytes */{len}");
+            return FileAnswer::with_field(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                b"content-range",
+                value.as_bytes(),
+            );
+        }
     };
-    let (first, size) = range.map_or((0, len), |(first, last)| (first, last - first + 1));
+    let (first, size) = range.as_ref().map_or((0, len), |range| (range.start, range.end - range.start));
     fields.add_known(Name::ContentType, opened.content_type.as_bytes());
     fields.add_known(Name::ContentLength, itoa::Buffer::new().format(size).as_bytes());
-    if let Some((first, last)) = range {
+    if let Some(range) = &range {
+        let last = range.end - 1;
         fields.add_known(Name::ContentRange, format!("bytes {first}-{last}/{len}").as_bytes());
     }
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };

@@ -198,6 +198,21 @@ impl Fields {
     }
 }
 
+impl deepwater_cache::rules::Fields for Fields {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.iter().map(|(_, name, value)| (name, value))
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let id = Name::of(name.as_bytes());
+        self.iter()
+            .filter(move |(known, written, _)| {
+                *known == id && (id != Name::Other || written.eq_ignore_ascii_case(name.as_bytes()))
+            })
+            .map(|(_, _, value)| value)
+    }
+}
+
 /// The protocol version of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {

@@ -70,11 +70,10 @@ impl Versions {
     /// All names and their versions, by name.
     pub fn all(&self) -> Vec<(String, u64)> {
         let counters = self.counters.load();
-        #[allow(clippy::borrowed_box)]
-        let one = |(name, counter): (&Box<str>, &Arc<AtomicU64>)| {
-            (name.to_string(), counter.load(Ordering::Acquire))
-        };
-        let mut all: Vec<_> = counters.iter().map(one).collect();
+        let mut all: Vec<_> = counters
+            .iter()
+            .map(|(name, counter)| (name.to_string(), counter.load(Ordering::Acquire)))
+            .collect();
         all.sort_unstable();
         all
     }

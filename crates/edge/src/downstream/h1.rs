@@ -58,17 +58,16 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
     let deadline = Deadline::default();
     let sleeper = worker.sleeper();
     deadline.set(worker.limits().header);
-    let mut idle_at_first = true;
+    let mut was_used = false;
     let mut after = After::Open;
     while after == After::Open {
         if buffer.is_empty() {
-            let drains = !idle_at_first;
-            let waited = wait_for_bytes(&worker, &io, &mut buffer, &deadline, &sleeper, drains).await;
+            let waited = wait_for_bytes(&worker, &io, &mut buffer, &deadline, &sleeper, was_used).await;
             if !matches!(waited, Ok(true)) {
                 break;
             }
         }
-        idle_at_first = false;
+        was_used = true;
         // Boxed: an exchange takes memory that a connection should have only while it is busy.
         after = Box::pin(busy_spell(&worker, &io, &mut buffer, &deadline, &sleeper, &peer)).await;
         deadline.set(worker.limits().idle.saturating_sub(BUSY_SPELL));
@@ -166,19 +165,19 @@ fn framing_failure(bad: BadFraming) -> Failure {
     }
 }
 
-/// Waits without holding a buffer until a request begins; false when the connection is over, which a drain makes it
-/// where `drains`.
+/// Waits without holding a buffer until a request begins; false when the connection is over. A drain ends one that
+/// `was_used`; a new one may still ask.
 async fn wait_for_bytes(
     worker: &Worker,
     io: &RefCell<Transport>,
     buffer: &mut Buffer,
     deadline: &Deadline,
     sleeper: &Sleeper,
-    drains: bool,
+    was_used: bool,
 ) -> Result<bool, Elapsed> {
     buffer.release_if_empty();
     let filled = std::future::poll_fn(|cx| {
-        if drains && worker.is_draining() {
+        if was_used && worker.is_draining() {
             return Poll::Ready(Ok(0));
         }
         let polled = io.borrow_mut().poll_fill(cx, buffer);

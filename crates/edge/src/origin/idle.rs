@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use deepwater_upstream::TargetId;
+use foldhash::fast::RandomState;
 
 use super::h1::Connection;
 use super::h2::Sender;
@@ -13,27 +13,7 @@ use super::h2::Sender;
 /// Idle connections of one core, by target. The most recently used is taken first, so that surplus ones age.
 #[derive(Default)]
 pub(crate) struct Idle {
-    targets: RefCell<HashMap<TargetId, PerTarget, BuildHasherDefault<IdHasher>>>,
-}
-
-/// A target's id is a hash already.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    targets: RefCell<HashMap<TargetId, PerTarget, RandomState>>,
 }
 
 #[derive(Default)]
