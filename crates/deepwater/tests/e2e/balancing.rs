@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::support::{Answer, Deepwater, LISTEN, Origin, ROUTE, Wire, ok, pool, soon};
 
@@ -338,6 +339,81 @@ async fn an_ejected_server_returns() {
         assert_eq!(client.get("/").await.status(), 200);
     }
     assert!(moody.heard().len() > heard, "it has its share again");
+}
+
+#[tokio::test]
+async fn a_server_that_is_slower_by_far_is_ejected() {
+    let slow = Origin::scripted(|mut visit| async move {
+        while visit.request().await.is_some() {
+            // Being slow is what this origin is for.
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            visit.send(ok("slow")).await;
+        }
+    })
+    .await;
+    let (a, b) = (Origin::named("a").await, Origin::named("b").await);
+    let outlier = "outlier = { latency_factor = 5, latency_floor = \"20ms\", min_requests = 3, interval = \"200ms\" }\n";
+    let config = format!(
+        "{LISTEN}{ROUTE}{}balance = \"round_robin\"\n{outlier}",
+        pool("app", &[slow.address, a.address, b.address])
+    );
+    let edge = Deepwater::start(&config).await;
+    let mut client = edge.client().await;
+    soon("an ejection", async {
+        while edge.target("app", slow.address).await["state"] != "ejected" {
+            client.get("/").await;
+        }
+    })
+    .await;
+    assert!(edge.log_line("target_ejected").await.contains("latency"));
+    let heard = slow.heard().len();
+    for _ in 0..10 {
+        client.get("/").await;
+    }
+    assert_eq!(slow.heard().len(), heard, "it gets nothing while it is out");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_starts_slowly() {
+    let ((a, a_is_well), b) = (moody("a").await, Origin::named("b").await);
+    let keys = format!("balance = \"round_robin\"\nslow_start = \"1h\"\n{CHECKS}");
+    let config = format!("{LISTEN}{ROUTE}{}{keys}", pool("app", &[a.address, b.address]));
+    let fleet = Fleet { edge: Deepwater::start(&config).await, origins: vec![a, b] };
+    let a = fleet.origins[0].address;
+    fleet.edge.target_becomes("app", a, "healthy").await;
+    a_is_well.store(false, Ordering::SeqCst);
+    fleet.edge.target_becomes("app", a, "unhealthy").await;
+    a_is_well.store(true, Ordering::SeqCst);
+    fleet.edge.target_becomes("app", a, "slow_start").await;
+    let target = fleet.edge.target("app", a).await;
+    assert!(target["effective_weight"].as_f64() < target["weight"].as_f64(), "{target:#}");
+    let share = fleet.share(100, "").await;
+    assert!(share.get("a").is_none_or(|requests| *requests < 25), "an hour has hardly begun: {share:?}");
+}
+
+#[tokio::test]
+async fn when_nearly_all_are_unwell_all_are_used() {
+    let [(a, a_is_well), (b, b_is_well)] = [moody("a").await, moody("b").await];
+    let c = Origin::named("c").await;
+    let keys = format!("balance = \"round_robin\"\npanic_threshold = \"50%\"\n{CHECKS}");
+    let targets = [a.address, b.address, c.address];
+    let config = format!("{LISTEN}{ROUTE}{}{keys}", pool("app", &targets));
+    let fleet = Fleet { edge: Deepwater::start(&config).await, origins: vec![a, b, c] };
+    for is_well in [&a_is_well, &b_is_well] {
+        is_well.store(false, Ordering::SeqCst);
+    }
+    let panics = async |wanted: bool| {
+        let what = format!("panic to be {wanted}");
+        let panic = async || fleet.edge.json("/api/edge/pools").await["pools"][0]["panic"].clone();
+        soon(&what, async { while panic().await != wanted {} }).await;
+    };
+    panics(true).await;
+    fleet.edge.log_line("pool_panic_entered").await;
+    assert_eq!(fleet.share(9, "").await, shares(&[("a", 3), ("b", 3), ("c", 3)]));
+    b_is_well.store(true, Ordering::SeqCst);
+    panics(false).await;
+    fleet.edge.log_line("pool_panic_left").await;
+    assert_eq!(fleet.share(10, "").await, shares(&[("b", 5), ("c", 5)]));
 }
 
 #[tokio::test]

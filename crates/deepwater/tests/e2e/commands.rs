@@ -1,6 +1,8 @@
 //! The command line: what is wrong is named with its place and its fix, and changes nothing.
 
-use crate::support::{Authority, Home, LISTEN, Origin, ROUTE, Run, pool, run};
+use std::net::SocketAddr;
+
+use crate::support::{Authority, Deepwater, Home, LISTEN, Origin, ROUTE, Run, ok, pool, run};
 
 async fn check(home: &Home, config: &str) -> Run {
     home.write("deepwater.toml", config);
@@ -201,4 +203,27 @@ async fn several_listeners_may_each_take_a_free_port() {
     let two = "[edge]\nworkers = 1\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\n";
     let result = check(&Home::new(), &format!("{two}{ROUTE}{}", pool("app", &[origin.address]))).await;
     assert_eq!(result.code, Some(0), "{}", result.stderr);
+}
+
+#[tokio::test]
+async fn the_demo_plays_and_cleans_up() {
+    let home = Home::new();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--seconds", "2"];
+    let demo = run(&home.path(""), &arguments).await;
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    let shop = demo.stdout.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
+    let address = shop.unwrap_or_else(|| panic!("no address in {demo:?}")).trim_start_matches("http://");
+    let gone = std::net::TcpStream::connect(address.trim_end_matches('/'));
+    assert!(gone.is_err(), "nothing listens any longer");
+}
+
+#[tokio::test]
+async fn both_sides_may_speak_ipv6() {
+    let anywhere: SocketAddr = "[::1]:0".parse().unwrap();
+    let origin =
+        Origin::answering_at(anywhere, |request| ok(request.get("x-forwarded-for").unwrap_or("-"))).await;
+    let listen = LISTEN.replace("127.0.0.1:0", "[::1]:0");
+    let edge = Deepwater::start(&format!("{listen}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    assert!(edge.edge().is_ipv6());
+    assert_eq!(edge.get("/").await.text(), "::1");
 }

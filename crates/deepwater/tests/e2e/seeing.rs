@@ -242,6 +242,15 @@ async fn the_access_log_can_be_json() {
 }
 
 #[tokio::test]
+async fn the_access_log_goes_to_standard_output_by_default() {
+    let origin = origin().await;
+    let log = "[edge.access_log]\nformat = \"combined\"\n";
+    let edge = Deepwater::start(&format!("{LISTEN}{log}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    edge.get("/seen").await;
+    assert!(edge.printed_line("/seen").await.starts_with("127.0.0.1 - - ["));
+}
+
+#[tokio::test]
 async fn the_access_log_names_what_failed() {
     let nowhere = Origin::nowhere().await;
     let log = "[edge.access_log]\nformat = \"json\"\npath = \"access.log\"\n";

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::support::{
@@ -311,4 +313,37 @@ async fn an_origin_without_tls_gets_no_cleartext() {
     let answer = edge.get("/").await;
     assert_eq!(answer.status(), 502);
     assert_eq!(answer.get("proxy-status"), Some("deepwater; error=tls_protocol_error"));
+}
+
+#[tokio::test]
+async fn a_secure_origin_that_leaves_without_a_goodbye_has_broken_off() {
+    // A body without a length ends with the connection: over TLS an end without close_notify is a cut (RFC 9112 §9.8).
+    let authority = Authority::new();
+    let acceptor = authority.issue(&["127.0.0.1"]).acceptor(&[], None);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let visits = tokio::spawn(async move {
+        for goodbye in [true, false] {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut tls = acceptor.accept(tcp).await.unwrap();
+            let mut seen = [0; 4_096];
+            let _ = tls.read(&mut seen).await.unwrap();
+            tls.write_all(b"HTTP/1.1 200 OK\r\n\r\nsome of it").await.unwrap();
+            tls.flush().await.unwrap();
+            match goodbye {
+                true => tls.shutdown().await.unwrap(),
+                false => tls.get_mut().0.shutdown().await.unwrap(),
+            }
+        }
+    });
+    let home = Home::new();
+    home.write("ca.pem", authority.pem());
+    let target = format!("[pools.app]\ntargets = [\"https://{address}\"]\ntls = {{ ca = \"ca.pem\" }}\n");
+    let edge = Deepwater::start_in(home, &format!("{LISTEN}{ROUTE}{target}")).await;
+    let whole = edge.get("/").await;
+    assert_eq!((whole.text(), whole.ending), ("some of it", Ending::Whole));
+    // Where nothing had been passed on yet, the client is told instead.
+    let cut = edge.get("/").await;
+    assert!(cut.ending == Ending::Broken || cut.status() == 502, "{cut:?}");
+    visits.await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -73,6 +73,7 @@ pub struct Deepwater {
     child: Child,
     home: Home,
     lines: watch::Receiver<Vec<String>>,
+    printed: watch::Receiver<Vec<String>>,
     /// The listeners, in the order of the file.
     pub edges: Vec<SocketAddr>,
     pub console: SocketAddr,
@@ -115,17 +116,12 @@ impl Deepwater {
     pub fn launch(home: Home, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
         command.args(arguments).current_dir(home.directory.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, lines) = watch::channel(Vec::new());
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = stderr.next_line().await {
-                sender.send_modify(|lines: &mut Vec<String>| lines.push(line));
-            }
-        });
+        let lines = lines_of(child.stderr.take().unwrap());
+        let printed = lines_of(child.stdout.take().unwrap());
         let console = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { child, home, lines, edges: Vec::new(), console }
+        Self { child, home, lines, printed, edges: Vec::new(), console }
     }
 
     /// The first listener.
@@ -170,12 +166,12 @@ impl Deepwater {
 
     /// The first line of the log, past or to come, that holds a text.
     pub async fn log_line(&self, text: &str) -> String {
-        let mut lines = self.lines.clone();
-        let found = soon(text, lines.wait_for(|lines| lines.iter().any(|line| line.contains(text)))).await;
-        match found {
-            Ok(lines) => lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default(),
-            Err(_) => panic!("the process ended before it said {text:?}: {:#?}", self.lines.borrow()),
-        }
+        line_with(&self.lines, text).await
+    }
+
+    /// The first line of standard output, past or to come, that holds a text.
+    pub async fn printed_line(&self, text: &str) -> String {
+        line_with(&self.printed, text).await
     }
 
     /// A page of the console.
@@ -254,6 +250,27 @@ impl Deepwater {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+/// The lines of a stream so far.
+fn lines_of(stream: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<Vec<String>> {
+    let mut stream = BufReader::new(stream).lines();
+    let (sender, lines) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = stream.next_line().await {
+            sender.send_modify(|lines: &mut Vec<String>| lines.push(line));
+        }
+    });
+    lines
+}
+
+async fn line_with(lines: &watch::Receiver<Vec<String>>, text: &str) -> String {
+    let mut coming = lines.clone();
+    let found = soon(text, coming.wait_for(|lines| lines.iter().any(|line| line.contains(text)))).await;
+    match found {
+        Ok(lines) => lines.iter().find(|line| line.contains(text)).cloned().unwrap_or_default(),
+        Err(_) => panic!("the process ended before it said {text:?}: {:#?}", lines.borrow()),
     }
 }
 
