@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 
 /// The data up to the end, a fault, or the end of the bytes; the first `cut` bytes arrive first.
 fn decode(bytes: &[u8], cut: usize) -> (Vec<u8>, Option<bool>) {
-    let (mut decoder, mut trailers, mut data, mut at) = (Decoder::default(), Fields::default(), Vec::new(), 0);
+    let (mut decoder, mut trailers, mut data, mut at) =
+        (Decoder::default(), Fields::default(), Vec::new(), 0);
     for end in [cut, bytes.len()] {
         loop {
             match decoder.step(&bytes[at..end.max(at)], &mut trailers) {

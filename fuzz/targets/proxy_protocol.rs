@@ -11,7 +11,9 @@ fuzz_target!(|bytes: &[u8]| {
         for write in [write_v1, write_v2] {
             let mut again = Vec::new();
             write(&mut again, source, destination);
-            let Ok(Parsed::Complete { addresses: Some((s, d)), .. }) = parse(&again) else { panic!("{again:?}") };
+            let Ok(Parsed::Complete { addresses: Some((s, d)), .. }) = parse(&again) else {
+                panic!("{again:?}")
+            };
             assert_eq!((s.port(), d.port()), (source.port(), destination.port()));
             assert_eq!(s.ip().to_canonical(), source.ip().to_canonical());
         }
