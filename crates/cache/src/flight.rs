@@ -230,6 +230,11 @@ impl<H, E: Clone> Reader<H, E> {
         Some(Ok(Self { flight: Arc::clone(flight), key, is_leader: false }))
     }
 
+    /// When the flight began: what was purged since may be in its answer.
+    pub fn born(&self) -> Epoch {
+        self.flight.born
+    }
+
     /// Waits for the head.
     pub fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<H, E>> {
         let mut state = self.flight.state();

@@ -87,9 +87,14 @@ impl Planes {
         extra: Vec<Endpoint>,
     ) -> Result<Self, Failure> {
         raise_descriptor_limit(settings, &context.events);
-        let edge =
-            deepwater_edge::start(&settings.edge, &settings.pools, directory.to_owned(), context.clone())
-                .map_err(|error| Failure::Usage(error.to_string()))?;
+        let edge = deepwater_edge::start(
+            &settings.edge,
+            &settings.pools,
+            &settings.cache,
+            directory.to_owned(),
+            context.clone(),
+        )
+        .map_err(|error| Failure::Usage(error.to_string()))?;
         let edge = Arc::new(edge);
         let status: StatusSource = Arc::new(edge.status());
         let effective = serde_json::to_value(settings).unwrap_or_default();

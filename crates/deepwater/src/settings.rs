@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub edge: deepwater_edge::Config,
     /// Servers that requests are passed to, by name.
     pub pools: deepwater_edge::Pools,
+    /// The cache that routes with `cache` share.
+    pub cache: edge::Cache,
 }
 
 impl Settings {
@@ -58,6 +60,7 @@ impl Settings {
                 ..deepwater_edge::Config::default()
             },
             pools: [("app".to_owned(), edge::Pool::of(to.iter().cloned()))].into(),
+            cache: edge::Cache::default(),
         };
         let checker = Checker::without_document();
         settings.validate(&checker.root(), Path::new("."));
@@ -67,7 +70,7 @@ impl Settings {
 
     fn validate(&self, root: &Place<'_>, directory: &Path) {
         self.console.validate(&root.at("console"));
-        deepwater_edge::validate(&self.edge, &self.pools, directory, root.at("edge"), root.at("pools"));
+        deepwater_edge::validate(&self.edge, &self.pools, &self.cache, directory, root);
         if self.edge.listen.is_empty() {
             root.at("edge").problem_with_fix(
                 "there is nothing to listen on",

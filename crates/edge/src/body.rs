@@ -66,3 +66,30 @@ pub trait BodyWrite {
     /// Lets everything taken so far leave.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>>;
 }
+
+/// The body of a message that has none.
+pub(crate) struct Nothing;
+
+impl BodyRead for Nothing {
+    fn poll_frame(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
+        Poll::Ready(Ok(Frame::End))
+    }
+
+    fn data(&self) -> &[u8] {
+        &[]
+    }
+
+    fn consume(&mut self, _n: usize) {}
+
+    fn ends_with_data(&self) -> bool {
+        true
+    }
+
+    fn trailers(&self) -> Option<&Fields> {
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}

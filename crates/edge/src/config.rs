@@ -1,5 +1,6 @@
 //! What a user may write under `[edge]` and `[pools]`. Types that were typed; [`crate::plan`] makes them valid.
 
+mod cache;
 mod listen;
 mod pool;
 mod route;
@@ -10,6 +11,7 @@ use deepwater_core::config::{Duration, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cache::{Cache, CacheTable, CookieRule, EarlyRefresh, RouteCache, SetCookieRule, Tier};
 pub use listen::{Certificate, Certificates, Listen, ListenProtocol, TlsVersion};
 pub use pool::{
     HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite,

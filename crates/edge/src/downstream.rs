@@ -20,6 +20,10 @@ pub(crate) trait Reply: BodyWrite {
     /// hold nothing that belongs to another connection.
     fn head(&mut self, status: StatusCode, fields: &Fields, framing: Framing);
 
+    /// Writes a whole answer at once: stored field lines, more lines, the body (none for a HEAD). It leaves with the
+    /// body's end.
+    fn stored(&mut self, status: StatusCode, lines: [&[u8]; 2], body: &[u8]);
+
     /// Sends a 101 head (HTTP/1.1) or accepts a CONNECT, after which both directions are bytes.
     fn tunnel(&mut self, status: StatusCode, fields: &Fields, protocol: Option<&[u8]>);
 

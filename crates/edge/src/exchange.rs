@@ -1,10 +1,12 @@
 //! The life of a request: routed, cleaned, sent to a target, answered, counted.
 
+mod cached;
 mod proxy;
 mod respond;
 
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,18 +15,21 @@ use http::{Method, StatusCode};
 
 use crate::access_log::Entry;
 use crate::body::BodyRead;
+use crate::cache::{CachePlan, HttpCache};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Name, Request, Response};
 use crate::http1::framing::Framing;
 use crate::hygiene;
 use crate::io::Deadline;
+use crate::measure::CacheMetrics;
 use crate::peer::Peer;
 use crate::plan::Action;
 use crate::route::Captures;
 use crate::worker::{Local, Worker};
 
-use proxy::Proxying;
+use cached::{Caching, Facts};
+use proxy::{Manner, Proxying};
 use respond::Answering;
 
 /// What is noted while a request is served, for metrics and the log.
@@ -60,7 +65,7 @@ impl Tally {
 /// Serves one request, whatever becomes of it: after this the reply is complete, or was broken off.
 #[allow(clippy::too_many_arguments)]
 pub(crate) async fn serve<B: BodyRead, R: Reply>(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     peer: &Peer,
     request: &mut Request,
     response: &mut Response,
@@ -85,7 +90,7 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     let index = match found {
         Ok(index) => index,
         Err(refused) => {
-            let answering = Answering { worker, request, deadline, tally: &tally };
+            let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
             match refused {
                 Some(failure) => answering.failure(failure, reply).await,
                 None => answering.redirect_to_https(reply).await,
@@ -98,6 +103,37 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     if let Action::Pool(pool) = &route.action
         && (request.method != Method::CONNECT || route.connect)
     {
+        let passing = match caching(&local, index) {
+            None => None,
+            Some((cache, plan, metrics)) => {
+                let facts = Facts::of(request, framing);
+                if !worker.log.borrow().is_off() || !route.response_edits.is_empty() {
+                    hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
+                }
+                let caching = Caching {
+                    worker,
+                    local: &local,
+                    cache,
+                    plan,
+                    route,
+                    at: (index, *pool),
+                    peer,
+                    request,
+                    captures: &captures,
+                    deadline,
+                    tally: &tally,
+                    metrics,
+                    facts,
+                };
+                match caching.serve(reply).await {
+                    Some(passing) => Some((cache, plan, passing)),
+                    None => {
+                        drop(in_flight);
+                        return finish(worker, &local, Some(index), request, &tally);
+                    }
+                }
+            }
+        };
         let upgrade = hygiene::wanted_upgrade(request).map(<[u8]>::to_vec);
         hygiene::remove_hop_by_hop(&mut request.fields);
         hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
@@ -108,6 +144,11 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             tally.asked_target.set(Some(request.target().to_vec()));
         }
         route.prepare(request, &captures, tally.client_ip);
+        let note = |response: &mut Response| {
+            if let Some((cache, plan, passing)) = &passing {
+                passing.note(cache, &plan.policy, cached::times(cache, &*worker.context.clock), response);
+            }
+        };
         let proxying = Proxying {
             worker,
             local: &local,
@@ -117,13 +158,17 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             request,
             framing,
             upgrade: upgrade.as_deref(),
-            response_values: &response_values,
+            manner: Manner::Client {
+                values: &response_values,
+                note: passing.as_ref().map(|_| &note as _),
+                cache_status: passing.as_ref().map(|(_, _, passing)| &passing.status[..]),
+            },
             deadline,
             tally: &tally,
         };
         proxying.run(response, origin_out, body, reply).await;
     } else {
-        let answering = Answering { worker, request, deadline, tally: &tally };
+        let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
         match &route.action {
             _ if request.method == Method::CONNECT => {
                 answering.failure(Failure::MethodNotAllowed, reply).await;
@@ -140,6 +185,12 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     finish(worker, &local, Some(index), request, &tally);
 }
 
+/// The cache and how it is used, if the route caches.
+fn caching(local: &Local, route: usize) -> Option<(&Arc<HttpCache>, &CachePlan, &CacheMetrics)> {
+    let plan = local.plan.routes[route].cache.as_ref()?;
+    Some((local.plan.cache.as_ref()?, plan, local.routes[route].cache.as_ref()?))
+}
+
 /// Answers a request that was refused before it could be understood.
 pub(crate) async fn refuse<R: Reply>(
     worker: &Worker,
@@ -150,7 +201,7 @@ pub(crate) async fn refuse<R: Reply>(
     failure: Failure,
 ) {
     let tally = Tally::new(peer.address.ip());
-    Answering { worker, request, deadline, tally: &tally }.failure(failure, reply).await;
+    Answering { worker, request, deadline, tally: &tally, cache_status: None }.failure(failure, reply).await;
     finish(worker, &worker.local(), None, request, &tally);
 }
 

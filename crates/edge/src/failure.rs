@@ -59,6 +59,10 @@ failures! {
     NoRoute: Client, 404, "destination_not_found", "No route matches this request.";
     /// No target may be used.
     NoTarget: Upstream, 503, "destination_unavailable", "No server is available for this request.";
+    /// As many requests wait for one fetch as may.
+    TooManyWaiters: Us, 503, "connection_limit_reached", "Too many requests wait for the same answer.";
+    /// The client wants only what the cache has, and it has nothing.
+    NotCached: Client, 504, "destination_unavailable", "The cache has no answer, and the request wants none from the server.";
     /// A target refused the connection.
     ConnectRefused: Upstream, 502, "connection_refused", "The server could not be reached.";
     /// Connecting took too long.
@@ -91,8 +95,11 @@ mod tests {
     fn statuses_follow_blame() {
         for failure in Failure::ALL {
             let server_side = failure.status().is_server_error();
-            let versions = matches!(failure, Failure::CodingUnsupported | Failure::VersionUnsupported);
-            assert_eq!(server_side, failure.blame() != Blame::Client || versions, "{failure:?}");
+            let asked_for = matches!(
+                failure,
+                Failure::CodingUnsupported | Failure::VersionUnsupported | Failure::NotCached
+            );
+            assert_eq!(server_side, failure.blame() != Blame::Client || asked_for, "{failure:?}");
         }
     }
 }

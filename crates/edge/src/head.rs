@@ -46,7 +46,7 @@ struct Field {
 }
 
 /// Header or trailer fields in the order they came.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Fields {
     bytes: Vec<u8>,
     fields: Vec<Field>,
@@ -236,7 +236,7 @@ impl Version {
 }
 
 /// A request head.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// The method.
     pub method: Method,

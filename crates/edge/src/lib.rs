@@ -6,6 +6,7 @@
 
 mod access_log;
 pub mod body;
+mod cache;
 pub mod config;
 mod downstream;
 mod exchange;

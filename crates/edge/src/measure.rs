@@ -27,6 +27,14 @@ pub(crate) mod names {
     pub(crate) const REUSED: &str = "deepwater_edge_upstream_reused_total";
     pub(crate) const RETRIES: &str = "deepwater_edge_upstream_retries_total";
     pub(crate) const LOG_DROPPED: &str = "deepwater_edge_access_log_dropped_total";
+    pub(crate) const CACHE_REQUESTS: &str = "deepwater_cache_requests_total";
+    pub(crate) const CACHE_REFRESHES: &str = "deepwater_cache_refreshes_total";
+    pub(crate) const CACHE_FETCHES: &str = "deepwater_cache_fetches_total";
+    pub(crate) const CACHE_SERVED: &str = "deepwater_cache_served_bytes_total";
+    pub(crate) const CACHE_BYTES: &str = "deepwater_cache_bytes";
+    pub(crate) const CACHE_OBJECTS: &str = "deepwater_cache_objects";
+    pub(crate) const CACHE_EVICTED: &str = "deepwater_cache_evicted_total";
+    pub(crate) const CACHE_PURGES: &str = "deepwater_cache_purges_total";
     pub(crate) const IDLE: &str = "deepwater_edge_upstream_idle_connections";
 }
 
@@ -67,21 +75,79 @@ impl EdgeMetrics {
     }
 }
 
+/// How requests of routes that cache are answered, as labels and in the console.
+pub(crate) const CACHE_RESULTS: [&str; 6] = ["hit", "stale", "coalesced", "revalidated", "miss", "bypass"];
+
+/// Of the cache, for one route on one core.
+pub(crate) struct CacheMetrics {
+    /// From the store, fresh.
+    pub hits: Counter,
+    /// From the store, stale.
+    pub stale: Counter,
+    /// With what another request's fetch brought.
+    pub coalesced: Counter,
+    /// From the store, after the origin had said that it is current.
+    pub revalidated: Counter,
+    /// With what its own fetch brought.
+    pub misses: Counter,
+    /// By the origin, past the cache.
+    pub bypassed: Counter,
+    pub refreshed_early: Counter,
+    pub refreshed_stale: Counter,
+    /// Requests to the origin that fill the cache.
+    pub fetches: Counter,
+    pub served_bytes: Counter,
+}
+
+impl CacheMetrics {
+    fn register(registry: &Registry, route: &str) -> Self {
+        let result = |result| {
+            let help = "Requests on routes that cache, by what answered them.";
+            registry.counter(names::CACHE_REQUESTS, help, &[("route", route), ("result", result)])
+        };
+        let refresh = |reason| {
+            let help = "Refreshes in the background, by reason.";
+            registry.counter(names::CACHE_REFRESHES, help, &[("route", route), ("reason", reason)])
+        };
+        let [hits, stale, coalesced, revalidated, misses, bypassed] = CACHE_RESULTS.map(result);
+        let labels = [("route", route)];
+        Self {
+            hits,
+            stale,
+            coalesced,
+            revalidated,
+            misses,
+            bypassed,
+            refreshed_early: refresh("early"),
+            refreshed_stale: refresh("stale"),
+            fetches: registry.counter(
+                names::CACHE_FETCHES,
+                "Requests to origins that fill the cache.",
+                &labels,
+            ),
+            served_bytes: registry.counter(names::CACHE_SERVED, "Body bytes served by the cache.", &labels),
+        }
+    }
+}
+
 /// Of one route on one core.
 pub(crate) struct RouteMetrics {
+    /// If it caches.
+    pub cache: Option<CacheMetrics>,
     requests: [Counter; 5],
     in_flight: Gauge,
     duration: Histogram,
 }
 
 impl RouteMetrics {
-    pub fn register(registry: &Registry, route: &str) -> Self {
+    pub fn register(registry: &Registry, route: &str, caches: bool) -> Self {
         let class = |class| {
             let labels = [("route", route), ("status", class)];
             registry.counter(names::REQUESTS, "Requests answered, by route and status class.", &labels)
         };
         let labels = [("route", route)];
         Self {
+            cache: caches.then(|| CacheMetrics::register(registry, route)),
             requests: CLASSES.map(class),
             in_flight: registry.gauge(names::IN_FLIGHT, "Requests under way.", &labels),
             duration: registry.histogram(

@@ -12,6 +12,7 @@ use http::StatusCode;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 
+use crate::cache::{CachePlan, HttpCache};
 use crate::config::{self, HashKey, OriginProtocol, OriginTimeouts, ProxyProtocolOut};
 use crate::files::Files;
 use crate::head::{Fields, Name, Request};
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     /// In the order of the table.
     pub routes: Vec<RoutePlan>,
     pub pools: Vec<Arc<PoolPlan>>,
+    /// Shared by the routes that cache, if any does.
+    pub cache: Option<Arc<HttpCache>>,
 }
 
 /// Limits on clients.
@@ -54,6 +57,8 @@ pub(crate) struct RoutePlan {
     pub response_edits: Edits,
     /// Ask the origin for trailers, which it may withhold otherwise (gRPC insists).
     pub ask_trailers: bool,
+    /// How it caches, if it does.
+    pub cache: Option<CachePlan>,
 }
 
 impl RoutePlan {

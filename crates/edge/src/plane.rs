@@ -18,7 +18,8 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{Semaphore, watch};
 
 use crate::access_log::AccessLog;
-use crate::config::{Config, Pools};
+use crate::cache;
+use crate::config::{self, Config, Pools};
 use crate::exchange::UNROUTED;
 use crate::listener;
 use crate::measure::{CLASSES, names};
@@ -72,14 +73,21 @@ pub enum StartError {
 pub fn validate(
     config: &Config,
     pools: &Pools,
+    cache: &config::Cache,
     directory: &std::path::Path,
-    edge: Place<'_>,
-    at_pools: Place<'_>,
+    root: &Place<'_>,
 ) {
     let context = Context::new(0, Events::silent());
-    let builder =
-        Builder { directory, context: &context, edge, pools: at_pools, random_secret: b"unused", old: None };
-    builder.build(config, pools);
+    let builder = Builder {
+        directory,
+        context: &context,
+        edge: root.at("edge"),
+        pools: root.at("pools"),
+        cache: root.at("cache"),
+        random_secret: b"unused",
+        old: None,
+    };
+    builder.build(config, pools, cache);
 }
 
 /// The running edge.
@@ -100,6 +108,7 @@ pub struct Handle {
 pub fn start(
     config: &Config,
     pools: &Pools,
+    cache_config: &config::Cache,
     directory: PathBuf,
     context: Context,
 ) -> Result<Handle, StartError> {
@@ -112,10 +121,11 @@ pub fn start(
             context: &context,
             edge: checker.at("edge"),
             pools: checker.at("pools"),
+            cache: checker.at("cache"),
             random_secret: &random_secret,
             old: None,
         };
-        builder.build(config, pools)
+        builder.build(config, pools, cache_config)
     };
     let Some(Built { plan, listeners }) = built else {
         checker.finish()?;
@@ -131,6 +141,9 @@ pub fn start(
             sink.counter(names::LOG_DROPPED, help, &[], log.dropped());
         }
     });
+    if let Some(shared) = &plan.cache {
+        cache::collect(shared, &context.metrics);
+    }
     let cores = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
@@ -347,6 +360,7 @@ impl Handle {
         let clock = Arc::clone(&self.context.clock);
         let recent: Vec<Recent> = self.plan.routes.iter().map(|_| Recent::default()).collect();
         let recent_unrouted = Recent::default();
+        let [cache_page, cache_purge] = cache::endpoints(&self.plan, &self.context.metrics);
         vec![
             Endpoint::post(
                 "/api/edge/access-log/reopen",
@@ -376,6 +390,8 @@ impl Handle {
                 rows.push(route_row(&metrics, clock.now(), &recent_unrouted, UNROUTED, None));
                 json!({ "routes": rows })
             }),
+            cache_page,
+            cache_purge,
             self.target_command(
                 "/api/edge/pools/{pool}/targets/{target}/drain",
                 "Send a target no new requests",

@@ -74,6 +74,8 @@ pub(crate) struct Worker {
     open: Cell<usize>,
     all_closed: Notify,
     date: RefCell<(u64, [u8; 29])>,
+    /// Where cache keys are written, kept for reuse.
+    key: Cell<Vec<u8>>,
 }
 
 impl Worker {
@@ -95,6 +97,7 @@ impl Worker {
             open: Cell::new(0),
             all_closed: Notify::new(),
             date: RefCell::new((0, [b' '; 29])),
+            key: Cell::default(),
             context,
         })
     }
@@ -132,6 +135,18 @@ impl Worker {
         if kept.len() < SCRATCH_KEPT {
             kept.push(scratch);
         }
+    }
+
+    /// Memory for a cache key, empty.
+    pub fn take_key(&self) -> Vec<u8> {
+        let mut key = self.key.take();
+        key.clear();
+        key
+    }
+
+    /// Gives the memory of a key back.
+    pub fn put_key(&self, key: Vec<u8>) {
+        self.key.set(key);
     }
 
     /// Whether connections should end after the request under way.
@@ -212,9 +227,15 @@ impl Local {
             })
         });
         let pools = pools.collect();
-        let routes =
-            plan.routes.iter().map(|route| RouteMetrics::register(&context.metrics, &route.name)).collect();
-        let unrouted = RouteMetrics::register(&context.metrics, UNROUTED);
+        let routes = plan
+            .routes
+            .iter()
+            .map(|route| {
+                let caches = route.cache.is_some();
+                RouteMetrics::register(&context.metrics, &route.name, caches)
+            })
+            .collect();
+        let unrouted = RouteMetrics::register(&context.metrics, UNROUTED, false);
         Self { plan, routes, unrouted, pools }
     }
 }

@@ -134,6 +134,12 @@ impl Meta {
         self.expires_ms().saturating_add(window)
     }
 
+    /// What came in parts is all here now: it is as if it had come whole, with 200.
+    pub fn complete(&mut self) {
+        self.status = 200;
+        self.flags = Flags(self.flags.0 & !Flags::PARTIAL.0);
+    }
+
     /// Makes it stale from now on, if it is not yet: a soft purge, or a HEAD that differs (RFC 9111 §4.3.5). Its
     /// windows begin now.
     pub fn expire(&mut self, now_ms: u64) {

@@ -37,6 +37,7 @@ pub(super) fn settings(
             ..deepwater_edge::Config::default()
         },
         pools: [(POOL.to_owned(), pool(shops))].into(),
+        cache: edge::Cache::default(),
     }
 }
 

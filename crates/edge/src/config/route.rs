@@ -6,6 +6,8 @@ use deepwater_core::config::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::RouteCache;
+
 /// What happens to requests that match. Exactly one of `pool`, `redirect`, `respond` and `files` is given.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct Route {
     /// How long the origin may take to its first byte, in place of the pool's `timeouts.response`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_timeout: Option<Duration>,
+    /// Store the pool's answers and give them to all who ask: `true`, or a table of settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<RouteCache>,
 }
 
 /// Conditions; all that are given must hold.

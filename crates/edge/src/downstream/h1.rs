@@ -82,7 +82,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, first_bytes:
 
 /// Answers requests for as long as one follows the other closely.
 async fn busy_spell(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     io: &RefCell<Transport>,
     buffer: &mut Buffer,
     deadline: &Deadline,
@@ -107,7 +107,7 @@ async fn busy_spell(
 
 /// Reads one request and answers it.
 async fn exchange_one(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     io: &RefCell<Transport>,
     buffer: &mut Buffer,
     deadline: &Deadline,
@@ -334,6 +334,17 @@ impl<'a> H1Reply<'a> {
     fn was_aborted(&self) -> bool {
         self.aborted
     }
+
+    /// Says what becomes of the connection, and ends the head.
+    fn end_head(&mut self) {
+        let out = self.writer.head();
+        if !self.keep_alive {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if self.version == Version::Http10 {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 impl Reply for H1Reply<'_> {
@@ -373,13 +384,20 @@ impl Reply for H1Reply<'_> {
             // An HTTP/2 origin ends a body without a length; here the length is what ends it.
             out.extend_from_slice(b"content-length: 0\r\n");
         }
-        if !self.keep_alive {
-            out.extend_from_slice(b"connection: close\r\n");
-        } else if self.version == Version::Http10 {
-            out.extend_from_slice(b"connection: keep-alive\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
+        self.end_head();
         self.writer.begin(if self.is_head { Framing::Empty } else { framing });
+    }
+
+    fn stored(&mut self, status: StatusCode, lines: [&[u8]; 2], body: &[u8]) {
+        self.head_sent = true;
+        self.writer.mark();
+        let out = self.writer.head();
+        out.reserve(128 + lines[0].len() + lines[1].len() + body.len());
+        encode::status_line(out, status);
+        lines.iter().for_each(|lines| out.extend_from_slice(lines));
+        self.end_head();
+        self.writer.head().extend_from_slice(body);
+        self.writer.begin(Framing::Empty);
     }
 
     fn tunnel(&mut self, status: StatusCode, fields: &Fields, protocol: Option<&[u8]>) {

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::body::h2::{Reader, Writer};
 use crate::body::{BodyError, BodyWrite};
+use crate::cache::Lines;
 use crate::exchange;
 use crate::failure::Failure;
 use crate::head::{Fields, Name, Request, Response, Version};
@@ -227,6 +228,26 @@ impl Reply for H2Reply {
         if let Ok(stream) = self.respond.send_response(http_response(status, fields), ends) {
             self.body = Writer::new((!ends).then_some(stream));
         }
+    }
+
+    fn stored(&mut self, status: StatusCode, lines: [&[u8]; 2], body: &[u8]) {
+        self.head_sent = true;
+        let mut response = http::Response::new(());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        for (name, value) in lines.into_iter().flat_map(|lines| Lines(lines).iter()) {
+            // Both were checked when they were read.
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                headers.append(name, value);
+            }
+        }
+        if let Ok(mut stream) = self.respond.send_response(response, body.is_empty())
+            && !body.is_empty()
+        {
+            // Small enough to wait for the window in memory. A stream that is gone is noticed by nobody: so be it.
+            let _ = stream.send_data(Bytes::copy_from_slice(body), true);
+        }
+        self.body = Writer::new(None);
     }
 
     fn tunnel(&mut self, status: StatusCode, fields: &Fields, _protocol: Option<&[u8]>) {

@@ -40,9 +40,23 @@ pub(super) struct Proxying<'a> {
     pub request: &'a Request,
     pub framing: Framing,
     pub upgrade: Option<&'a [u8]>,
-    pub response_values: &'a Prepared,
+    pub manner: Manner<'a>,
     pub deadline: &'a Deadline,
     pub tally: &'a Tally,
+}
+
+/// What is done to a response's head on its way.
+pub(super) enum Manner<'a> {
+    /// It goes to the client, with a sticky cookie and the route's edits.
+    Client {
+        values: &'a Prepared,
+        /// Sees, and may edit, the head before those.
+        note: Option<&'a dyn Fn(&mut Response)>,
+        /// What the cache says of a failure.
+        cache_status: Option<&'a [u8]>,
+    },
+    /// It goes to the cache, as the origin made it.
+    Cache,
 }
 
 /// How sending a request over one connection ended.
@@ -99,7 +113,12 @@ impl Proxying<'_> {
     }
 
     fn answering(&self) -> Answering<'_> {
-        Answering { worker: self.worker, request: self.request, deadline: self.deadline, tally: self.tally }
+        let cache_status = match self.manner {
+            Manner::Client { cache_status, .. } => cache_status,
+            Manner::Cache => None,
+        };
+        let Self { worker, request, deadline, tally, .. } = *self;
+        Answering { worker, request, deadline, tally, cache_status }
     }
 
     fn choose(&self, now: Instant, tried: &[TargetId]) -> Option<Lease> {
@@ -414,6 +433,10 @@ impl Proxying<'_> {
         if response.fields.get_known(Name::Date).is_none() {
             response.fields.add_known(Name::Date, &self.worker.date());
         }
+        let Manner::Client { values, note, .. } = self.manner else { return };
+        if let Some(note) = note {
+            note(response);
+        }
         if let Some(sticky) = &self.pool.plan.sticky
             && !lease.sticky_kept()
         {
@@ -422,7 +445,7 @@ impl Proxying<'_> {
             }
             sticky.set(response, lease.target().id, self.peer.secure);
         }
-        self.route.edit_response(&mut response.fields, self.response_values);
+        self.route.edit_response(&mut response.fields, values);
     }
 
     /// Tells the client what went wrong, if something did, and what the target is to be thought of.

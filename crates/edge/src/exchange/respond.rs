@@ -33,6 +33,8 @@ pub(super) struct Answering<'a> {
     pub request: &'a Request,
     pub deadline: &'a Deadline,
     pub tally: &'a Tally,
+    /// What the cache did, where the route caches.
+    pub cache_status: Option<&'a [u8]>,
 }
 
 impl Answering<'_> {
@@ -51,6 +53,9 @@ impl Answering<'_> {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.add_known(Name::RetryAfter, b"1");
         }
+        if let Some(status) = self.cache_status {
+            fields.add_known(Name::CacheStatus, status);
+        }
         if failure == Failure::MethodNotAllowed {
             fields.add(b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         }
@@ -61,7 +66,7 @@ impl Answering<'_> {
             text.push('\n');
         }
         // Where a message's end is in doubt, nothing that follows on the connection can be trusted.
-        if failure.blame() == Blame::Client && failure != Failure::NoRoute {
+        if failure.blame() == Blame::Client && !matches!(failure, Failure::NoRoute | Failure::NotCached) {
             reply.close_after();
         }
         self.whole(status, fields, text.as_bytes(), reply).await;
@@ -97,6 +102,14 @@ impl Answering<'_> {
         fields.add_known(Name::Location, &location);
         self.edit(route, captures, &mut fields);
         self.whole(status, fields, b"", reply).await;
+    }
+
+    /// An answer in JSON.
+    pub async fn json<R: Reply>(&self, status: StatusCode, value: &serde_json::Value, reply: &mut R) {
+        let mut fields = Fields::default();
+        fields.add_known(Name::ContentType, b"application/json");
+        fields.add_known(Name::CacheControl, b"no-store");
+        self.whole(status, fields, format!("{value}\n").as_bytes(), reply).await;
     }
 
     /// A response that is always the same.

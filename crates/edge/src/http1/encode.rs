@@ -28,6 +28,13 @@ pub(crate) fn request_framing(out: &mut Vec<u8>, framing: Framing) {
 /// Appends a status line and fields, without the final empty line.
 #[inline]
 pub(crate) fn response(out: &mut Vec<u8>, status: StatusCode, fields: &Fields) {
+    status_line(out, status);
+    fields.write_http1(out);
+}
+
+/// Appends a status line.
+#[inline]
+pub(crate) fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     if status == StatusCode::OK {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
@@ -37,5 +44,4 @@ pub(crate) fn response(out: &mut Vec<u8>, status: StatusCode, fields: &Fields) {
         out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    fields.write_http1(out);
 }

@@ -11,6 +11,7 @@ use deepwater_upstream::{Address, HealthCheck, Pool as Targets, PoolSpec, Target
 use http::StatusCode;
 use ipnet::IpNet;
 
+use crate::cache::{CachePlan, HttpCache};
 use crate::config::{self, Config, Listen, ListenProtocol, OriginProtocol, Pool, Pools, Route};
 use crate::files::Files;
 use crate::probe::StatusSet;
@@ -44,6 +45,8 @@ pub(crate) struct Builder<'a> {
     pub edge: Place<'a>,
     /// `pools`.
     pub pools: Place<'a>,
+    /// `cache`.
+    pub cache: Place<'a>,
     /// Key of sticky cookies without a secret of their own.
     pub random_secret: &'a [u8],
     /// The plan in force, whose unchanged pools are kept.
@@ -52,9 +55,9 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     /// Builds the whole; `None` when something was reported.
-    pub fn build(&self, config: &Config, pools: &Pools) -> Option<Built> {
+    pub fn build(&self, config: &Config, pools: &Pools, cache: &config::Cache) -> Option<Built> {
         let names: Vec<&str> = pools.keys().map(String::as_str).collect();
-        let trusted_networks = self.networks(&config.trusted_proxies);
+        let trusted_networks = networks(&self.edge.at("trusted_proxies"), &config.trusted_proxies);
         let limits = self.limits(config);
         let built_pools: Vec<_> = pools.iter().map(|(name, pool)| self.pool(name, pool)).collect();
         let table = self.table(&config.route);
@@ -73,11 +76,13 @@ impl Builder<'_> {
             );
             return None;
         }
+        let routes: Vec<RoutePlan> = routes.into_iter().collect::<Option<_>>()?;
         let plan = Plan {
             limits,
+            cache: self.cache(cache, &routes)?,
             trusted_networks: trusted_networks?,
             table: table?,
-            routes: routes.into_iter().collect::<Option<_>>()?,
+            routes,
             pools: built_pools.into_iter().collect::<Option<_>>()?,
         };
         Some(Built { plan: Arc::new(plan), listeners: listeners.into_iter().collect::<Option<_>>()? })
@@ -97,19 +102,22 @@ impl Builder<'_> {
         }
     }
 
-    fn networks(&self, written: &[String]) -> Option<Vec<IpNet>> {
-        let networks = written.iter().enumerate().map(|(at, text)| {
-            let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-            if parsed.is_err() {
-                self.edge.at("trusted_proxies").index(at).problem_with_fix(
-                    format!("`{text}` is not a network"),
-                    "write an address with a prefix length, such as \"10.0.0.0/8\"",
-                );
-            }
-            parsed.ok()
-        });
-        // Every bad one is reported before giving up.
-        networks.collect::<Vec<_>>().into_iter().collect()
+    /// The cache that the routes share: none if none caches, `None` if something was reported.
+    fn cache(&self, config: &config::Cache, routes: &[RoutePlan]) -> Option<Option<Arc<HttpCache>>> {
+        let purge_from = networks(&self.cache.at("purge_from"), &config.purge_from);
+        if config.max_waiters == 0 {
+            let fix = "write 65536";
+            self.cache.at("max_waiters").problem_with_fix("nobody could wait for a fetch", fix);
+            return None;
+        }
+        let purge_from = purge_from?;
+        let keys: Vec<_> =
+            routes.iter().filter_map(|route| route.cache.as_ref()).map(|cache| cache.key.clone()).collect();
+        if keys.is_empty() {
+            return Some(None);
+        }
+        let now = (self.context.clock.now(), self.context.clock.wall());
+        Some(Some(Arc::new(HttpCache::new(config, purge_from, keys, now))))
     }
 
     fn table(&self, routes: &[Route]) -> Option<RouteTable> {
@@ -170,6 +178,17 @@ impl Builder<'_> {
             );
             return None;
         }
+        let cache = match route.cache.as_ref().and_then(config::RouteCache::table) {
+            None => None,
+            Some(_) if route.pool.is_none() => {
+                place.at("cache").problem_with_fix(
+                    "only what comes from a pool is cached",
+                    "remove the key: what this route answers is in memory already",
+                );
+                return None;
+            }
+            Some(table) => Some(CachePlan::build(&place.at("cache"), &table, &pattern_names)?),
+        };
         let name = route.name.clone().unwrap_or_else(|| default_name(route));
         let plan = RoutePlan {
             name,
@@ -184,6 +203,7 @@ impl Builder<'_> {
                 .as_ref()
                 .and_then(|name| pools.get(name))
                 .is_some_and(|pool| pool.protocol == OriginProtocol::Http2),
+            cache,
         };
         Some(plan)
     }
@@ -496,6 +516,21 @@ fn report(place: &Place<'_>, what: String, fix: Option<String>) {
         Some(fix) => place.problem_with_fix(what, fix),
         None => place.problem(what),
     }
+}
+
+fn networks(place: &Place<'_>, written: &[String]) -> Option<Vec<IpNet>> {
+    let networks = written.iter().enumerate().map(|(at, text)| {
+        let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        if parsed.is_err() {
+            place.index(at).problem_with_fix(
+                format!("`{text}` is not a network"),
+                "write an address with a prefix length, such as \"10.0.0.0/8\"",
+            );
+        }
+        parsed.ok()
+    });
+    // Every bad one is reported before giving up.
+    networks.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn parse_listen(text: &str) -> Option<SocketAddr> {

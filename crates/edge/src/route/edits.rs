@@ -98,6 +98,12 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
+    /// Whether a field is given a value that differs from request to request.
+    pub fn varies(&self, name: &[u8]) -> bool {
+        let mut writes = self.set.iter().chain(&self.add);
+        writes.any(|write| *write.name == *name && write.value.as_literal().is_none())
+    }
+
     /// Renders what is not constant.
     pub fn prepare(&self, values: &Values<'_>, prepared: &mut Prepared) {
         prepared.bytes.clear();

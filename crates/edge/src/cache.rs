@@ -1,0 +1,244 @@
+//! The cache of the edge. `deepwater_cache` decides and stores; here is what all cores share of it, what is stored,
+//! and how it is purged. [`crate::exchange`] serves from it and fetches for it.
+
+mod console;
+mod entry;
+mod lines;
+mod plan;
+mod purge;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use deepwater_cache::flight::Flights;
+use deepwater_cache::purge::{Epochs, Kind, Slot, Validity, Versions};
+use deepwater_cache::rules::{KeyOptions, NotStored, Vary, write_key};
+use deepwater_cache::store::Store;
+use deepwater_upstream::Target;
+use ipnet::IpNet;
+use smallvec::SmallVec;
+
+use crate::config;
+use crate::failure::Failure;
+use crate::head::{Name, Request};
+use crate::peer::Peer;
+use crate::route::name_of;
+
+pub(crate) use console::{collect, endpoints};
+pub(crate) use entry::{Entry, Object, Variants};
+pub(crate) use lines::{Lines, write_line};
+pub(crate) use plan::CachePlan;
+pub(crate) use purge::Purge;
+
+/// The fetches under way.
+pub(crate) type Fetches = Flights<Answer, Fault>;
+
+/// The cache, shared by all cores.
+pub(crate) struct HttpCache {
+    /// Its name in `Cache-Status`.
+    pub name: String,
+    pub store: Store<Entry>,
+    pub epochs: Epochs,
+    pub versions: Versions,
+    pub fetches: Arc<Fetches>,
+    /// Whether clients get to see the fields that carry tags: they are caches themselves.
+    pub shows_tags: bool,
+    pub purges: purge::Counts,
+    purge_from: Vec<IpNet>,
+    /// How the routes write keys: a URL is purged as each of them writes it.
+    keys: Vec<KeyOptions>,
+    max_refreshes: usize,
+    refreshes: AtomicUsize,
+    uncoalesced: AtomicU64,
+    started: (Instant, u64),
+}
+
+/// What a fetch brings, before its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Its field lines as all may see them.
+    pub lines: Box<[u8]>,
+    /// Lines for the one who asked first only, such as cookies.
+    pub withheld: Box<[u8]>,
+    /// The response in the store that answers, body and all: after a 304, or when the origin fails.
+    pub stored: Option<Arc<Entry>>,
+    /// When it is stored: its times.
+    pub meta: Option<deepwater_cache::rules::Meta>,
+    /// Why it is not.
+    pub refused: Option<NotStored>,
+    /// Length of the body, bytes, if it was stated.
+    pub length: Option<u64>,
+    /// The request fields it depends on, and what they were.
+    pub vary: Vary,
+    /// The secondary key of the request that was fetched for.
+    pub variant: Box<[u8]>,
+    /// What it is purged by.
+    pub slots: Vec<Slot>,
+    /// The origin's status, where the client gets another.
+    pub origin_status: Option<u16>,
+    /// Whether it is served for want of a better one.
+    pub is_stale: bool,
+    /// How long the origin took to its head.
+    pub upstream: Option<Duration>,
+    /// The target asked.
+    pub target: Option<Arc<Target>>,
+}
+
+/// Why a fetch has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It failed, for everybody who waits.
+    Failed(Failure),
+    /// It ended without a word, or what it found is stored now: look again.
+    Again,
+}
+
+impl HttpCache {
+    /// The cache of a configuration with routes that write keys so.
+    pub fn new(
+        config: &config::Cache,
+        purge_from: Vec<IpNet>,
+        keys: Vec<KeyOptions>,
+        now: (Instant, SystemTime),
+    ) -> Self {
+        let mut distinct: Vec<KeyOptions> = Vec::new();
+        for options in keys {
+            if !distinct.contains(&options) {
+                distinct.push(options);
+            }
+        }
+        let memory = usize::try_from(config.memory.bytes()).unwrap_or(usize::MAX);
+        Self {
+            name: format!("deepwater-{}", config.tier.as_str()),
+            store: Store::new(memory),
+            epochs: Epochs::new(),
+            versions: Versions::new(),
+            fetches: Flights::new(config.max_waiters),
+            shows_tags: config.tier != config::Tier::Edge,
+            purges: purge::Counts::default(),
+            purge_from,
+            keys: distinct,
+            max_refreshes: config.max_refreshes,
+            refreshes: AtomicUsize::new(0),
+            uncoalesced: AtomicU64::new(0),
+            started: (now.0, unix_ms(now.1)),
+        }
+    }
+
+    /// The time by which stored responses age, Unix milliseconds: it does not step when the system's clock does.
+    pub fn now_ms(&self, now: Instant) -> u64 {
+        self.started.1 + now.saturating_duration_since(self.started.0).as_millis() as u64
+    }
+
+    /// Whether a client may use the method `PURGE`.
+    pub fn may_purge(&self, client: IpAddr) -> bool {
+        self.purge_from.iter().any(|network| network.contains(&client))
+    }
+
+    /// Whether the method `PURGE` is in use.
+    pub fn knows_purge(&self) -> bool {
+        !self.purge_from.is_empty()
+    }
+
+    /// Writes the key of a request, as its route writes keys.
+    pub fn write_key(&self, out: &mut Vec<u8>, request: &Request, peer: &Peer, plan: &CachePlan) {
+        let mut scheme = request.scheme().as_bytes();
+        let mut authority = request.authority();
+        if peer.trusted {
+            // What the application is told of the request's URL.
+            scheme = request.fields.get_known(Name::XForwardedProto).unwrap_or(scheme);
+            authority = request.fields.get_known(Name::XForwardedHost).unwrap_or(authority);
+        }
+        let query = (request.target().len() > request.path().len()).then(|| request.query());
+        let path = request.path();
+        match &plan.version {
+            None => write_key(out, scheme, authority, path, query, &plan.key, &[]),
+            Some(name) => {
+                let version = [(name.as_str(), self.versions.current(name))];
+                write_key(out, scheme, authority, path, query, &plan.key, &version);
+            }
+        }
+    }
+
+    /// Where purges of a key's URL and host are noted.
+    pub fn slots(&self, key: &[u8]) -> [Slot; 2] {
+        let url = url_of(key);
+        let host = name_of(url.split(|b| *b == 0).next().unwrap_or_default());
+        [self.epochs.slot(Kind::Url, url), self.epochs.slot(Kind::Host, host)]
+    }
+
+    /// What purges have left of an object under a key.
+    #[inline]
+    pub fn validity(&self, object: &Object, key: &[u8]) -> Validity {
+        let mut joined = SmallVec::<[u8; 128]>::new();
+        let url = &mut joined;
+        object.stamp.state(&self.epochs, move || {
+            url.extend(url_of(key).iter().copied().filter(|b| *b != 0));
+            url
+        })
+    }
+
+    /// A place among the background refreshes, if one is free.
+    pub fn refresh(self: &Arc<Self>) -> Option<Refreshing> {
+        let counted = self.refreshes.fetch_add(1, Relaxed);
+        let refreshing = Refreshing(Arc::clone(self));
+        (counted < self.max_refreshes).then_some(refreshing)
+    }
+
+    /// How many background refreshes are under way.
+    pub fn refreshing(&self) -> usize {
+        self.refreshes.load(Relaxed)
+    }
+
+    /// Makes a key nobody else has, for a fetch that is not shared.
+    pub fn alone(&self, key: &[u8]) -> Vec<u8> {
+        let mut own = key.to_vec();
+        own.extend_from_slice(b"\xff\xffalone");
+        own.extend_from_slice(&self.uncoalesced.fetch_add(1, Relaxed).to_le_bytes());
+        own
+    }
+}
+
+/// A background refresh under way.
+pub(crate) struct Refreshing(Arc<HttpCache>);
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        self.0.refreshes.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The URL in a key without its scheme: host, path and query, each ended by a byte 0 but the last.
+pub(crate) fn url_of(key: &[u8]) -> &[u8] {
+    let start = memchr::memchr(0, key).map_or(0, |end| end + 1);
+    let mut ends = memchr::memchr_iter(0, &key[start..]);
+    let end = ends.nth(2).unwrap_or(key.len() - start);
+    &key[start..start + end]
+}
+
+/// Unix milliseconds.
+pub(crate) fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_key_has_no_scheme_and_no_version() {
+        let key = |scheme: &[u8], query, versions: &[(&str, u64)]| {
+            let mut key = Vec::new();
+            write_key(&mut key, scheme, b"Shop:80", b"/a", query, &KeyOptions::default(), versions);
+            key
+        };
+        assert_eq!(url_of(&key(b"http", Some(b"b=c"), &[])), b"shop\0/a\0?b=c");
+        assert_eq!(url_of(&key(b"https", None, &[("v", 7)])), b"shop:80\0/a\0");
+        assert_eq!(url_of(&key(b"http", None, &[("v", 7)])), b"shop\0/a\0");
+        assert_eq!(url_of(b""), b"");
+    }
+}

@@ -1,0 +1,152 @@
+//! Requests that go past the cache: what their answers tell it nevertheless.
+
+use std::sync::Arc;
+
+use deepwater_cache::purge::Stamp;
+use deepwater_cache::rules::status::{Fwd, Member};
+use deepwater_cache::rules::{self, HeadEffect, Target, Times, surrogate};
+use http::Method;
+
+use crate::cache::{Entry, HttpCache, Lines, unix_ms, write_line};
+use crate::head::{Fields, Name, Response};
+
+use super::Caching;
+
+/// What is kept of a request to learn from its answer: the request itself is changed on its way.
+pub(in crate::exchange) struct Passing {
+    method: Method,
+    /// The key of its URL.
+    key: Vec<u8>,
+    asked: Fields,
+    /// What `Cache-Status` says.
+    pub status: Vec<u8>,
+}
+
+impl Caching<'_> {
+    /// Prepares to learn from the answer of a request that goes to the origin by itself.
+    pub fn passing(&self, key: &[u8], fwd: Fwd, detail: Option<&'static str>) -> Passing {
+        self.metrics().bypassed.increment();
+        let mut text = Vec::new();
+        Member { fwd: Some(fwd), detail, ..Member::default() }.write(&self.cache.name, &mut text);
+        Passing {
+            method: self.request.method.clone(),
+            key: key.to_vec(),
+            asked: if self.request.method == Method::GET {
+                self.request.fields.clone()
+            } else {
+                Fields::default()
+            },
+            status: text,
+        }
+    }
+}
+
+impl Passing {
+    /// Learns from the head of the answer, and writes into it what the cache did.
+    pub fn note(
+        &self,
+        cache: &HttpCache,
+        policy: &rules::Policy,
+        times: (u64, Times),
+        response: &mut Response,
+    ) {
+        let (now_ms, times) = times;
+        if !rules::is_safe(&self.method) {
+            self.invalidate(cache, response);
+        } else if self.method == Method::HEAD {
+            self.freshen(cache, policy, now_ms, times, response);
+        } else if self.method == Method::GET
+            && let Some(Entry::Pass { .. }) = cache.store.peek(&self.key).as_deref()
+        {
+            let asked = rules::Request { method: &self.method, fields: &self.asked };
+            let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
+            if rules::store(asked, told, policy, times).is_ok() {
+                // It may be stored after all: the next one fetches it for everybody.
+                cache.store.remove_if(&self.key, |entry| matches!(entry, Entry::Pass { .. }));
+            }
+        }
+        if !cache.shows_tags {
+            response.fields.remove_where(|_, name, _| surrogate::is_tag_field(name));
+        }
+        response.fields.add_known(Name::CacheStatus, &self.status);
+    }
+
+    /// A write makes what is stored of its URL invalid, and of those its answer names (RFC 9111 §4.4).
+    fn invalidate(&self, cache: &HttpCache, response: &Response) {
+        let Some(parts) = rules::KeyParts::read(&self.key) else { return };
+        let target =
+            Target { scheme: parts.scheme, authority: parts.authority, path: parts.path, query: parts.query };
+        let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
+        for invalid in rules::invalidated(&self.method, target, told) {
+            cache.invalidate(parts.scheme, parts.authority, &invalid.path, invalid.query.as_deref());
+        }
+    }
+
+    /// The answer to a HEAD updates what is stored of a GET, or tells that it is out of date (RFC 9111 §4.3.5).
+    fn freshen(
+        &self,
+        cache: &HttpCache,
+        policy: &rules::Policy,
+        now_ms: u64,
+        times: Times,
+        response: &Response,
+    ) {
+        let Some(entry) = cache.store.peek(&self.key) else { return };
+        let Entry::Object(object) = &*entry else { return };
+        let Some(len) = object.len().filter(|_| !object.is_partial()) else { return };
+        let lines = object.lines();
+        let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
+        let new = match rules::head(&lines, len, told, now_ms) {
+            HeadEffect::Nothing => return,
+            HeadEffect::Expire => {
+                let mut meta = object.meta;
+                meta.expire(now_ms);
+                Some((meta, lines.0.to_vec()))
+            }
+            HeadEffect::Update => updated(object, &lines, policy, now_ms, times, response, cache.shows_tags),
+        };
+        let Some((meta, lines)) = new else {
+            cache.store.remove(&self.key);
+            return;
+        };
+        let stamp = Stamp::clone(&object.stamp);
+        let new = Arc::new(Entry::Object(object.with_head(meta, stamp, &lines)));
+        let weight = new.weight() + self.key.len();
+        // Only what was looked at is replaced.
+        if cache.store.peek(&self.key).is_some_and(|now| Arc::ptr_eq(&now, &entry)) {
+            cache.store.insert(&self.key, new, weight);
+        }
+    }
+}
+
+fn updated(
+    object: &crate::cache::Object,
+    lines: &Lines<'_>,
+    policy: &rules::Policy,
+    now_ms: u64,
+    times: Times,
+    response: &Response,
+    shows_tags: bool,
+) -> Option<(rules::Meta, Vec<u8>)> {
+    let merged = rules::freshen(lines, &response.fields);
+    let merged = merged.as_slice();
+    let told = rules::Response { status: object.meta.status, fields: merged };
+    let storable = rules::update(told, policy, times).ok()?;
+    let mut written = Vec::new();
+    for (name, value) in merged {
+        let hidden = !shows_tags && surrogate::is_tag_field(name);
+        if storable.excluded.keeps(name) && !hidden && Name::of(name) != Name::ContentLength {
+            write_line(&mut written, name, value);
+        }
+    }
+    Some((rules::Meta { response_ms: now_ms, ..storable.meta }, written))
+}
+
+/// When an answer came: by the cache's time, and by the system's clock.
+pub(in crate::exchange) fn times(
+    cache: &HttpCache,
+    clock: &dyn deepwater_core::clock::Clock,
+) -> (u64, Times) {
+    let now = unix_ms(clock.wall());
+    (cache.now_ms(clock.now()), Times { sent_ms: now, received_ms: now })
+}
