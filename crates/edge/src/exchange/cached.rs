@@ -288,25 +288,25 @@ impl Caching<'_> {
         match self.reuse(object, validity, now_ms) {
             Reuse::Fresh => {
                 metrics.hits.increment();
-                self.from_store(object, hit, reply).await;
+                self.serve_stored(object, hit, reply).await;
             }
             Reuse::FreshRefreshEarly => {
                 if self.refresh(key, &own_key, &entry, now_ms) {
                     metrics.refreshed_early.increment();
                 }
                 metrics.hits.increment();
-                self.from_store(object, hit, reply).await;
+                self.serve_stored(object, hit, reply).await;
             }
             Reuse::StaleWhileRevalidate => {
                 if self.refresh(key, &own_key, &entry, now_ms) {
                     metrics.refreshed_stale.increment();
                 }
                 metrics.stale.increment();
-                self.from_store(object, hit, reply).await;
+                self.serve_stored(object, hit, reply).await;
             }
             Reuse::StaleAsAsked => {
                 metrics.stale.increment();
-                self.from_store(object, hit, reply).await;
+                self.serve_stored(object, hit, reply).await;
             }
             Reuse::NotCached504 => return self.not_cached(reply).await,
             Reuse::Revalidate { stale_if_error_until_ms } => {
@@ -318,7 +318,7 @@ impl Caching<'_> {
                 {
                     metrics.stale.increment();
                     let member = Member { detail: Some("the origin fails"), ..hit };
-                    self.from_store(object, member, reply).await;
+                    self.serve_stored(object, member, reply).await;
                     return Next::Break(End::Answered);
                 }
                 let want = Want {
@@ -500,8 +500,8 @@ impl Caching<'_> {
             ..Member::default()
         };
         match answer.stored.as_deref() {
-            Some(Entry::Object(object)) => self.from_store(object, member, reply).await,
-            _ => self.from_fetch(answer, reader, leads, member, reply).await,
+            Some(Entry::Object(object)) => self.serve_stored(object, member, reply).await,
+            _ => self.serve_fetched(answer, reader, leads, member, reply).await,
         }
     }
 

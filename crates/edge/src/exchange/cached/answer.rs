@@ -134,7 +134,12 @@ enum Sent {
 
 impl Caching<'_> {
     /// Answers from the store. `member` tells how it came to that.
-    pub(super) async fn from_store<R: Reply>(&self, object: &Object, mut member: Member<'_>, reply: &mut R) {
+    pub(super) async fn serve_stored<R: Reply>(
+        &self,
+        object: &Object,
+        mut member: Member<'_>,
+        reply: &mut R,
+    ) {
         let now_ms = self.now_ms();
         member.ttl = Some(object.meta.ttl(now_ms));
         let lines = object.lines();
@@ -180,7 +185,7 @@ impl Caching<'_> {
     }
 
     /// Answers with what a fetch brings, while it arrives.
-    pub(super) async fn from_fetch<R: Reply>(
+    pub(super) async fn serve_fetched<R: Reply>(
         &self,
         answer: &Answer,
         reader: &mut Reader<Answer, Fault>,

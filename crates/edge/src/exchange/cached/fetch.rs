@@ -2,7 +2,7 @@
 //!
 //! A fetch is a task of its own. The client it was begun for may leave; the others, and the cache, still get it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -38,7 +38,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Interim responses on their way to the client a fetch was begun for. Both are tasks of one core.
 #[derive(Default)]
-pub(super) struct Interims(RefCell<(VecDeque<(StatusCode, Vec<u8>)>, Option<Waker>)>);
+pub(super) struct Interims {
+    /// Status and field lines of each.
+    queue: RefCell<VecDeque<(StatusCode, Vec<u8>)>>,
+    waker: Cell<Option<Waker>>,
+}
 
 /// More are dropped.
 const MOST_INTERIMS: usize = 16;
@@ -47,21 +51,20 @@ impl Interims {
     fn push(&self, response: &Response) {
         let mut lines = Vec::new();
         response.fields.iter().for_each(|(_, name, value)| write_line(&mut lines, name, value));
-        let (queue, waker) = &mut *self.0.borrow_mut();
+        let mut queue = self.queue.borrow_mut();
         if queue.len() < MOST_INTERIMS {
             queue.push_back((response.status, lines));
         }
-        if let Some(waker) = waker.take() {
+        if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
     /// The next one, if any; else the waker is kept.
     pub fn pop(&self, cx: &Context<'_>) -> Option<(StatusCode, Vec<u8>)> {
-        let (queue, waker) = &mut *self.0.borrow_mut();
-        let next = queue.pop_front();
+        let next = self.queue.borrow_mut().pop_front();
         if next.is_none() {
-            *waker = Some(cx.waker().clone());
+            self.waker.set(Some(cx.waker().clone()));
         }
         next
     }
