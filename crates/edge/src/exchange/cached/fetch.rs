@@ -19,7 +19,9 @@ use deepwater_cache::rules::{
 use http::{Method, StatusCode};
 
 use crate::body::{BodyError, BodyWrite, Nothing};
-use crate::cache::{Answer, Entry, Fault, HttpCache, Object, Refreshing, Variants, unix_ms, write_line};
+use crate::cache::{
+    Answer, Entry, Fault, HttpCache, Object, Refreshing, Unlisted, Variants, unix_ms, write_line,
+};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Fields, Name, Request, Response};
@@ -96,6 +98,8 @@ pub(super) struct Fetch {
     pub interims: Option<Rc<Interims>>,
     /// A place among the background refreshes, if it is one: held while it is under way.
     pub _place: Option<Refreshing>,
+    /// Held while it is under way, if it goes by another key than that of the URL.
+    pub _unlisted: Option<Unlisted>,
 }
 
 impl Fetch {
