@@ -2,10 +2,14 @@
 
 mod check;
 mod cli;
+mod client;
+mod console;
 mod demo;
+mod purge;
 mod run;
 mod settings;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 
