@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{check, demo, purge, run, status};
+use crate::{cache_size, check, demo, purge, run, status};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEEPWATER_COMMIT"), ")");
@@ -41,6 +41,9 @@ enum Command {
     Status(status::Arguments),
     /// Purge the cache of a running Deepwater: by tag, URL, prefix, host or version, or all of it.
     Purge(purge::Arguments),
+    /// Tell how large the cache should be, from an access log.
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -48,6 +51,13 @@ enum Command {
     },
     #[command(flatten)]
     Hidden(demo::Hidden),
+}
+
+/// About the cache.
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// Tell how large the cache should be: replay an access log through it at several sizes.
+    Size(cache_size::Arguments),
 }
 
 /// What to run.
@@ -111,6 +121,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Purge(arguments) => purge::run(&arguments),
+        Command::Cache(CacheCommand::Size(arguments)) => cache_size::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "deepwater", &mut script);

@@ -1,5 +1,6 @@
 //! Deepwater: the scaling layer of a web application, in one binary.
 
+mod cache_size;
 mod check;
 mod cli;
 mod client;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::support::{Deepwater, Home, LISTEN, Origin, Run, pool, run};
+use crate::support::{Deepwater, Home, LISTEN, Origin, ROUTE, Run, pool, run, soon};
 
 /// A console that answers everything with this.
 async fn console(status: &str, body: &str) -> Origin {
@@ -142,4 +142,122 @@ async fn a_purge_where_nothing_caches_says_how_to() {
     let refused = purge(edge.console, &["--all"]).await;
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("cache = true"), "{}", refused.stderr);
+}
+
+/// Objects asked for in turn, again and again, in the combined format.
+fn combined(requests: usize, objects: usize) -> String {
+    let line = |n: usize| {
+        let path = n % objects;
+        format!("10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] \"GET /{path} HTTP/1.1\" 200 100000 \"-\" \"-\"\n")
+    };
+    (0..requests).map(line).collect()
+}
+
+async fn cache_size(home: &Home, arguments: &[&str]) -> Run {
+    run(&home.path(""), &[&["cache", "size"][..], arguments].concat()).await
+}
+
+#[tokio::test]
+async fn the_size_of_a_cache_follows_from_a_log() {
+    let home = Home::new();
+    home.write("access.log", combined(1_000, 50));
+    let done = cache_size(&home, &["--log", "access.log"]).await;
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    for words in [
+        "1,000 lines (common log): 0 not cacheable, 0 not understood",
+        "hit ratio",
+        "8 MiB |█",
+        "8 MiB is worth its memory: 95.0 % hits",
+        "[cache]\nmemory = \"8MiB\"\n",
+    ] {
+        assert!(done.stdout.contains(words), "{words} is missing in\n{}", done.stdout);
+    }
+
+    let sizes = "--sizes=2MiB,512MiB,1GiB";
+    let done = cache_size(&home, &["--log", "access.log", "--log", "access.log", sizes, "--json"]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(report["logs"][1], json!({ "file": "access.log", "format": "common log" }));
+    assert_eq!((&report["requests"], &report["objects"]), (&2_000.into(), &50.into()));
+    let sizes = report["sizes"].as_array().unwrap();
+    let tried: Vec<_> = sizes.iter().map(|size| &size["size_bytes"]).collect();
+    // What holds everything is enough.
+    assert_eq!(tried, [2 << 20, 512 << 20]);
+    assert_eq!(sizes[1]["hits"], 1_950);
+    assert_eq!(report["worth_its_memory"], 512 << 20);
+}
+
+#[tokio::test]
+async fn every_kind_of_log_is_read() {
+    let home = Home::new();
+    let json = r#"{"time":"2026-01-01T00:00:00.000Z","method":"GET","target":"/a","status":200,"sent_bytes":9,"host":"a"}"#;
+    home.write("json.log", format!("{json}\n{json}\n"));
+    home.write("plain.log", "a/a 9\na/a 9\nwhat is this\n");
+    for (file, said) in [("json.log", "2 lines (JSON lines)"), ("plain.log", "1 not understood")] {
+        let done = cache_size(&home, &["--log", file]).await;
+        assert!(done.code == Some(0) && done.stdout.contains(said), "{done:?}");
+        assert!(done.stdout.contains("50.0 % hits"), "{}", done.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_log_of_an_edge_is_read() {
+    let origin = Origin::named("ok").await;
+    let log = "[edge.access_log]\nformat = \"json\"\npath = \"access.log\"\n";
+    let mut edge = Deepwater::start(&format!("{LISTEN}{log}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    for path in ["/a", "/b", "/a", "/a"] {
+        edge.get(path).await;
+    }
+    // The log is whole when the process has ended.
+    edge.terminate();
+    assert_eq!(edge.ends().await, Some(0));
+    let done = cache_size(edge.home(), &["--log", "access.log", "--json"]).await;
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&report["requests"], &report["objects"]), (&4.into(), &2.into()), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_log_may_come_on_standard_input() {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_deepwater"));
+    let home = Home::new();
+    let log = std::fs::File::open(home.write("access.log", combined(10, 5))).unwrap();
+    command.args(["cache", "size", "--log", "-"]).stdin(log).kill_on_drop(true);
+    let done = soon("the command to end", command.output()).await.unwrap();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(String::from_utf8(done.stdout).unwrap().contains("10 requests"));
+
+    let twice = cache_size(&home, &["--log", "-", "--log", "-"]).await;
+    assert!(twice.code == Some(2) && twice.stderr.contains("only once"), "{twice:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_none_is_named_with_its_line() {
+    let home = Home::new();
+    home.write("nonsense.log", "\n# a comment\nwhat is this\n");
+    home.write("packed.log", b"\x1f\x8b\x08\x00");
+    home.write("good.log", "a 1\n");
+    for (arguments, said) in [
+        (&["--log", "none.log"][..], "none.log: No such file"),
+        (
+            &["--log", "good.log", "--log", "nonsense.log"],
+            "nonsense.log:3: not a line of an access log: `what is this`\n",
+        ),
+        (&["--log", "/"], "/:1: cannot be read: Is a directory"),
+        (&["--log", "packed.log"], "zcat packed.log | deepwater cache size --log -"),
+        (&["--log", "good.log", "--sizes", "1MiB,0B"], "nothing fits"),
+        (&["--log", "good.log", "--sizes", "64M"], "64MiB"),
+        (&[], "--log"),
+    ] {
+        let refused = cache_size(&home, arguments).await;
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains(said), "{arguments:?}: {}", refused.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_log_says_nothing_of_a_size() {
+    let home = Home::new();
+    home.write("empty.log", "");
+    let done = cache_size(&home, &["--log", "empty.log"]).await;
+    assert!(done.code == Some(0) && done.stdout.contains("nothing to replay"), "{done:?}");
 }
