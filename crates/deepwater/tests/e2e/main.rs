@@ -6,6 +6,7 @@
 )]
 
 mod balancing;
+mod cache_commands;
 mod commands;
 mod files;
 mod hostile;
