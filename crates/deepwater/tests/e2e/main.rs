@@ -6,6 +6,7 @@
 )]
 
 mod balancing;
+mod cache;
 mod commands;
 mod files;
 mod hostile;
