@@ -33,8 +33,14 @@ const FILES: [(&str, &str); 10] = [
 
 /// Optimal behaviour that this cache does not show, on purpose.
 const EXCEPTIONS: [(&str, &str); 3] = [
-    ("method-POST", "answers to POST are not stored: RFC 9110 §9.3.3 allows it, applications do not expect it"),
-    ("vary-normalise-lang-order", "origins prefer the first of equal languages: another order is another answer"),
+    (
+        "method-POST",
+        "answers to POST are not stored: RFC 9110 §9.3.3 allows it, applications do not expect it",
+    ),
+    (
+        "vary-normalise-lang-order",
+        "origins prefer the first of equal languages: another order is another answer",
+    ),
     ("vary-normalise-lang-select", "which language is best is for the origin to say"),
 ];
 
