@@ -6,6 +6,7 @@
 )]
 
 mod balancing;
+mod cache;
 mod cache_commands;
 mod commands;
 mod files;
