@@ -9,14 +9,17 @@ mod purge;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::time::{Duration, Instant, SystemTime};
 
 use deepwater_cache::flight::Flights;
-use deepwater_cache::purge::{Epochs, Kind, Slot, Validity, Versions};
-use deepwater_cache::rules::{KeyOptions, NotStored, Vary, write_key};
+use deepwater_cache::purge::{Epochs, Kind, Mode, Slot, Validity, Versions};
+use deepwater_cache::rules::{KeyOptions, NotStored, Target, Vary, write_key};
 use deepwater_cache::store::Store;
-use deepwater_upstream::Target;
+use deepwater_upstream::Target as Server;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
@@ -27,7 +30,7 @@ use crate::peer::Peer;
 use crate::route::name_of;
 
 pub(crate) use console::{collect, endpoints};
-pub(crate) use entry::{Entry, Object, Variants};
+pub(crate) use entry::{Entry, Notes, Object};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
 pub(crate) use purge::Purge;
@@ -48,10 +51,12 @@ pub(crate) struct HttpCache {
     pub purges: purge::Counts,
     purge_from: Vec<IpNet>,
     /// How the routes write keys: a URL is purged as each of them writes it.
-    keys: Vec<KeyOptions>,
+    keys: Vec<KeyForm>,
     max_refreshes: usize,
     refreshes: AtomicUsize,
     uncoalesced: AtomicU64,
+    /// Fetches under way by another key than that of their URL.
+    unlisted: AtomicUsize,
     started: (Instant, u64),
 }
 
@@ -85,7 +90,7 @@ pub(crate) struct Answer {
     /// How long the origin took to its head.
     pub upstream: Option<Duration>,
     /// The target asked.
-    pub target: Option<Arc<Target>>,
+    pub target: Option<Arc<Server>>,
 }
 
 /// Why a fetch has no answer.
@@ -102,13 +107,13 @@ impl HttpCache {
     pub fn new(
         config: &config::Cache,
         purge_from: Vec<IpNet>,
-        keys: Vec<KeyOptions>,
+        keys: impl IntoIterator<Item = KeyForm>,
         now: (Instant, SystemTime),
     ) -> Self {
-        let mut distinct: Vec<KeyOptions> = Vec::new();
-        for options in keys {
-            if !distinct.contains(&options) {
-                distinct.push(options);
+        let mut distinct: Vec<KeyForm> = Vec::new();
+        for form in keys {
+            if !distinct.contains(&form) {
+                distinct.push(form);
             }
         }
         let memory = usize::try_from(config.memory.bytes()).unwrap_or(usize::MAX);
@@ -125,6 +130,7 @@ impl HttpCache {
             max_refreshes: config.max_refreshes,
             refreshes: AtomicUsize::new(0),
             uncoalesced: AtomicU64::new(0),
+            unlisted: AtomicUsize::new(0),
             started: (now.0, unix_ms(now.1)),
         }
     }
@@ -146,22 +152,42 @@ impl HttpCache {
 
     /// Writes the key of a request, as its route writes keys.
     pub fn write_key(&self, out: &mut Vec<u8>, request: &Request, peer: &Peer, plan: &CachePlan) {
-        let mut scheme = request.scheme().as_bytes();
-        let mut authority = request.authority();
-        if peer.trusted {
-            // What the application is told of the request's URL.
-            scheme = request.fields.get_known(Name::XForwardedProto).unwrap_or(scheme);
-            authority = request.fields.get_known(Name::XForwardedHost).unwrap_or(authority);
-        }
-        let query = (request.target().len() > request.path().len()).then(|| request.query());
-        let path = request.path();
-        match &plan.version {
-            None => write_key(out, scheme, authority, path, query, &plan.key, &[]),
+        self.write_url(out, target_of(request, peer), &plan.key);
+    }
+
+    fn write_url(&self, out: &mut Vec<u8>, url: Target<'_>, form: &KeyForm) {
+        let Target { scheme, authority, path, query } = url;
+        match &form.version {
+            None => write_key(out, scheme, authority, path, query, &form.options, &[]),
             Some(name) => {
                 let version = [(name.as_str(), self.versions.current(name))];
-                write_key(out, scheme, authority, path, query, &plan.key, &version);
+                write_key(out, scheme, authority, path, query, &form.options, &version);
             }
         }
+    }
+
+    /// Invalidates a URL after a write (RFC 9111 §4.4), if anything is stored or being fetched for it: writes to what
+    /// is never cached would purge by accident what shares a slot with them.
+    pub fn invalidate(&self, url: Target<'_>) {
+        let mut slots = SmallVec::<[Slot; 2]>::new();
+        let mut held = self.unlisted.load(SeqCst) > 0;
+        let mut key = Vec::new();
+        for form in &self.keys {
+            key.clear();
+            self.write_url(&mut key, url, form);
+            // In this order: what has landed is in the store before it leaves the table.
+            held = held || self.fetches.contains(&key) || self.store.peek(&key).is_some();
+            slots.push(self.epochs.slot(Kind::Url, url_of(&key)));
+        }
+        if held {
+            self.epochs.purge_slots(&slots, Mode::Hard);
+        }
+    }
+
+    /// Counts a fetch as one by another key than that of its URL, until the guard is dropped.
+    pub fn unlisted(self: &Arc<Self>) -> Unlisted {
+        self.unlisted.fetch_add(1, SeqCst);
+        Unlisted(Arc::clone(self))
     }
 
     /// Where purges of a key's URL and host are noted.
@@ -200,6 +226,36 @@ impl HttpCache {
         own.extend_from_slice(b"\xff\xffalone");
         own.extend_from_slice(&self.uncoalesced.fetch_add(1, Relaxed).to_le_bytes());
         own
+    }
+}
+
+/// How a route writes keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyForm {
+    /// How the query takes part.
+    pub options: KeyOptions,
+    /// The named version that takes part.
+    pub version: Option<String>,
+}
+
+/// The URL of a request as the application is told of it.
+pub(crate) fn target_of<'a>(request: &'a Request, peer: &Peer) -> Target<'a> {
+    let mut scheme = request.scheme().as_bytes();
+    let mut authority = request.authority();
+    if peer.trusted {
+        scheme = request.fields.get_known(Name::XForwardedProto).unwrap_or(scheme);
+        authority = request.fields.get_known(Name::XForwardedHost).unwrap_or(authority);
+    }
+    let query = (request.target().len() > request.path().len()).then(|| request.query());
+    Target { scheme, authority, path: request.path(), query }
+}
+
+/// A fetch under way by another key than that of its URL.
+pub(crate) struct Unlisted(Arc<HttpCache>);
+
+impl Drop for Unlisted {
+    fn drop(&mut self) {
+        self.0.unlisted.fetch_sub(1, SeqCst);
     }
 }
 

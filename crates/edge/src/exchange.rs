@@ -28,7 +28,7 @@ use crate::plan::Action;
 use crate::route::Captures;
 use crate::worker::{Local, Worker};
 
-use cached::{Caching, Facts};
+use cached::{Caching, Facts, Passing};
 use proxy::{Manner, Proxying};
 use respond::Answering;
 
@@ -104,7 +104,7 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
         && (request.method != Method::CONNECT || route.connect)
     {
         let passing = match caching(&local, index) {
-            None => None,
+            None => local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer)),
             Some((cache, plan, metrics)) => {
                 let facts = Facts::of(request, framing);
                 if !worker.log.borrow().is_off() || !route.response_edits.is_empty() {
@@ -124,9 +124,10 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
                     tally: &tally,
                     metrics,
                     facts,
+                    due: Cell::new(false),
                 };
                 match caching.serve(reply).await {
-                    Some(passing) => Some((cache, plan, passing)),
+                    Some(passing) => Some(passing),
                     None => {
                         drop(in_flight);
                         return finish(worker, &local, Some(index), request, &tally);
@@ -145,8 +146,9 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
         }
         route.prepare(request, &captures, tally.client_ip);
         let note = |response: &mut Response| {
-            if let Some((cache, plan, passing)) = &passing {
-                passing.note(cache, &plan.policy, cached::times(cache, &*worker.context.clock), response);
+            if let (Some(passing), Some(cache)) = (&passing, &local.plan.cache) {
+                let policy = route.cache.as_ref().map(|plan| &plan.policy);
+                passing.note(cache, policy, cached::times(cache, &*worker.context.clock), response);
             }
         };
         let proxying = Proxying {
@@ -161,7 +163,7 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             manner: Manner::Client {
                 values: &response_values,
                 note: passing.as_ref().map(|_| &note as _),
-                cache_status: passing.as_ref().map(|(_, _, passing)| &passing.status[..]),
+                cache_status: passing.as_ref().and_then(|passing| passing.status.as_deref()),
             },
             deadline,
             tally: &tally,

@@ -91,6 +91,11 @@ impl<H, E: Clone> Flights<H, E> {
         }
     }
 
+    /// Whether a fetch for a key is under way that others may join.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
     /// How many fetches are under way.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()

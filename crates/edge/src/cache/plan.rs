@@ -8,12 +8,13 @@ use deepwater_core::config::Place;
 use crate::config::{CacheTable, CookieRule, EarlyRefresh, SetCookieRule};
 use crate::route::Template;
 
+use super::KeyForm;
+
 /// How a route caches.
 pub(crate) struct CachePlan {
     pub policy: Policy,
-    pub key: KeyOptions,
+    pub key: KeyForm,
     pub tags: Vec<Template>,
-    pub version: Option<String>,
     pub coalesce: bool,
     pub hit_for_miss: Duration,
 }
@@ -62,9 +63,11 @@ impl CachePlan {
         let tags = tags.into_iter().collect::<Option<_>>()?;
         good.then(|| Self {
             policy: policy(table),
-            key: KeyOptions { sort_query: table.sort_query, drop_params: table.drop_params.clone() },
+            key: KeyForm {
+                options: KeyOptions { sort_query: table.sort_query, drop_params: table.drop_params.clone() },
+                version: table.version.clone(),
+            },
             tags,
-            version: table.version.clone(),
             coalesce: table.coalesce,
             hit_for_miss: table.hit_for_miss.get(),
         })

@@ -251,24 +251,13 @@ impl HttpCache {
         Ok(done)
     }
 
-    /// Invalidates a URL after a write (RFC 9111 §4.4): key parts as a request wrote them.
-    pub fn invalidate(&self, scheme: &[u8], authority: &[u8], path: &[u8], query: Option<&[u8]>) {
-        let keys = self.keys.iter().map(|options| {
-            let mut key = Vec::new();
-            write_key(&mut key, scheme, authority, path, query, options, &[]);
-            self.epochs.slot(Kind::Url, url_of(&key))
-        });
-        let slots: Vec<_> = keys.collect();
-        self.epochs.purge_slots(&slots, Mode::Hard);
-    }
-
     fn url_slots<'a>(&'a self, url: &'a str) -> impl Iterator<Item = deepwater_cache::purge::Slot> + 'a {
         self.written(url).map(|key| self.epochs.slot(Kind::Url, url_of(&key)))
     }
 
     /// The keys of a URL as each of the routes writes them.
     fn written<'a>(&'a self, url: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
-        self.keys.iter().flat_map(move |options| keys_of(url, options))
+        self.keys.iter().flat_map(move |form| keys_of(url, &form.options))
     }
 }
 

@@ -6,6 +6,7 @@ mod fetch;
 mod keys;
 mod pass;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use deepwater_cache::flight::{Joined, Outcome, Reader};
-use deepwater_cache::purge::{Epoch, Kind, Slot, Validity};
+use deepwater_cache::purge::{Epoch, Kind, Slot, Stamp, Validity};
 use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, Reuse};
 use http::{Method, StatusCode};
@@ -58,12 +59,14 @@ pub(super) struct Caching<'a> {
     pub tally: &'a Tally,
     pub metrics: &'a CacheMetrics,
     pub facts: Facts,
+    /// It was drawn already that this request begins an early refresh.
+    pub due: Cell<bool>,
 }
 
 /// What the store has for a request.
 enum Look {
     /// A response for it, and its own key.
-    Object(Arc<Entry>, Box<[u8]>, Validity),
+    Object(Arc<Entry>, Box<[u8]>),
     /// A part of what it asks for.
     Part(Arc<Entry>, Box<[u8]>),
     /// What it asks for may not be stored.
@@ -163,7 +166,7 @@ impl Caching<'_> {
         let len = key.len();
         let found = store.with(key, |entry| match entry {
             Entry::Object(object) => self.answer_at_once(object, key, reply),
-            Entry::Variants(variants) => variants.varies().iter().any(|vary| {
+            Entry::Notes(notes) => notes.varies().iter().any(|vary| {
                 let mut of_variant = SmallVec::<[u8; 256]>::from_slice(key);
                 let mut secondary = Vec::new();
                 if !keys::append_variant(&mut secondary, vary, &self.request.fields) {
@@ -177,7 +180,6 @@ impl Caching<'_> {
                     })
                     .unwrap_or(false)
             }),
-            Entry::Pass { .. } => false,
         });
         debug_assert_eq!(key.len(), len);
         found.unwrap_or(false)
@@ -188,9 +190,14 @@ impl Caching<'_> {
         if object.is_partial() || self.cache.validity(object, key) != Validity::Valid {
             return false;
         }
-        let now_ms = self.now_ms();
-        if self.reuse(object, Validity::Valid, now_ms) != Reuse::Fresh {
-            return false;
+        let now_ms = self.cache.now_ms(self.tally.started);
+        match self.reuse(object, now_ms) {
+            Reuse::Fresh => {}
+            Reuse::FreshRefreshEarly => {
+                self.due.set(true);
+                return false;
+            }
+            _ => return false,
         }
         let meta = &object.meta;
         let mut extra = SmallVec::<[u8; 128]>::new();
@@ -248,8 +255,8 @@ impl Caching<'_> {
     async fn look_and_answer<R: Reply>(&self, key: &[u8], again: Again, reply: &mut R) -> Next {
         let now_ms = self.now_ms();
         let metrics = self.metrics();
-        let (entry, own_key, validity) = match self.look(key, now_ms) {
-            Look::Object(entry, own_key, validity) => (entry, own_key, validity),
+        let (entry, own_key) = match self.look(key, now_ms) {
+            Look::Object(entry, own_key) => (entry, own_key),
             Look::Part(entry, own_key) => {
                 let fetch_key = keys::range(&own_key, &self.request.fields);
                 let fetch_key = if self.facts.range { &fetch_key } else { &*own_key };
@@ -280,12 +287,8 @@ impl Caching<'_> {
         };
         let Entry::Object(object) = &*entry else { return Next::Continue(again) };
         let hit = Member { hit: true, ..Member::default() };
-        let fwd = if object.meta.is_fresh(now_ms) && validity == Validity::Valid {
-            Fwd::Request
-        } else {
-            Fwd::Stale
-        };
-        match self.reuse(object, validity, now_ms) {
+        let fwd = if object.meta.is_fresh(now_ms) { Fwd::Request } else { Fwd::Stale };
+        match self.reuse(object, now_ms) {
             Reuse::Fresh => {
                 metrics.hits.increment();
                 self.serve_stored(object, hit, reply).await;
@@ -338,13 +341,11 @@ impl Caching<'_> {
     fn look(&self, key: &[u8], now_ms: u64) -> Look {
         let Some(entry) = self.cache.store.get(key) else { return Look::Nothing(Fwd::UriMiss) };
         match &*entry {
-            Entry::Pass { until_ms } if now_ms < *until_ms => Look::Pass,
-            Entry::Pass { .. } => Look::Nothing(Fwd::UriMiss),
             Entry::Object(object) => {
                 self.judge(&entry, object, key, now_ms).unwrap_or(Look::Nothing(Fwd::UriMiss))
             }
-            Entry::Variants(variants) => {
-                for vary in variants.varies() {
+            Entry::Notes(notes) => {
+                for vary in notes.varies() {
                     let mut of_variant = key.to_vec();
                     if !keys::append_variant(&mut of_variant, vary, &self.request.fields) {
                         continue;
@@ -356,34 +357,52 @@ impl Caching<'_> {
                         return look;
                     }
                 }
-                Look::Nothing(Fwd::VaryMiss)
+                if notes.passes(now_ms) {
+                    return Look::Pass;
+                }
+                let varies = !notes.varies().is_empty();
+                Look::Nothing(if varies { Fwd::VaryMiss } else { Fwd::UriMiss })
             }
         }
     }
 
+    /// What a stored response is to the request, if purges have left anything of it.
     fn judge(&self, entry: &Arc<Entry>, object: &Object, key: &[u8], now_ms: u64) -> Option<Look> {
-        let validity = self.cache.validity(object, key);
-        if validity == Validity::Hard {
-            return None;
-        }
-        let (entry, key) = (Arc::clone(entry), key.into());
-        Some(if self.suffices(object, now_ms) {
-            Look::Object(entry, key, validity)
-        } else {
-            Look::Part(entry, key)
-        })
+        let epoch = self.cache.epochs.now();
+        let entry = match self.cache.validity(object, key) {
+            Validity::Hard => return None,
+            Validity::Valid => Arc::clone(entry),
+            Validity::Soft => self.soften(entry, object, key, epoch, now_ms),
+        };
+        let suffices = matches!(&*entry, Entry::Object(object) if self.suffices(object, now_ms));
+        Some(if suffices { Look::Object(entry, key.into()) } else { Look::Part(entry, key.into()) })
     }
 
-    /// Whether a stored response answers, given what purges have left of it.
-    fn reuse(&self, object: &Object, validity: Validity, now_ms: u64) -> Reuse {
-        let random = 1.0 - self.worker.random.borrow_mut().unit();
-        let policy = &self.plan.policy;
-        if validity == Validity::Valid {
-            return rules::reuse(&self.request.fields, &object.meta, now_ms, policy, random);
+    /// What was purged softly is stale from now on, as seen first. `epoch` was read before the purge was found.
+    fn soften(
+        &self,
+        entry: &Arc<Entry>,
+        object: &Object,
+        key: &[u8],
+        epoch: Epoch,
+        now_ms: u64,
+    ) -> Arc<Entry> {
+        let mut meta = object.meta;
+        meta.expire(now_ms);
+        let stamp = Stamp::new(epoch, object.stamp.slots().iter().copied());
+        let stale = Arc::new(Entry::Object(object.with_head(meta, stamp, object.lines().0)));
+        let store = &self.cache.store;
+        if store.peek(key).is_some_and(|now| Arc::ptr_eq(&now, entry)) {
+            store.insert(key, Arc::clone(&stale), stale.weight() + key.len());
         }
-        let mut expired = object.meta;
-        expired.expire(now_ms);
-        rules::reuse(&self.request.fields, &expired, now_ms, policy, random)
+        stale
+    }
+
+    /// Whether a stored response that no purge concerns answers.
+    fn reuse(&self, object: &Object, now_ms: u64) -> Reuse {
+        let random =
+            if self.due.get() { f64::MIN_POSITIVE } else { 1.0 - self.worker.random.borrow_mut().unit() };
+        rules::reuse(&self.request.fields, &object.meta, now_ms, &self.plan.policy, random)
     }
 
     /// Fetches, or shares a fetch, and answers with what it brings.
@@ -414,15 +433,13 @@ impl Caching<'_> {
             }
             Joined::Waiting(reader) => (reader, None),
             Joined::Leading(lead, reader) => {
-                // A fetch may have landed between the look and this.
-                if want.stored.is_none()
-                    && matches!(self.look(url_key, self.now_ms()), Look::Object(_, _, Validity::Valid))
-                {
+                if self.has_changed(url_key, &want) {
                     drop(lead);
                     return Next::Continue(Again { key: None, since: want.since });
                 }
                 let interims = Rc::new(Interims::default());
                 let fetch = Fetch {
+                    _unlisted: (*flight_key != *url_key).then(|| self.cache.unlisted()),
                     stored: want.stored,
                     stale_until_ms: want.stale_until_ms,
                     interims: Some(Rc::clone(&interims)),
@@ -455,6 +472,16 @@ impl Caching<'_> {
                 self.fail(failure, reply).await
             }
             Outcome::Failed(Fault::Again) => Next::Continue(Again { key: None, since: want.since }),
+        }
+    }
+
+    /// Whether a fetch has landed between the look and this.
+    fn has_changed(&self, url_key: &[u8], want: &Want<'_>) -> bool {
+        match &want.stored {
+            None => matches!(self.look(url_key, self.now_ms()), Look::Object(..)),
+            Some((key, entry)) => {
+                self.cache.store.peek(key).is_some_and(|stored| !Arc::ptr_eq(&stored, entry))
+            }
         }
     }
 
@@ -560,7 +587,10 @@ impl Caching<'_> {
             return false;
         }
         let fetch = Fetch {
+            _unlisted: (*own_key != *url_key).then(|| self.cache.unlisted()),
             stored: Some((own_key.into(), Arc::clone(entry))),
+            // A good response is not given up for an error while it may be served.
+            stale_until_ms: Some(object.meta.useful_until_ms()),
             _place: Some(refreshing),
             ..self.prepare(url_key, self.slots(url_key), lead)
         };
@@ -600,6 +630,7 @@ impl Caching<'_> {
             stale_until_ms: None,
             interims: None,
             _place: None,
+            _unlisted: None,
         }
     }
 

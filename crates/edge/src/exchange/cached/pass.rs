@@ -7,78 +7,113 @@ use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, HeadEffect, Target, Times, surrogate};
 use http::Method;
 
-use crate::cache::{Entry, HttpCache, Lines, unix_ms, write_line};
-use crate::head::{Fields, Name, Response};
+use crate::cache::{Entry, HttpCache, Lines, target_of, unix_ms, write_line};
+use crate::head::{Fields, Name, Request, Response};
+use crate::peer::Peer;
 
 use super::Caching;
 
 /// What is kept of a request to learn from its answer: the request itself is changed on its way.
 pub(in crate::exchange) struct Passing {
     method: Method,
-    /// The key of its URL.
+    /// The key of its URL, if its route caches.
     key: Vec<u8>,
+    /// Its URL, if it may write.
+    url: Option<Url>,
     asked: Fields,
-    /// What `Cache-Status` says.
-    pub status: Vec<u8>,
+    /// What `Cache-Status` says, if its route caches.
+    pub status: Option<Vec<u8>>,
+}
+
+/// A URL's parts.
+struct Url {
+    scheme: Vec<u8>,
+    authority: Vec<u8>,
+    path: Vec<u8>,
+    query: Option<Vec<u8>>,
+}
+
+impl Url {
+    /// Of a request that may write.
+    fn of(request: &Request, peer: &Peer) -> Option<Self> {
+        let Target { scheme, authority, path, query } = target_of(request, peer);
+        (!rules::is_safe(&request.method)).then(|| Self {
+            scheme: scheme.to_vec(),
+            authority: authority.to_vec(),
+            path: path.to_vec(),
+            query: query.map(<[u8]>::to_vec),
+        })
+    }
+
+    fn target(&self) -> Target<'_> {
+        let Self { scheme, authority, path, query } = self;
+        Target { scheme, authority, path, query: query.as_deref() }
+    }
 }
 
 impl Caching<'_> {
     /// Prepares to learn from the answer of a request that goes to the origin by itself.
-    pub fn passing(&self, key: &[u8], fwd: Fwd, detail: Option<&'static str>) -> Passing {
-        self.metrics().bypassed.increment();
+    pub(super) fn passing(&self, key: &[u8], fwd: Fwd, detail: Option<&'static str>) -> Passing {
+        self.metrics.bypassed.increment();
         let mut text = Vec::new();
         Member { fwd: Some(fwd), detail, ..Member::default() }.write(&self.cache.name, &mut text);
+        let request = self.request;
         Passing {
-            method: self.request.method.clone(),
+            method: request.method.clone(),
             key: key.to_vec(),
-            asked: if self.request.method == Method::GET {
-                self.request.fields.clone()
-            } else {
-                Fields::default()
-            },
-            status: text,
+            url: Url::of(request, self.peer),
+            asked: if request.method == Method::GET { request.fields.clone() } else { Fields::default() },
+            status: Some(text),
         }
     }
 }
 
 impl Passing {
+    /// Of a request on a route that does not cache: if it may write, others may have stored what it writes.
+    pub fn of_write(request: &Request, peer: &Peer) -> Option<Self> {
+        let url = Url::of(request, peer)?;
+        let (method, asked) = (request.method.clone(), Fields::default());
+        Some(Self { method, key: Vec::new(), url: Some(url), asked, status: None })
+    }
+
     /// Learns from the head of the answer, and writes into it what the cache did.
     pub fn note(
         &self,
         cache: &HttpCache,
-        policy: &rules::Policy,
-        times: (u64, Times),
+        policy: Option<&rules::Policy>,
+        (now_ms, times): (u64, Times),
         response: &mut Response,
     ) {
-        let (now_ms, times) = times;
-        if !rules::is_safe(&self.method) {
-            self.invalidate(cache, response);
-        } else if self.method == Method::HEAD {
+        if let Some(url) = &self.url {
+            self.invalidate(cache, url, response);
+        }
+        let (Some(policy), Some(status)) = (policy, &self.status) else { return };
+        if self.method == Method::HEAD {
             self.freshen(cache, policy, now_ms, times, response);
         } else if self.method == Method::GET
-            && let Some(Entry::Pass { .. }) = cache.store.peek(&self.key).as_deref()
+            && let Some(Entry::Notes(notes)) = cache.store.peek(&self.key).as_deref()
+            && notes.passes(now_ms)
         {
             let asked = rules::Request { method: &self.method, fields: &self.asked };
             let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
             if rules::store(asked, told, policy, times).is_ok() {
                 // It may be stored after all: the next one fetches it for everybody.
-                cache.store.remove_if(&self.key, |entry| matches!(entry, Entry::Pass { .. }));
+                let notes = Arc::new(Entry::Notes(Box::new(notes.passing_until(0))));
+                cache.store.insert(&self.key, Arc::clone(&notes), notes.weight() + self.key.len());
             }
         }
         if !cache.shows_tags {
             response.fields.remove_where(|_, name, _| surrogate::is_tag_field(name));
         }
-        response.fields.add_known(Name::CacheStatus, &self.status);
+        response.fields.add_known(Name::CacheStatus, status);
     }
 
     /// A write makes what is stored of its URL invalid, and of those its answer names (RFC 9111 §4.4).
-    fn invalidate(&self, cache: &HttpCache, response: &Response) {
-        let Some(parts) = rules::KeyParts::read(&self.key) else { return };
-        let target =
-            Target { scheme: parts.scheme, authority: parts.authority, path: parts.path, query: parts.query };
+    fn invalidate(&self, cache: &HttpCache, url: &Url, response: &Response) {
+        let target = url.target();
         let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
         for invalid in rules::invalidated(&self.method, target, told) {
-            cache.invalidate(parts.scheme, parts.authority, &invalid.path, invalid.query.as_deref());
+            cache.invalidate(Target { path: &invalid.path, query: invalid.query.as_deref(), ..target });
         }
     }
 
@@ -130,7 +165,7 @@ fn updated(
 ) -> Option<(rules::Meta, Vec<u8>)> {
     let merged = rules::freshen(lines, &response.fields);
     let merged = merged.as_slice();
-    let told = rules::Response { status: object.meta.status, fields: merged };
+    let told = rules::Response { status: object.meta.status.as_u16(), fields: merged };
     let storable = rules::update(told, policy, times).ok()?;
     let mut written = Vec::new();
     for (name, value) in merged {
