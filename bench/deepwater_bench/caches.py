@@ -17,7 +17,19 @@ from .tools import find
 
 MIB = 1024 * 1024
 MEMORY_MIB = 256
+CHECKS = 10
 HAPROXY_BLOCK_BYTES = 1024
+VARNISH_PARAMETERS = {
+    # One core, one pool; a thread for each connection of the largest case, ready before they come.
+    "thread_pools": 1,
+    "thread_pool_min": 1_000,
+    "timeout_idle": 3600,
+    # Nothing logged, as of the others: this is what it would write of a hit.
+    "vsl_mask": "-Begin,-Link,-End,-SessOpen,-SessClose,-ReqStart,-ReqMethod,-ReqURL,-ReqProtocol,-ReqHeader,-ReqUnset,"
+    "-ReqAcct,-RespProtocol,-RespStatus,-RespReason,-RespHeader,-RespUnset,-Timestamp,-Hit,-VCL_call,-VCL_return,-VCL_use",
+}
+# What a request to a caching route of Deepwater's can come to.
+DEEPWATER_RESULTS = ("hits", "stale", "coalesced", "revalidated", "misses", "bypassed")
 
 
 @dataclass
@@ -53,7 +65,10 @@ class Cache(Peer):
 class CachingNginx(Cache, Nginx):
     def start(self, setting, wrapper=()):
         super().start(setting, wrapper)
-        self.answered = StubStatus(self.ports["CONSOLE"]).requests
+        self.status = StubStatus(self.ports["CONSOLE"])
+
+    def answered(self):
+        return self.status.requests()
 
     def footprint(self):
         # Its objects are files in memory, which the kernel keeps in whole pages.
@@ -71,14 +86,15 @@ class CachingHAProxy(Cache, HAProxy):
         return int(next(rows)["req_tot"])
 
     def footprint(self):
-        # It takes all its memory when it starts: count what is not free.
-        free = int(re.search(r"available blocks:(\d+)", self._ask("show cache"))[1])
+        # It takes all its memory when it starts: count the blocks that hold objects.
+        used = sum(map(int, re.findall(r"\((\d+) blocks\)", self._ask("show cache"))))
         taken = resident_bytes(self.child.pid, "RssShmem:")
-        return super().footprint() - round(taken * free / (self.memory_mib * MIB / HAPROXY_BLOCK_BYTES))
+        total = self.memory_mib * MIB / HAPROXY_BLOCK_BYTES
+        return super().footprint() - round(taken * (1 - used / total))
 
     def _ask(self, question):
         with socket.socket(socket.AF_UNIX) as stream:
-            stream.settimeout(10)
+            stream.settimeout(30)
             stream.connect(str(self.socket))
             stream.sendall(f"{question}\n".encode())
             return stream.makefile().read()
@@ -92,7 +108,7 @@ class Varnish(Cache):
         return [
             *(self.program, "-F", "-j", "none", "-n", self.store, "-f", config),
             *("-a", f"127.0.0.1:{self.ports['HTTP']}", "-s", f"malloc,{self.memory_mib}M"),
-            *(option for parameter in VARNISH_PARAMETERS for option in ("-p", parameter)),
+            *(part for name, value in VARNISH_PARAMETERS.items() for part in ("-p", f"{name}={value}")),
         ]
 
     def answered(self):
@@ -114,7 +130,7 @@ class CachingDeepwater(Cache, Deepwater):
         connection = http.client.HTTPConnection("127.0.0.1", self.ports["CONSOLE"], timeout=10)
         routes = json.loads(get(self, connection, "/api/cache"))["routes"]
         connection.close()
-        return sum(route[result] for route in routes for result in RESULTS)
+        return sum(route[result] for route in routes for result in DEEPWATER_RESULTS)
 
     def purge(self, number):
         port = self.ports["CONSOLE"]
@@ -122,15 +138,6 @@ class CachingDeepwater(Cache, Deepwater):
         head = f"POST /api/cache/purge HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json"
         return port, f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
-
-# What a request to a caching route of Deepwater's can come to.
-RESULTS = ("hits", "stale", "coalesced", "revalidated", "misses", "bypassed")
-
-VARNISH_PARAMETERS = (
-    # One core, one pool.
-    "thread_pools=1",
-    "timeout_idle=3600", "thread_pool_min=1000",
-)
 
 # As in peers.PROXIES.
 CACHES = {
@@ -155,6 +162,3 @@ def check(cache, origin):
         if origin.requests() != asked:
             raise Failure(f"{cache.name} does not answer {path} from its cache")
     connection.close()
-
-
-CHECKS = 10

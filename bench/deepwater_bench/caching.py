@@ -19,8 +19,10 @@ HOT_SECONDS = 10
 # When all clients ask at once, the last has asked before the first is answered.
 HERD_DELAY_MS = 1500
 FOREVER_S = 86_400
-# mode -> the caches that have it; with `stale`, an old answer may be given while a new one is fetched.
-MODES = {"fresh": ("nginx", "varnish", "deepwater"), "stale": ("nginx", "varnish", "deepwater")}
+# With `stale`, an old answer may be given while a new one is fetched.
+MODES = ("fresh", "stale")
+# HAProxy is not among them: each request that finds nothing fresh goes to the origin.
+SHARING = ("nginx", "varnish", "deepwater")
 
 # Purges and evictions: hits at one rate on these objects, in a store that is full.
 HIT_RATE, HIT_CONNECTIONS, HIT_OBJECTS = 10_000, 64, 1_000
@@ -52,7 +54,14 @@ def hot_key(setting, cache, mode, slow, pace):
         f"hot key      {cache.name}, {mode}: {hot['fetches']} fetches, {hot['most_at_once']} at once, "
         f"p99 {hot['p99_us'] / 1000:.1f} ms, of hits {kept['p99_us'] / 1000:.1f} ms; {herd_fetches} for the herd"
     )
-    return {"hits": kept, "hot": hot, "herd_fetches": herd_fetches, "clients": CLIENTS, "lifetime_s": LIFETIME_S}
+    return {
+        "hits": kept,
+        "hot": hot,
+        "herd_fetches": herd_fetches,
+        "clients": CLIENTS,
+        "lifetime_s": LIFETIME_S,
+        "errors": kept["errors"] + hot["errors"],
+    }
 
 
 def _hot(setting, cache, pace, slow, path):
