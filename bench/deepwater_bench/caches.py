@@ -23,10 +23,14 @@ VARNISH_PARAMETERS = {
     # One core, one pool; a thread for each connection of the largest case, ready before they come.
     "thread_pools": 1,
     "thread_pool_min": 1_000,
+    # Ten thousand clients may come at once; by default it would turn most of them away.
+    "thread_queue_limit": 16_384,
+    "listen_depth": 16_384,
     "timeout_idle": 3600,
     # Nothing logged, as of the others: this is what it would write of a hit.
-    "vsl_mask": "-Begin,-Link,-End,-SessOpen,-SessClose,-ReqStart,-ReqMethod,-ReqURL,-ReqProtocol,-ReqHeader,-ReqUnset,"
-    "-ReqAcct,-RespProtocol,-RespStatus,-RespReason,-RespHeader,-RespUnset,-Timestamp,-Hit,-VCL_call,-VCL_return,-VCL_use",
+    "vsl_mask": "-Begin,-Link,-End,-SessOpen,-SessClose,-Timestamp,-Hit,-VCL_call,-VCL_return,-VCL_use,"
+    "-ReqStart,-ReqMethod,-ReqURL,-ReqProtocol,-ReqHeader,-ReqUnset,-ReqAcct,"
+    "-RespProtocol,-RespStatus,-RespReason,-RespHeader,-RespUnset",
 }
 # What a request to a caching route of Deepwater's can come to.
 DEEPWATER_RESULTS = ("hits", "stale", "coalesced", "revalidated", "misses", "bypassed")

@@ -44,7 +44,8 @@ class SlowOrigin:
 
     def __init__(self, setting, port):
         self.port = port
-        self.child = setting.children.start(self.name, [rust_program(setting.directory, self.name), port], setting.cores.origin)
+        command = [rust_program(setting.directory, self.name), port]
+        self.child = setting.children.start(self.name, command, setting.cores.origin)
         wait_for_port(self.child, port)
 
     def counts(self):
