@@ -7,6 +7,7 @@
 
 mod balancing;
 mod cache;
+mod cache_commands;
 mod commands;
 mod files;
 mod hostile;
