@@ -1,4 +1,4 @@
-//! HTTP/2 clients get the same.
+//! Clients of every kind get the same.
 
 use http::HeaderMap;
 
@@ -132,4 +132,45 @@ async fn cookies_in_crumbs_are_cookies() {
         client.ask(personal).await;
     }
     assert_eq!(origin.heard().len(), 2, "nothing personal is stored");
+}
+
+#[tokio::test]
+async fn old_clients_are_served() {
+    let chunked = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   7\r\ncontent\r\n0\r\n\r\n";
+    let origin = Origin::answering(move |_| chunked.into()).await;
+    let edge = caching(&origin, "true").await;
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        let answer = client.ask("GET / HTTP/1.0\r\nHost: shop.example\r\n\r\n").await;
+        assert_eq!((answer.text(), answer.get("transfer-encoding")), ("content", None));
+        assert!(!client.closes().await.reset);
+    }
+    assert_eq!(origin.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn connection_close_is_obeyed_by_hits() {
+    let origin = Origin::answering(|_| fresh("content")).await;
+    let edge = caching(&origin, "true").await;
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        let answer = client.ask(super::get("/", "Connection: close")).await;
+        assert_eq!((answer.text(), answer.get("connection")), ("content", Some("close")));
+        assert!(!client.closes().await.reset);
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let origin = Origin::answering(|request| fresh(request.target())).await;
+    let edge = caching(&origin, "true").await;
+    edge.get("/stored").await;
+    let mut client = edge.client().await;
+    let paths = ["/stored", "/new", "/stored", "/new", "/newer", "/stored"];
+    client.send(paths.map(|path| super::get(path, "")).concat()).await;
+    for path in paths {
+        assert_eq!(client.response().await.text(), path);
+    }
+    assert_eq!(origin.heard().len(), 3);
 }

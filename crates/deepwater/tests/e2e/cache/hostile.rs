@@ -115,8 +115,12 @@ async fn bad_answers_never_get_in() {
         })
         .await;
         let edge = caching(&origin, "true").await;
-        let answer = edge.get("/").await;
-        assert!(answer.status() == 502 || answer.ending == Ending::Broken, "{bad:?}: {answer:?}");
+        let mut client = edge.client().await;
+        client.send(get("/", "")).await;
+        // What broke after its head may have taken that along.
+        if let Some(answer) = client.try_response_to("GET").await {
+            assert!(answer.status() == 502 || answer.ending == Ending::Broken, "{bad:?}: {answer:?}");
+        }
         let next = edge.get("/").await;
         assert_eq!((next.text(), is_hit(&next)), ("good", false), "{bad:?}");
     }
@@ -290,4 +294,77 @@ async fn only_if_cached_is_not_a_lever_by_default() {
     let origin = Origin::answering(|_| fresh("page")).await;
     let edge = caching(&origin, "true").await;
     assert_eq!(edge.ask(get("/", "Cache-Control: only-if-cached")).await.text(), "page");
+}
+
+#[tokio::test]
+async fn a_field_kept_from_the_origin_makes_no_variant() {
+    // What `Connection` names stays on its hop: the origin does not see it, and its answer is not for those who send
+    // it properly.
+    let origin = Origin::answering(|request| {
+        with(
+            "Cache-Control: max-age=60\nVary: Origin",
+            request.get("origin").unwrap_or("nobody may read this"),
+        )
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    edge.ask(get("/", "Origin: https://good.example\nConnection: origin")).await;
+    let answer = edge.ask(get("/", "Origin: https://good.example")).await;
+    assert_eq!(answer.text(), "https://good.example");
+}
+
+#[tokio::test]
+async fn a_sticky_cookie_is_for_one() {
+    let origin = Origin::answering(|_| fresh("page")).await;
+    let sticky = format!("{}sticky = {{ cookie = \"lb-server\" }}\n", config(&origin, "true"));
+    let edge = Deepwater::start(&sticky).await;
+    for hit in [false, true, true] {
+        let answer = edge.get("/").await;
+        assert_eq!((is_hit(&answer), answer.get("set-cookie")), (hit, None));
+    }
+}
+
+#[tokio::test]
+async fn what_a_trusted_proxy_says_of_the_url_is_in_the_key() {
+    let origin = Origin::answering(|request| {
+        let said = |name| request.get(name).unwrap_or_default().to_owned();
+        fresh(&format!("{}://{}", said("x-forwarded-proto"), said("x-forwarded-host")))
+    })
+    .await;
+    let trusting =
+        config(&origin, "true").replace("[edge]\n", "[edge]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
+    let edge = Deepwater::start(&trusting).await;
+    for hit in [false, true] {
+        for host in ["one.example", "two.example"] {
+            for scheme in ["http", "https"] {
+                let fields = format!("X-Forwarded-Host: {host}\nX-Forwarded-Proto: {scheme}");
+                let answer = edge.ask(get("/", &fields)).await;
+                assert_eq!((answer.text(), is_hit(&answer)), (format!("{scheme}://{host}").as_str(), hit));
+            }
+        }
+    }
+    super::purge(&edge, serde_json::json!({ "url": "https://one.example/" })).await;
+    let fields = "X-Forwarded-Host: one.example\nX-Forwarded-Proto: https";
+    assert!(!is_hit(&edge.ask(get("/", fields)).await));
+}
+
+#[tokio::test]
+async fn an_error_for_a_strange_request_is_not_stored_for_others() {
+    // Statuses that origins answer odd requests with, and that say nothing of caching.
+    for status in [
+        "400 Bad Request",
+        "406 Not Acceptable",
+        "413 Content Too Large",
+        "417 Expectation Failed",
+        "431 Request Header Fields Too Large",
+    ] {
+        let origin = Origin::answering(move |request| match request.get("x-odd") {
+            Some(_) => super::say(status, "", "odd"),
+            None => fresh("page"),
+        })
+        .await;
+        let edge = caching(&origin, "{ ttl = \"60s\" }").await;
+        assert_eq!(edge.ask(get("/", "X-Odd: 1")).await.text(), "odd");
+        assert_eq!(edge.get("/").await.text(), "page", "{status}");
+    }
 }

@@ -77,8 +77,9 @@ async fn write(edge: Arc<Deepwater>, pages: Pages, mut random: Random) {
         purge(&edge, what).await;
         pages[page].purged.fetch_max(version, Ordering::SeqCst);
         if all {
-            let purged = pages.iter().zip(before);
-            purged.for_each(|(page, version)| drop(page.purged.fetch_max(version, Ordering::SeqCst)));
+            for (page, version) in pages.iter().zip(before) {
+                page.purged.fetch_max(version, Ordering::SeqCst);
+            }
         }
     }
 }
