@@ -113,9 +113,12 @@ async fn a_body_that_breaks_resets_their_streams() {
         responses.push(client.begin(request("GET", "/"), true).await.0);
     }
     super::under_way(&edge, 3).await;
-    gate.open();
+    let mut bodies = Vec::new();
     for response in responses {
-        let body = response.await.unwrap().into_body();
+        bodies.push(response.await.unwrap().into_body());
+    }
+    gate.open();
+    for body in bodies {
         assert!(crate::support::read_all(body).await.is_err(), "half a body does not pass for whole");
     }
 }

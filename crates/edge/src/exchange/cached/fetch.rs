@@ -332,7 +332,7 @@ impl Filling<'_> {
         };
         let entry = Arc::new(Entry::Object(object.with_head(meta, stamp, &kept)));
         if stays {
-            fetch.cache.store.insert(key, Arc::clone(&entry), entry.weight() + key.len());
+            fetch.insert(key, &entry);
         } else {
             fetch.cache.store.remove(key);
         }
@@ -493,7 +493,7 @@ impl Filling<'_> {
         {
             return None;
         }
-        fetch.cache.store.insert(&key, Arc::clone(&entry), entry.weight() + key.len());
+        fetch.insert(&key, &entry);
         if !vary.is_empty() {
             fetch.note_variant(&vary, &key);
         }
@@ -574,6 +574,17 @@ impl Fetch {
                 write_line(out, name, value);
             }
         }
+    }
+
+    /// Stores a response, unless one is there that was asked for after a purge that this one was asked for before.
+    fn insert(&self, key: &[u8], entry: &Arc<Entry>) {
+        let store = &self.cache.store;
+        if let Some(Entry::Object(stored)) = store.peek(key).as_deref()
+            && stored.stamp.born() > self.lead.flight().born()
+        {
+            return;
+        }
+        store.insert(key, Arc::clone(entry), entry.weight() + key.len());
     }
 
     /// Where a response is stored.
