@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{check, demo, run, status};
+use crate::{cache_size, check, demo, purge, run, status};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEEPWATER_COMMIT"), ")");
@@ -24,6 +24,7 @@ Examples:
   deepwater run --to http://127.0.0.1:3000      front an application, no file needed
   deepwater run -c deepwater.toml               run what the file says
   deepwater check -c deepwater.toml --print     validate, and show every setting in force
+  deepwater purge --tag product:42              drop from the cache what carries a tag
   deepwater demo                                watch a sample shop survive a flash sale
 
 Exit codes: 0 good, 1 failed while running, 2 bad usage or configuration.";
@@ -38,6 +39,11 @@ enum Command {
     Check(CheckArguments),
     /// Show how a running Deepwater is.
     Status(status::Arguments),
+    /// Purge the cache of a running Deepwater: by tag, URL, prefix, host or version, or all of it.
+    Purge(purge::Arguments),
+    /// Tell how large the cache should be, from an access log.
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -45,6 +51,13 @@ enum Command {
     },
     #[command(flatten)]
     Hidden(demo::Hidden),
+}
+
+/// About the cache.
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// Tell how large the cache should be: replay an access log through it at several sizes.
+    Size(cache_size::Arguments),
 }
 
 /// What to run.
@@ -107,6 +120,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Hidden(hidden) => demo::hidden(hidden),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Purge(arguments) => purge::run(&arguments),
+        Command::Cache(CacheCommand::Size(arguments)) => cache_size::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "deepwater", &mut script);

@@ -1,14 +1,12 @@
 //! `deepwater demo`: three instances of a sample shop, the edge in front of them, customers, and a keyboard to hurt
 //! them with.
 
-pub(crate) mod client;
 mod configuration;
 mod keys;
 mod screen;
 mod shop;
 mod stage;
 mod story;
-pub(crate) mod table;
 mod trend;
 
 use std::io;
@@ -22,10 +20,10 @@ use deepwater_shop::load::{Load, LoadOptions};
 
 use crate::cli::Failure;
 use crate::run::Planes;
+use crate::table::{count, counted, lasting, latency};
 use screen::{MENU, Screen};
 use shop::{Instance, Shops};
 use stage::{Figures, Signals, Stage};
-use table::{count, counted, lasting, latency};
 use trend::Trend;
 
 /// How many instances the shop has.

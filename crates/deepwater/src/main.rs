@@ -1,11 +1,16 @@
 //! Deepwater: the scaling layer of a web application, in one binary.
 
+mod cache_size;
 mod check;
 mod cli;
+mod client;
+mod console;
 mod demo;
+mod purge;
 mod run;
 mod settings;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 

@@ -2,130 +2,45 @@
 
 use std::time::Duration;
 
-use deepwater_core::config::Secret;
 use deepwater_upstream::{PoolStatus, TargetStatus};
-use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{Failure, print};
-use crate::demo::client::Call;
-use crate::demo::table::{Align, Table, count, lasting, latency};
-
-/// Where the console listens unless told otherwise.
-const CONSOLE_PORT: u16 = 9_000;
+use crate::console::{self, Console, pretty, understood};
+use crate::table::{Align, Table, bytes, count, counted, lasting, latency, share};
 
 /// Whom to ask.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The console: `http://127.0.0.1:9000`, or only its address.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000")]
-    console: String,
-    /// The console's token: `env:NAME` or `file:PATH`.
-    #[arg(long, value_name = "SECRET")]
-    token: Option<Secret>,
-    /// Print JSON: what the console answered, under `status`, `pools` and `routes`.
+    #[command(flatten)]
+    console: console::Arguments,
+    /// Print JSON: what the console answered, under `status`, `pools`, `routes` and `cache`.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let console = Console::new(arguments)?;
+    let console = Console::new(&arguments.console)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answers = runtime.block_on(async {
-        let status = console.ask("/api/status").await?;
-        let pools = console.ask("/api/edge/pools").await?;
-        let routes = console.ask("/api/edge/routes").await?;
-        Ok::<_, Failure>(Answers { status, pools, routes })
+        let status = console.page("/api/status").await?;
+        let pools = console.page("/api/edge/pools").await?;
+        let routes = console.page("/api/edge/routes").await?;
+        let cache = console.newer_page("/api/cache").await?;
+        Ok::<_, Failure>(Answers { status, pools, routes, cache })
     })?;
     let text = if arguments.json { answers.json() } else { answers.page()? };
     print(text.as_bytes())
 }
 
-/// The console to ask.
-struct Console {
-    /// `host:port`
-    address: String,
-    authorization: Option<HeaderValue>,
-}
-
-impl Console {
-    fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let authorization = match &arguments.token {
-            Some(token) => {
-                let token = token
-                    .resolve(std::path::Path::new("."))
-                    .map_err(|error| Failure::Usage(format!("--token: {error}")))?;
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-                    .map_err(|_| Failure::Usage("--token: it has characters a header cannot carry".into()))?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-            None => None,
-        };
-        Ok(Self { address: address(&arguments.console)?, authorization })
-    }
-
-    async fn ask(&self, path: &str) -> Result<Value, Failure> {
-        let key = self.authorization.clone().map(|value| (AUTHORIZATION, value));
-        let (status, body) = Call { key, ..Call::get(&self.address, path) }.send().await.map_err(|reason| {
-            Failure::Running(format!(
-                "no console answers at http://{}: {reason}\n  fix: start Deepwater (deepwater run, deepwater demo), or \
-                 give the address of its [console] with --console",
-                self.address
-            ))
-        })?;
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        match (status, answer) {
-            (StatusCode::OK, Some(answer)) => Ok(answer),
-            (StatusCode::UNAUTHORIZED, _) if self.authorization.is_some() => Err(Failure::Usage(format!(
-                "the console at http://{} does not accept this token\n  fix: give the one its [console] table names",
-                self.address
-            ))),
-            (StatusCode::UNAUTHORIZED, _) => Err(Failure::Usage(format!(
-                "the console at http://{} asks for its token\n  fix: --token env:DEEPWATER_TOKEN",
-                self.address
-            ))),
-            (_, answer) => {
-                let error = answer.as_ref().and_then(|answer| answer["error"].as_str());
-                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-                Err(Failure::Running(format!(
-                    "http://{}{path} answered {status}{error}\n  fix: check that this is the console's address, not that \
-                     of the application",
-                    self.address
-                )))
-            }
-        }
-    }
-}
-
-/// `host:port` of what was given as a URL or an address.
-fn address(console: &str) -> Result<String, Failure> {
-    let usage = |what: &str| {
-        Failure::Usage(format!("--console: {what}\n  fix: write it like http://127.0.0.1:{CONSOLE_PORT}"))
-    };
-    if console.starts_with("https://") {
-        return Err(usage("the console speaks HTTP without TLS"));
-    }
-    let address = console.strip_prefix("http://").unwrap_or(console).trim_end_matches('/');
-    let authority: hyper::http::uri::Authority =
-        address.parse().map_err(|_| usage(&format!("`{console}` is no address of a console")))?;
-    if authority.as_str().contains('@') {
-        return Err(usage("a password does not belong there; use --token"));
-    }
-    match authority.port_u16() {
-        Some(_) => Ok(address.to_owned()),
-        None if authority.host() == address => Ok(format!("{address}:{CONSOLE_PORT}")),
-        None => Err(usage(&format!("`{console}` has no valid port"))),
-    }
-}
-
 /// What the console answered.
+#[cfg_attr(test, derive(Clone))]
 struct Answers {
     status: Value,
     pools: Value,
     routes: Value,
+    cache: Option<Value>,
 }
 
 /// `/api/status`, as far as it is shown.
@@ -187,27 +102,55 @@ struct Route {
     p99_ms: Option<f64>,
 }
 
+/// `/api/cache`: little more than that there is none, or what a cache says.
+#[derive(Deserialize)]
+struct Caching {
+    enabled: bool,
+}
+
+#[derive(Deserialize)]
+struct Cache {
+    name: String,
+    memory: Memory,
+    hit_ratio: Option<f64>,
+    fetches_in_flight: u64,
+    routes: Vec<CachingRoute>,
+}
+
+#[derive(Deserialize)]
+struct Memory {
+    bytes: u64,
+    capacity: u64,
+    objects: u64,
+}
+
+#[derive(Deserialize)]
+struct CachingRoute {
+    name: String,
+    hits: u64,
+    stale: u64,
+    coalesced: u64,
+    revalidated: u64,
+    misses: u64,
+    bypassed: u64,
+    hit_ratio: Option<f64>,
+    served_bytes: u64,
+}
+
 impl Answers {
     fn json(&self) -> String {
-        let all = json!({
+        pretty(&json!({
             "status": self.status,
             "pools": self.pools["pools"],
             "routes": self.routes["routes"],
-        });
-        // A JSON value always has a text form.
-        serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+            "cache": self.cache,
+        }))
     }
 
     fn page(&self) -> Result<String, Failure> {
-        let strange = |error: serde_json::Error| {
-            Failure::Running(format!(
-                "the console answered something this version does not know: {error}\n  fix: use the `deepwater` of the \
-                 same version, or --json"
-            ))
-        };
-        let status = Status::deserialize(&self.status).map_err(strange)?;
-        let pools = Pools::deserialize(&self.pools).map_err(strange)?;
-        let routes = Routes::deserialize(&self.routes).map_err(strange)?;
+        let status: Status = understood(&self.status)?;
+        let pools: Pools = understood(&self.pools)?;
+        let routes: Routes = understood(&self.routes)?;
 
         let mut lines = head(&status);
         for pool in &pools.pools {
@@ -216,6 +159,12 @@ impl Answers {
         }
         lines.push(String::new());
         lines.extend(route_lines(&routes.routes));
+        if let Some(cache) = &self.cache
+            && understood::<Caching>(cache)?.enabled
+        {
+            lines.push(String::new());
+            lines.extend(cache_lines(&understood(cache)?));
+        }
         Ok(lines.join("\n") + "\n")
     }
 }
@@ -340,47 +289,52 @@ fn route_lines(routes: &[Route]) -> Vec<String> {
     table.lines(0)
 }
 
-/// `1.2 MiB`
-fn bytes(number: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB"];
-    let mut value = number as f64;
-    let mut name = "B";
-    for unit in units {
-        if value < 1024.0 {
-            break;
+fn cache_lines(cache: &Cache) -> Vec<String> {
+    let Memory { bytes: used, capacity, objects } = cache.memory;
+    let mut lines = vec![format!(
+        "Cache {}: hit ratio {}, {} of {} for {}, {} in flight",
+        cache.name,
+        share(cache.hit_ratio),
+        bytes(used),
+        bytes(capacity),
+        counted(objects, "object"),
+        match cache.fetches_in_flight {
+            1 => "1 fetch".to_owned(),
+            fetches => format!("{} fetches", count(fetches)),
         }
-        value /= 1024.0;
-        name = unit;
+    )];
+    let columns = [
+        ("route", Align::Left),
+        ("hit ratio", Align::Right),
+        ("hits", Align::Right),
+        ("stale", Align::Right),
+        ("coalesced", Align::Right),
+        ("revalidated", Align::Right),
+        ("misses", Align::Right),
+        ("bypassed", Align::Right),
+        ("served", Align::Right),
+    ];
+    let mut table = Table::new(&columns);
+    for route in &cache.routes {
+        table.row([
+            route.name.clone(),
+            share(route.hit_ratio),
+            count(route.hits),
+            count(route.stale),
+            count(route.coalesced),
+            count(route.revalidated),
+            count(route.misses),
+            count(route.bypassed),
+            bytes(route.served_bytes),
+        ]);
     }
-    if name == "B" || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
+    lines.extend(table.lines(2));
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_console_is_a_url_or_an_address() {
-        for (given, meant) in [
-            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
-            ("http://127.0.0.1:9001/", "127.0.0.1:9001"),
-            ("localhost:9000", "localhost:9000"),
-            ("console.internal", "console.internal:9000"),
-            ("[::1]", "[::1]:9000"),
-        ] {
-            assert_eq!(address(given).ok().as_deref(), Some(meant), "{given}");
-        }
-        for wrong in
-            ["https://127.0.0.1:9000", "", "a b", "127.0.0.1:", "127.0.0.1:99999", "http://me:pw@host:9000"]
-        {
-            assert!(matches!(address(wrong), Err(Failure::Usage(_))), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn bytes_are_for_people() {
-        assert_eq!([0, 1_023, 1_536, 123 << 20].map(bytes), ["0 B", "1023 B", "1.5 KiB", "123 MiB"]);
-    }
 
     #[test]
     fn the_page_lines_up() {
@@ -417,6 +371,18 @@ mod tests {
                 "name": "/*", "pool": "app", "requests": { "1xx": 0, "2xx": 24_690, "3xx": 0, "4xx": 0, "5xx": 0 },
                 "in_flight": 4, "p50_ms": 1.5, "p95_ms": 3.0, "p99_ms": 12.0
             }]}),
+            cache: Some(json!({
+                "enabled": true, "name": "deepwater-edge", "hit_ratio": 0.9312, "fetches_in_flight": 1,
+                "memory": { "bytes": 1_572_864, "capacity": 268_435_456, "objects": 1_234, "largest": 33_554_288 },
+                "routes": [{
+                    "name": "/*", "hits": 9_000, "stale": 200, "coalesced": 100, "revalidated": 12, "misses": 600,
+                    "bypassed": 88, "refreshed_early": 5, "refreshed_stale": 200, "fetches": 817,
+                    "hit_ratio": 0.9312, "served_bytes": 123 << 20
+                }, {
+                    "name": "/new", "hits": 0, "stale": 0, "coalesced": 0, "revalidated": 0, "misses": 0,
+                    "bypassed": 0, "hit_ratio": null, "served_bytes": 0
+                }]
+            })),
         };
         let Ok(page) = answers.page() else { panic!("the page is not understood") };
         let expected = "\
@@ -433,8 +399,20 @@ Pool app, round_robin: 1 of 2 available
 
 Route  pool  requests     2xx  3xx  4xx  5xx  in flight     p50    p99
 /*     app     24,690  24,690    0    0    0          4  1.5 ms  12 ms
+
+Cache deepwater-edge: hit ratio 93.1 %, 1.5 MiB of 256 MiB for 1,234 objects, 1 fetch in flight
+  route  hit ratio   hits  stale  coalesced  revalidated  misses  bypassed   served
+  /*        93.1 %  9,000    200        100           12     600        88  123 MiB
+  /new           –      0      0          0            0       0         0      0 B
 ";
         assert_eq!(page, expected);
         assert!(answers.json().contains("\"pools\": ["));
+
+        // Nothing caches, or the console is too old to know of it.
+        for cache in [Some(json!({ "enabled": false, "routes": [] })), None] {
+            let without = Answers { cache, ..answers.clone() };
+            let (page, _) = expected.split_once("\nCache").unwrap_or_default();
+            assert_eq!(without.page().ok().as_deref(), Some(page));
+        }
     }
 }

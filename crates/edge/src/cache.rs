@@ -30,7 +30,7 @@ use crate::peer::Peer;
 use crate::route::name_of;
 
 pub(crate) use console::{collect, endpoints};
-pub(crate) use entry::{Entry, Object, Variants};
+pub(crate) use entry::{Entry, Notes, Object};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
 pub(crate) use purge::Purge;

@@ -2,6 +2,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use http::StatusCode;
+
 /// Decides, with the time and a request, what becomes of a stored response. The rest is in its stored head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
@@ -18,7 +20,7 @@ pub struct Meta {
     /// How long its fetch took: the Δ of XFetch. At first the time to its head; longer where more is known.
     pub fetch_ms: u32,
     /// Its status code.
-    pub status: u16,
+    pub status: StatusCode,
     /// What else is to be known of it.
     pub flags: Flags,
 }
@@ -136,7 +138,7 @@ impl Meta {
 
     /// What came in parts is all here now: it is as if it had come whole, with 200.
     pub fn complete(&mut self) {
-        self.status = 200;
+        self.status = StatusCode::OK;
         self.flags = Flags(self.flags.0 & !Flags::PARTIAL.0);
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::control::{RequestControl, ResponseControl};
 use super::excluded::{Excluded, is_cookie};
@@ -194,7 +194,8 @@ fn meta<Q: Fields + ?Sized, S: Fields + ?Sized>(
         stale_while_revalidate_ms: windows.0,
         stale_if_error_ms: windows.1,
         fetch_ms: u32::try_from(times.received_ms.saturating_sub(times.sent_ms)).unwrap_or(u32::MAX),
-        status: response.status,
+        // Checked to be one before anything else.
+        status: StatusCode::from_u16(response.status).map_err(|_| NotStored::NotFinal)?,
         flags,
     };
     let usable = !control.no_cache && meta.useful_until_ms() > times.received_ms;

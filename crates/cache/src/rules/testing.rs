@@ -16,7 +16,7 @@ pub(crate) fn meta() -> Meta {
         stale_while_revalidate_ms: 0,
         stale_if_error_ms: 0,
         fetch_ms: 100,
-        status: 200,
+        status: http::StatusCode::OK,
         flags: Flags::default(),
     }
 }

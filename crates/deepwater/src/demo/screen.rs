@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::table::{Align, Table, count, latency};
+use crate::table::{Align, Table, count, latency};
 
 /// Rows a terminal needs for the table to stay in view.
 const ROWS_NEEDED: u16 = 14;

@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
-use super::client::Call;
 use crate::cli::Failure;
+use crate::client::Call;
 
 const JWT_SECRET: &str = "SHOP_JWT_SECRET";
 const DEMO_TOKEN: &str = "SHOP_DEMO_TOKEN";

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::configuration::POOL;
-use super::table::counted;
+use crate::table::counted;
 
 /// Facts that may wait to be shown. More are dropped; the console has them all.
 const WAITING_FACTS: usize = 256;

@@ -6,6 +6,8 @@
 )]
 
 mod balancing;
+mod cache;
+mod cache_commands;
 mod commands;
 mod files;
 mod hostile;

@@ -3,7 +3,7 @@
 use std::mem::size_of;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bytes::Bytes;
 use deepwater_cache::purge::Stamp;
@@ -25,13 +25,8 @@ const MOST_VARIANTS: usize = 256;
 pub(crate) enum Entry {
     /// A response.
     Object(Object),
-    /// The responses of this URL depend on request fields; they are stored under keys of their own.
-    Variants(Variants),
-    /// The response may not be stored: for a while nobody waits for anybody else's.
-    Pass {
-        /// Unix milliseconds.
-        until_ms: u64,
-    },
+    /// What is known of a URL that has no response for all requests.
+    Notes(Box<Notes>),
 }
 
 impl Entry {
@@ -40,8 +35,7 @@ impl Entry {
         let own = size_of::<Self>() + 2 * size_of::<usize>();
         own + match self {
             Self::Object(object) => object.heap_bytes(),
-            Self::Variants(variants) => variants.heap_bytes(),
-            Self::Pass { .. } => 0,
+            Self::Notes(notes) => notes.heap_bytes(),
         }
     }
 }
@@ -53,18 +47,17 @@ pub(crate) struct Object {
     pub meta: Meta,
     /// What purges have left of it.
     pub stamp: Stamp,
-    /// After a refresh that failed: not before this time is the next one tried, Unix milliseconds.
-    retry_at_ms: AtomicU64,
+    /// After a refresh that failed: not before this time is the next one tried, Unix seconds.
+    retry_at_s: AtomicU32,
+    /// Length of the field lines where they stand before the body.
+    lines: u32,
     content: Content,
 }
 
 #[derive(Debug)]
 enum Content {
     /// Field lines, then the body.
-    Small {
-        bytes: Box<[u8]>,
-        lines: u32,
-    },
+    Small(Box<[u8]>),
     Large(Box<Large>),
 }
 
@@ -93,6 +86,11 @@ impl Piece {
 }
 
 impl Object {
+    fn new(meta: Meta, stamp: Stamp, lines: &[u8], content: Content) -> Self {
+        // Heads are limited to far less than 4 GiB.
+        Self { meta, stamp, retry_at_s: AtomicU32::new(0), lines: lines.len() as u32, content }
+    }
+
     /// A whole response from the chunks its body came in.
     pub fn whole(meta: Meta, stamp: Stamp, lines: &[u8], chunks: Vec<Bytes>) -> Self {
         let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
@@ -100,7 +98,7 @@ impl Object {
             let mut bytes = Vec::with_capacity(lines.len() + len as usize);
             bytes.extend_from_slice(lines);
             chunks.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
-            Content::Small { bytes: bytes.into(), lines: lines.len() as u32 }
+            Content::Small(bytes.into())
         } else {
             let mut start = 0;
             let mut piece = |bytes: Bytes| {
@@ -111,27 +109,24 @@ impl Object {
             let pieces = chunks.into_iter().filter(|chunk| !chunk.is_empty()).map(&mut piece).collect();
             Content::Large(Box::new(Large { lines: lines.into(), pieces, len: Some(len) }))
         };
-        Self { meta, stamp, retry_at_ms: AtomicU64::new(0), content }
+        Self::new(meta, stamp, lines, content)
     }
 
     /// A part of a response. `start` is the place of its first byte.
     pub fn part(meta: Meta, stamp: Stamp, lines: &[u8], start: u64, bytes: Bytes, len: Option<u64>) -> Self {
         let large = Large { lines: lines.into(), pieces: vec![Piece { start, bytes }], len };
-        Self { meta, stamp, retry_at_ms: AtomicU64::new(0), content: Content::Large(Box::new(large)) }
+        Self::new(meta, stamp, lines, Content::Large(Box::new(large)))
     }
 
     /// The same content under another head: after a 304 or a HEAD, or a part that joins others.
     pub fn with_head(&self, meta: Meta, stamp: Stamp, lines: &[u8]) -> Self {
         let content = match &self.content {
-            Content::Small { bytes, lines: old } => {
-                let body = &bytes[*old as usize..];
-                Content::Small { bytes: [lines, body].concat().into(), lines: lines.len() as u32 }
-            }
+            Content::Small(bytes) => Content::Small([lines, &bytes[self.lines as usize..]].concat().into()),
             Content::Large(large) => {
                 Content::Large(Box::new(Large { lines: lines.into(), ..large.as_ref().clone() }))
             }
         };
-        Self { meta, stamp, retry_at_ms: AtomicU64::new(0), content }
+        Self::new(meta, stamp, lines, content)
     }
 
     /// Adds the parts of an older response of the same version. Where both have bytes these stay.
@@ -161,7 +156,7 @@ impl Object {
     /// The field lines.
     pub fn lines(&self) -> Lines<'_> {
         match &self.content {
-            Content::Small { bytes, lines } => Lines(&bytes[..*lines as usize]),
+            Content::Small(bytes) => Lines(&bytes[..self.lines as usize]),
             Content::Large(large) => Lines(&large.lines),
         }
     }
@@ -169,21 +164,20 @@ impl Object {
     /// The body, where it stands in one piece beside the lines.
     pub fn small_body(&self) -> Option<&[u8]> {
         match &self.content {
-            Content::Small { bytes, lines } => Some(&bytes[*lines as usize..]),
+            Content::Small(bytes) => Some(&bytes[self.lines as usize..]),
             Content::Large(_) => None,
         }
     }
 
     /// The status code.
     pub fn status(&self) -> StatusCode {
-        // It was one when it was stored.
-        StatusCode::from_u16(self.meta.status).unwrap_or(StatusCode::OK)
+        self.meta.status
     }
 
     /// The length of the whole content, bytes, whether or not all of it is here.
     pub fn len(&self) -> Option<u64> {
         match &self.content {
-            Content::Small { bytes, lines } => Some((bytes.len() - *lines as usize) as u64),
+            Content::Small(bytes) => Some(bytes.len() as u64 - u64::from(self.lines)),
             Content::Large(large) => large.len,
         }
     }
@@ -196,7 +190,7 @@ impl Object {
     /// Whether these bytes are here.
     pub fn covers(&self, range: &Range<u64>) -> bool {
         match &self.content {
-            Content::Small { .. } => true,
+            Content::Small(_) => true,
             Content::Large(large) => {
                 let mut next = range.start;
                 for piece in &large.pieces {
@@ -212,8 +206,8 @@ impl Object {
     /// The bytes of a range that is [covered](Self::covers).
     pub fn bytes(&self, range: Range<u64>) -> Vec<Bytes> {
         match &self.content {
-            Content::Small { bytes, lines } => {
-                let body = &bytes[*lines as usize..];
+            Content::Small(bytes) => {
+                let body = &bytes[self.lines as usize..];
                 vec![Bytes::copy_from_slice(&body[range.start as usize..range.end as usize])]
             }
             Content::Large(large) => large
@@ -231,19 +225,19 @@ impl Object {
 
     /// Whether a refresh may be tried: none has failed just now.
     pub fn may_refresh(&self, now_ms: u64) -> bool {
-        self.retry_at_ms.load(Relaxed) <= now_ms
+        u64::from(self.retry_at_s.load(Relaxed)) * 1_000 <= now_ms
     }
 
     /// Lets nobody try a refresh before that time.
     pub fn retry_at(&self, ms: u64) {
-        self.retry_at_ms.store(ms, Relaxed);
+        self.retry_at_s.store(u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX), Relaxed);
     }
 
     fn heap_bytes(&self) -> usize {
         let slots = if self.stamp.slots().len() > 4 { size_of_val(self.stamp.slots()) } else { 0 };
         slots
             + match &self.content {
-                Content::Small { bytes, .. } => bytes.len(),
+                Content::Small(bytes) => bytes.len(),
                 Content::Large(large) => {
                     // A piece has counts of its own somewhere.
                     let piece = size_of::<Piece>() + 3 * size_of::<usize>();
@@ -263,16 +257,28 @@ fn missing(have: &[Range<u64>], range: Range<u64>) -> Vec<Range<u64>> {
     deepwater_cache::rules::ranges::gaps(&merged, range).collect()
 }
 
-/// How the responses of one URL depend on requests.
+/// What is known of a URL: how its responses depend on requests, where those are stored, and that others may not be.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Variants {
+pub(crate) struct Notes {
     varies: SmallVec<[Vary; 1]>,
     /// Keys of the variants, the oldest first.
     keys: Vec<Arc<[u8]>>,
+    /// Until then nobody waits for a fetch of somebody else: what it brings may not be stored. Unix milliseconds.
+    pass_until_ms: u64,
 }
 
-impl Variants {
-    /// The lists of fields, the newest first.
+impl Notes {
+    /// Whether requests that nothing stored answers pass the cache by.
+    pub fn passes(&self, now_ms: u64) -> bool {
+        now_ms < self.pass_until_ms
+    }
+
+    /// The same, but passing until then.
+    pub fn passing_until(&self, ms: u64) -> Self {
+        Self { pass_until_ms: ms, ..self.clone() }
+    }
+
+    /// The lists of request fields that responses depend on, the newest first.
     pub fn varies(&self) -> &[Vary] {
         &self.varies
     }
@@ -284,7 +290,7 @@ impl Variants {
 
     /// The same with one more variant, and the keys that make room for it.
     pub fn with(&self, vary: &Vary, key: &[u8]) -> (Self, Vec<Arc<[u8]>>) {
-        let mut new = self.clone();
+        let mut new = Self { pass_until_ms: 0, ..self.clone() };
         new.varies.retain(|known| known != vary);
         new.varies.insert(0, vary.clone());
         new.varies.truncate(MOST_VARIES);
@@ -298,6 +304,95 @@ impl Variants {
     fn heap_bytes(&self) -> usize {
         let names: usize = self.varies.iter().flat_map(Vary::names).map(|name| name.len() + 16).sum();
         let keys: usize = self.keys.iter().map(|key| key.len() + 32).sum();
-        names + keys + self.varies.len() * size_of::<Vary>()
+        size_of::<Self>() + names + keys + self.varies.len() * size_of::<Vary>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepwater_cache::purge::Epochs;
+    use deepwater_cache::rules::{Flags, Freshness};
+
+    fn meta(status: u16) -> Meta {
+        Meta {
+            response_ms: 0,
+            initial_age_ms: 0,
+            lifetime_ms: 1,
+            stale_while_revalidate_ms: 0,
+            stale_if_error_ms: 0,
+            fetch_ms: 0,
+            status: StatusCode::from_u16(status).unwrap(),
+            flags: if status == 206 { Flags::PARTIAL } else { Flags::default() },
+        }
+    }
+
+    fn stamp() -> Stamp {
+        Stamp::new(Epochs::with_slots(1).now(), [])
+    }
+
+    fn part(start: u64, bytes: &'static [u8]) -> Object {
+        Object::part(meta(206), stamp(), b"a: b\r\n", start, Bytes::from_static(bytes), Some(10))
+    }
+
+    fn text(object: &Object, range: Range<u64>) -> Vec<u8> {
+        object.bytes(range).concat()
+    }
+
+    #[test]
+    fn an_entry_is_small() {
+        // With its counts it fills a size class of the allocator.
+        assert!(size_of::<Entry>() <= 112, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn whole_bodies_small_and_large() {
+        let chunks = || vec![Bytes::from(vec![1; 9_000]), Bytes::new(), Bytes::from(vec![2; 9_000])];
+        let large = Object::whole(meta(200), stamp(), b"a: b\r\n", chunks());
+        assert_eq!((large.len(), large.small_body()), (Some(18_000), None));
+        assert_eq!(text(&large, 8_999..9_001), [1, 2]);
+        assert!(large.covers(&(0..18_000)) && !large.covers(&(0..18_001)));
+        let small = Object::whole(meta(200), stamp(), b"a: b\r\n", vec![Bytes::from_static(b"0123456789")]);
+        assert_eq!((small.len(), small.small_body()), (Some(10), Some(&b"0123456789"[..])));
+        assert_eq!(text(&small, 2..5), b"234");
+        for object in [large, small] {
+            let other = object.with_head(meta(203), stamp(), b"c: d\r\ne: f\r\n");
+            assert_eq!(other.lines().iter().count(), 2);
+            assert_eq!((other.len(), other.status().as_u16()), (object.len(), 203));
+            assert_eq!(text(&other, 0..4), text(&object, 0..4));
+        }
+    }
+
+    #[test]
+    fn parts_join_and_become_the_whole() {
+        let mut object = part(2, b"234");
+        assert!(object.is_partial() && object.covers(&(3..5)) && !object.covers(&(1..3)));
+        for (older, covered) in [(part(4, b"4567"), 2..8), (part(0, b"01"), 0..8), (part(1, b"123"), 0..8)] {
+            object.join(&older);
+            assert!(object.covers(&covered));
+            object.settle();
+            assert!(object.is_partial());
+        }
+        object.join(&part(6, b"6789"));
+        object.settle();
+        assert!(!object.is_partial());
+        assert_eq!((object.status(), text(&object, 0..10)), (StatusCode::OK, b"0123456789".to_vec()));
+        assert_eq!(text(&object, 3..7), b"3456");
+        assert!(matches!(object.meta.freshness(0), Freshness::Fresh { left_ms: 1 }));
+    }
+
+    #[test]
+    fn the_oldest_variants_make_room() {
+        let vary = |name| Vary::of([("vary", name)].as_slice()).unwrap();
+        let mut notes = Notes::default();
+        let key = |n: usize| n.to_le_bytes();
+        for n in 0..MOST_VARIANTS {
+            let (next, dropped) = notes.with(&vary("a"), &key(n));
+            assert!(dropped.is_empty() && next.knows(&vary("a"), &key(n)));
+            notes = next;
+        }
+        let (next, dropped) = notes.with(&vary("b"), &key(MOST_VARIANTS));
+        assert_eq!(dropped.iter().map(|key| key.to_vec()).collect::<Vec<_>>(), [key(0).to_vec()]);
+        assert_eq!(next.varies(), [vary("b"), vary("a")]);
     }
 }

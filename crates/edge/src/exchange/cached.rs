@@ -166,7 +166,7 @@ impl Caching<'_> {
         let len = key.len();
         let found = store.with(key, |entry| match entry {
             Entry::Object(object) => self.answer_at_once(object, key, reply),
-            Entry::Variants(variants) => variants.varies().iter().any(|vary| {
+            Entry::Notes(notes) => notes.varies().iter().any(|vary| {
                 let mut of_variant = SmallVec::<[u8; 256]>::from_slice(key);
                 let mut secondary = Vec::new();
                 if !keys::append_variant(&mut secondary, vary, &self.request.fields) {
@@ -180,7 +180,6 @@ impl Caching<'_> {
                     })
                     .unwrap_or(false)
             }),
-            Entry::Pass { .. } => false,
         });
         debug_assert_eq!(key.len(), len);
         found.unwrap_or(false)
@@ -191,7 +190,7 @@ impl Caching<'_> {
         if object.is_partial() || self.cache.validity(object, key) != Validity::Valid {
             return false;
         }
-        let now_ms = self.now_ms();
+        let now_ms = self.cache.now_ms(self.tally.started);
         match self.reuse(object, now_ms) {
             Reuse::Fresh => {}
             Reuse::FreshRefreshEarly => {
@@ -342,13 +341,11 @@ impl Caching<'_> {
     fn look(&self, key: &[u8], now_ms: u64) -> Look {
         let Some(entry) = self.cache.store.get(key) else { return Look::Nothing(Fwd::UriMiss) };
         match &*entry {
-            Entry::Pass { until_ms } if now_ms < *until_ms => Look::Pass,
-            Entry::Pass { .. } => Look::Nothing(Fwd::UriMiss),
             Entry::Object(object) => {
                 self.judge(&entry, object, key, now_ms).unwrap_or(Look::Nothing(Fwd::UriMiss))
             }
-            Entry::Variants(variants) => {
-                for vary in variants.varies() {
+            Entry::Notes(notes) => {
+                for vary in notes.varies() {
                     let mut of_variant = key.to_vec();
                     if !keys::append_variant(&mut of_variant, vary, &self.request.fields) {
                         continue;
@@ -360,7 +357,11 @@ impl Caching<'_> {
                         return look;
                     }
                 }
-                Look::Nothing(Fwd::VaryMiss)
+                if notes.passes(now_ms) {
+                    return Look::Pass;
+                }
+                let varies = !notes.varies().is_empty();
+                Look::Nothing(if varies { Fwd::VaryMiss } else { Fwd::UriMiss })
             }
         }
     }

@@ -20,7 +20,7 @@ use http::{Method, StatusCode};
 
 use crate::body::{BodyError, BodyWrite, Nothing};
 use crate::cache::{
-    Answer, Entry, Fault, HttpCache, Object, Refreshing, Unlisted, Variants, unix_ms, write_line,
+    Answer, Entry, Fault, HttpCache, Notes, Object, Refreshing, Unlisted, unix_ms, write_line,
 };
 use crate::downstream::Reply;
 use crate::failure::Failure;
@@ -293,7 +293,7 @@ impl Filling<'_> {
         let merged = rules::freshen(&lines, fields);
         let merged = merged.as_slice();
         let policy = &fetch.plan().policy;
-        let told = Told { status: object.meta.status, fields: merged };
+        let told = Told { status: object.meta.status.as_u16(), fields: merged };
         let decided = rules::update(told, policy, times);
         let mut slots: Vec<Slot> = object.stamp.slots().to_vec();
         for slot in fetch.tag_slots(fields).unwrap_or_default() {
@@ -528,20 +528,22 @@ impl Fetch {
     }
 
     fn note_variant(&self, vary: &Vary, key: &[u8]) {
-        let store = &self.cache.store;
-        let known = store.peek(&self.key);
-        let none = Variants::default();
-        let variants = match known.as_deref() {
-            Some(Entry::Variants(variants)) => variants,
+        let known = self.cache.store.peek(&self.key);
+        let none = Notes::default();
+        let notes = match known.as_deref() {
+            Some(Entry::Notes(notes)) => notes,
             _ => &none,
         };
-        if variants.knows(vary, key) {
-            return;
+        if !notes.knows(vary, key) {
+            let (notes, dropped) = notes.with(vary, key);
+            self.note(notes);
+            dropped.iter().for_each(|key| drop(self.cache.store.remove(key)));
         }
-        let (variants, dropped) = variants.with(vary, key);
-        let entry = Arc::new(Entry::Variants(variants));
-        store.insert(&self.key, Arc::clone(&entry), entry.weight() + self.key.len());
-        dropped.iter().for_each(|key| drop(store.remove(key)));
+    }
+
+    fn note(&self, notes: Notes) {
+        let entry = Arc::new(Entry::Notes(Box::new(notes)));
+        self.cache.store.insert(&self.key, Arc::clone(&entry), entry.weight() + self.key.len());
     }
 
     /// Lets requests for what may not be stored go side by side for a while.
@@ -551,14 +553,12 @@ impl Fetch {
         if !plan.coalesce || plan.hit_for_miss.is_zero() || of_range {
             return;
         }
-        let key = self.stored.as_ref().map_or(&self.key, |(key, _)| key);
-        let is_list = |entry: &Entry| matches!(entry, Entry::Variants(_));
-        if self.cache.store.peek(key).as_deref().is_some_and(is_list) {
-            return;
-        }
         let until_ms = now_ms + plan.hit_for_miss.as_millis() as u64;
-        let entry = Arc::new(Entry::Pass { until_ms });
-        self.cache.store.insert(key, Arc::clone(&entry), entry.weight() + key.len());
+        // A variant that turns out so is fetched by itself: the others are still for all.
+        match self.cache.store.peek(&self.key).as_deref() {
+            Some(Entry::Notes(notes)) => self.note(notes.passing_until(until_ms)),
+            _ => self.note(Notes::default().passing_until(until_ms)),
+        }
     }
 }
 

@@ -91,13 +91,15 @@ impl Passing {
         if self.method == Method::HEAD {
             self.freshen(cache, policy, now_ms, times, response);
         } else if self.method == Method::GET
-            && let Some(Entry::Pass { .. }) = cache.store.peek(&self.key).as_deref()
+            && let Some(Entry::Notes(notes)) = cache.store.peek(&self.key).as_deref()
+            && notes.passes(now_ms)
         {
             let asked = rules::Request { method: &self.method, fields: &self.asked };
             let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
             if rules::store(asked, told, policy, times).is_ok() {
                 // It may be stored after all: the next one fetches it for everybody.
-                cache.store.remove_if(&self.key, |entry| matches!(entry, Entry::Pass { .. }));
+                let notes = Arc::new(Entry::Notes(Box::new(notes.passing_until(0))));
+                cache.store.insert(&self.key, Arc::clone(&notes), notes.weight() + self.key.len());
             }
         }
         if !cache.shows_tags {
@@ -163,7 +165,7 @@ fn updated(
 ) -> Option<(rules::Meta, Vec<u8>)> {
     let merged = rules::freshen(lines, &response.fields);
     let merged = merged.as_slice();
-    let told = rules::Response { status: object.meta.status, fields: merged };
+    let told = rules::Response { status: object.meta.status.as_u16(), fields: merged };
     let storable = rules::update(told, policy, times).ok()?;
     let mut written = Vec::new();
     for (name, value) in merged {

@@ -71,6 +71,11 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// `93.1 %` of a share from 0 to 1; `–` for none.
+pub(crate) fn share(share: Option<f64>) -> String {
+    share.map_or("–".into(), |share| format!("{:.1} %", share * 100.0))
+}
+
 /// Milliseconds in three figures: `0.42 ms`, `4.2 ms`, `42 ms`, `4.2 s`; `–` for none.
 pub(crate) fn latency(milliseconds: Option<f64>) -> String {
     match milliseconds {
@@ -93,6 +98,21 @@ pub(crate) fn lasting(duration: Duration) -> String {
     }
 }
 
+/// `1.2 MiB`
+pub(crate) fn bytes(number: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = number as f64;
+    let mut name = "B";
+    for unit in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        name = unit;
+    }
+    if name == "B" || value >= 99.95 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +133,13 @@ mod tests {
         let latencies = [0.424, 4.24, 9.97, 42.4, 999.6].map(|ms| latency(Some(ms)));
         assert_eq!(latencies, ["0.42 ms", "4.2 ms", "10 ms", "42 ms", "1.0 s"]);
         assert_eq!(latency(None), "–");
+        assert_eq!([Some(0.9312), Some(1.0), None].map(share), ["93.1 %", "100.0 %", "–"]);
         let lasts = [59, 185, 7_800, 442_800].map(|seconds| lasting(Duration::from_secs(seconds)));
         assert_eq!(lasts, ["59 s", "3 min 5 s", "2 h 10 min", "5 d 3 h"]);
+    }
+
+    #[test]
+    fn bytes_are_for_people() {
+        assert_eq!([0, 1_023, 1_536, 123 << 20].map(bytes), ["0 B", "1023 B", "1.5 KiB", "123 MiB"]);
     }
 }
