@@ -202,10 +202,11 @@ impl HttpCache {
     /// Purges. Done when it returns: nothing purged is served after.
     ///
     /// # Errors
-    /// When a version is new and there are too many.
+    /// When no route has one of the versions, or there are too many.
     pub fn purge(&self, purge: &Purge) -> Result<Purged, String> {
         let mode = if purge.soft { Mode::Soft } else { Mode::Hard };
         let mut done = Purged { soft: purge.soft, ..Purged::default() };
+        self.check_versions(&purge.versions)?;
         for name in &purge.versions {
             let version = self.versions.advance(name).map_err(|error| error.to_string())?;
             done.versions.insert(name.clone(), version);
@@ -249,6 +250,20 @@ impl HttpCache {
             done.purged.insert(Selector::All.as_str(), true.into());
         }
         Ok(done)
+    }
+
+    /// A version that no route has is most likely misspelt.
+    fn check_versions(&self, names: &[String]) -> Result<(), String> {
+        let mut known: Vec<&str> = self.keys.iter().filter_map(|form| form.version.as_deref()).collect();
+        known.sort_unstable();
+        known.dedup();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) if known.is_empty() => Err(format!(
+                "no route has a version, so `{name}` purges nothing: set `version` in the `cache` of a route"
+            )),
+            Some(name) => Err(format!("no route has the version `{name}`; known: {}", known.join(", "))),
+        }
     }
 
     fn url_slots<'a>(&'a self, url: &'a str) -> impl Iterator<Item = deepwater_cache::purge::Slot> + 'a {

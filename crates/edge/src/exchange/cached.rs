@@ -17,11 +17,11 @@ use std::time::Instant;
 use deepwater_cache::flight::{Joined, Outcome, Reader};
 use deepwater_cache::purge::{Epoch, Kind, Slot, Stamp, Validity};
 use deepwater_cache::rules::status::{Fwd, Member};
-use deepwater_cache::rules::{self, Reuse};
+use deepwater_cache::rules::{self, Reuse, Target};
 use http::{Method, StatusCode};
 use smallvec::SmallVec;
 
-use crate::cache::{Answer, CachePlan, Entry, Fault, HttpCache, Object, Purge, url_of};
+use crate::cache::{Answer, CachePlan, Entry, Fault, HttpCache, Object, Purge, target_of, url_of};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Request, Response};
@@ -150,7 +150,8 @@ impl Caching<'_> {
         if !self.cache.may_purge(tally.client_ip) {
             return answering.failure(Failure::MethodNotAllowed, reply).await;
         }
-        let url = [request.scheme().as_bytes(), b"://", request.authority(), request.target()].concat();
+        let Target { scheme, authority, .. } = target_of(request, self.peer);
+        let url = [scheme, b"://", authority, request.target()].concat();
         let url = String::from_utf8_lossy(&url).into_owned();
         let soft = request.fields.get(b"soft-purge").is_some_and(|value| value == b"1");
         let (status, value) = match self.cache.purge(&Purge::url(url, soft)) {
@@ -540,7 +541,7 @@ impl Caching<'_> {
         let member = Member {
             fwd: Some(fwd),
             fwd_status: answer.origin_status,
-            stored: answer.meta.is_some(),
+            stored: answer.kept,
             collapsed: !leads,
             detail: answer.refused.map(rules::NotStored::reason),
             ..Member::default()

@@ -285,6 +285,7 @@ impl Filling<'_> {
             withheld: Box::default(),
             stored: None,
             meta: None,
+            kept: false,
             refused: None,
             length: None,
             vary: Vary::default(),
@@ -395,6 +396,7 @@ impl Filling<'_> {
             lines: shown.into(),
             withheld: withheld.into(),
             meta: Some(meta),
+            kept: !(unknown_part || too_large),
             length,
             vary: storable.vary.clone(),
             variant: variant.clone().into(),
@@ -438,7 +440,12 @@ impl Filling<'_> {
             self.back_off(now_ms);
             Audience::Present
         } else {
-            fetch.note_pass(now_ms, status);
+            if fetch.object().is_some() && (fetch.interims.is_none() || is_of_the_asker(why)) {
+                // What is stored is still for the others.
+                self.back_off(now_ms);
+            } else {
+                fetch.note_pass(now_ms, status);
+            }
             Audience::Leader
         };
         let mut lines = Vec::new();
@@ -520,6 +527,11 @@ impl Filling<'_> {
         let now_ms = object.meta.response_ms;
         same_version(&Validators::of(&lines, now_ms), &Validators::of(fields, now_ms))
     }
+}
+
+/// Whether an answer may not be stored for the sake of who has asked: to others it may be another one.
+fn is_of_the_asker(why: NotStored) -> bool {
+    matches!(why, NotStored::Authorization | NotStored::Cookie | NotStored::ClientNoStore)
 }
 
 /// Whether two parts are of one version, byte for byte (RFC 9110 §15.3.7.3).
