@@ -8,7 +8,7 @@ mod pass;
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -42,6 +42,9 @@ pub(super) use pass::{Passing, times};
 
 /// How often a request looks anew for its answer, before it goes to the origin by itself.
 const MOST_LOOKS: usize = 4;
+
+/// Missing bytes of a stored part that are fetched alone, at most.
+const MOST_COMPLETED: u64 = 256 * 1024;
 
 /// A request on a route that caches.
 pub(super) struct Caching<'a> {
@@ -84,6 +87,8 @@ struct Want<'k> {
     /// What is stored and stale.
     stored: Option<(Box<[u8]>, Arc<Entry>)>,
     stale_until_ms: Option<u64>,
+    /// What is missing of that, to be fetched alone.
+    completes: Option<Range<u64>>,
     /// Only what was begun since may answer.
     since: Option<Epoch>,
 }
@@ -258,17 +263,23 @@ impl Caching<'_> {
         let (entry, own_key) = match self.look(key, now_ms) {
             Look::Object(entry, own_key) => (entry, own_key),
             Look::Part(entry, own_key) => {
-                let fetch_key = keys::range(&own_key, &self.request.fields);
-                let fetch_key = if self.facts.range { &fetch_key } else { &*own_key };
+                let range_key;
+                let (fetch_key, completes) = if self.facts.range {
+                    range_key = keys::range(&own_key, &self.request.fields);
+                    (&range_key[..], None)
+                } else {
+                    (&own_key[..], completion(&entry))
+                };
                 let stored = Some((own_key.clone(), entry));
-                let (fwd, stale_until_ms) = (Fwd::Partial, None);
-                return self
-                    .fetch(
-                        key,
-                        Want { key: fetch_key, fwd, stored, stale_until_ms, since: again.since },
-                        reply,
-                    )
-                    .await;
+                let want = Want {
+                    key: fetch_key,
+                    fwd: Fwd::Partial,
+                    stored,
+                    stale_until_ms: None,
+                    completes,
+                    since: again.since,
+                };
+                return self.fetch(key, want, reply).await;
             }
             Look::Pass => return Next::Break(End::Pass(Fwd::Miss, Some("not stored lately"))),
             Look::Nothing(fwd) => {
@@ -280,8 +291,14 @@ impl Caching<'_> {
                 if self.facts.range {
                     fetch_key = keys::range(&fetch_key, &self.request.fields);
                 }
-                let want =
-                    Want { key: &fetch_key, fwd, stored: None, stale_until_ms: None, since: again.since };
+                let want = Want {
+                    key: &fetch_key,
+                    fwd,
+                    stored: None,
+                    stale_until_ms: None,
+                    completes: None,
+                    since: again.since,
+                };
                 return self.fetch(key, want, reply).await;
             }
         };
@@ -329,6 +346,7 @@ impl Caching<'_> {
                     fwd,
                     stored: Some((own_key.clone(), Arc::clone(&entry))),
                     stale_until_ms: stale_if_error_until_ms,
+                    completes: None,
                     since: again.since,
                 };
                 return self.fetch(key, want, reply).await;
@@ -442,6 +460,7 @@ impl Caching<'_> {
                     _unlisted: (*flight_key != *url_key).then(|| self.cache.unlisted()),
                     stored: want.stored,
                     stale_until_ms: want.stale_until_ms,
+                    completes: want.completes,
                     interims: Some(Rc::clone(&interims)),
                     ..self.prepare(url_key, slots, lead)
                 };
@@ -628,6 +647,7 @@ impl Caching<'_> {
             lead,
             stored: None,
             stale_until_ms: None,
+            completes: None,
             interims: None,
             _place: None,
             _unlisted: None,
@@ -663,17 +683,21 @@ impl Caching<'_> {
     }
 
     async fn fail<R: Reply>(&self, failure: Failure, reply: &mut R) -> Next {
+        self.tell(failure, reply).await;
+        Next::Break(End::Answered)
+    }
+
+    /// Tells the client what failed, if it can still be told.
+    async fn tell<R: Reply>(&self, failure: Failure, reply: &mut R) {
         let Self { worker, request, deadline, tally, .. } = *self;
-        let mut text = Vec::new();
-        Member { fwd: Some(Fwd::Miss), ..Member::default() }.write(&self.cache.name, &mut text);
         if failure == Failure::ClientAborted {
             tally.failure.set(Some(failure));
-            reply.abort();
-        } else {
-            let cache_status = Some(&text[..]);
-            Answering { worker, request, deadline, tally, cache_status }.failure(failure, reply).await;
+            return reply.abort();
         }
-        Next::Break(End::Answered)
+        let mut text = Vec::new();
+        Member { fwd: Some(Fwd::Miss), ..Member::default() }.write(&self.cache.name, &mut text);
+        let cache_status = Some(&text[..]);
+        Answering { worker, request, deadline, tally, cache_status }.failure(failure, reply).await;
     }
 
     fn metrics(&self) -> &CacheMetrics {
@@ -683,6 +707,12 @@ impl Caching<'_> {
     fn now_ms(&self) -> u64 {
         self.cache.now_ms(Instant::now())
     }
+}
+
+/// What is missing of a stored part, if it is worth to be fetched alone: its answer waits for all of it.
+fn completion(entry: &Entry) -> Option<Range<u64>> {
+    let Entry::Object(object) = entry else { return None };
+    object.gap().filter(|gap| gap.end - gap.start <= MOST_COMPLETED)
 }
 
 /// Host, path and query of a key without what separates them.

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -95,6 +96,8 @@ pub(super) struct Fetch {
     pub stored: Option<(Box<[u8]>, Arc<Entry>)>,
     /// Until when that answers for an origin that fails.
     pub stale_until_ms: Option<u64>,
+    /// What is missing of what is stored, if only that is to be fetched.
+    pub completes: Option<Range<u64>>,
     pub interims: Option<Rc<Interims>>,
     /// A place among the background refreshes, if it is one: held while it is under way.
     pub _place: Option<Refreshing>,
@@ -108,9 +111,11 @@ impl Fetch {
         let conditional = self.add_conditions();
         let again = self.once(conditional).await;
         if again {
-            // What the 304 was about is not what is stored: ask for all of it.
-            self.request.fields.remove_known(Name::IfNoneMatch);
-            self.request.fields.remove_known(Name::IfModifiedSince);
+            // What the answer was about is not what is stored: ask for all of it.
+            self.completes = None;
+            for name in [Name::IfNoneMatch, Name::IfModifiedSince, Name::Range, Name::IfRange] {
+                self.request.fields.remove_known(name);
+            }
             self.once(false).await;
         }
     }
@@ -118,12 +123,21 @@ impl Fetch {
     fn add_conditions(&mut self) -> bool {
         let Some((_, entry)) = &self.stored else { return false };
         let Entry::Object(object) = &**entry else { return false };
-        if object.is_partial() {
-            return false;
-        }
         let lines = object.lines();
         let asking = rules::revalidation(&lines, self.cache.now_ms(Instant::now()));
         let fields = &mut self.request.fields;
+        if object.is_partial() {
+            match (&self.completes, asking.if_none_match.filter(|tag| tag.starts_with(b"\""))) {
+                (Some(gap), Some(tag)) => {
+                    let to_the_end = object.len() == Some(gap.end);
+                    let last = if to_the_end { String::new() } else { (gap.end - 1).to_string() };
+                    fields.add_known(Name::Range, format!("bytes={}-{last}", gap.start).as_bytes());
+                    fields.add_known(Name::IfRange, tag);
+                }
+                _ => self.completes = None,
+            }
+            return false;
+        }
         if let Some(tag) = asking.if_none_match {
             fields.add_known(Name::IfNoneMatch, tag);
         }
@@ -211,6 +225,8 @@ enum State {
 }
 
 struct Storing {
+    /// The answer is all of it, once this is here.
+    completes: bool,
     meta: Meta,
     slots: Vec<Slot>,
     lines: Vec<u8>,
@@ -316,7 +332,7 @@ impl Filling<'_> {
         };
         let entry = Arc::new(Entry::Object(object.with_head(meta, stamp, &kept)));
         if stays {
-            fetch.cache.store.insert(key, Arc::clone(&entry), entry.weight() + key.len());
+            fetch.insert(key, &entry);
         } else {
             fetch.cache.store.remove(key);
         }
@@ -341,9 +357,24 @@ impl Filling<'_> {
         let (Ok(()), Ok(tags)) = (varies, tags) else {
             return self.unstorable(varies.err().unwrap_or(NotStored::Tags), status, fields, length, now_ms);
         };
+        let completes = match (&fetch.completes, &storable.part) {
+            (Some(gap), Some(part))
+                if part.range == *gap && part.combinable && self.is_same_version(fields) =>
+            {
+                true
+            }
+            (Some(_), Some(_)) => {
+                self.again = true;
+                return;
+            }
+            _ => false,
+        };
+        let of_part = status == StatusCode::PARTIAL_CONTENT;
         let mut lines = Vec::new();
         let keeps = |name: &[u8]| storable.excluded.keeps(name);
-        fetch.write_lines(&mut lines, fields, keeps);
+        fetch.write_lines(&mut lines, fields, |name| {
+            keeps(name) && !(of_part && Name::of(name) == Name::ContentRange)
+        });
         let mut withheld = Vec::new();
         fetch.write_lines(&mut withheld, fields, |name| !keeps(name) && !name.eq_ignore_ascii_case(b"age"));
         let mut slots = fetch.slots.clone();
@@ -356,7 +387,7 @@ impl Filling<'_> {
         let unknown_part = storable.part.as_ref().is_some_and(|part| part.len.is_none());
         let too_large = length.is_some_and(|length| length > fetch.cache.store.max_weight() as u64);
         let mut shown = lines.clone();
-        if let Some(range) = fields.get_known(Name::ContentRange) {
+        if let Some(range) = fields.get_known(Name::ContentRange).filter(|_| of_part) {
             write_line(&mut shown, b"content-range", range);
         }
         let answer = Answer {
@@ -375,8 +406,11 @@ impl Filling<'_> {
             self.state = State::Passing;
             return;
         }
-        self.publish(answer, Audience::Everybody);
+        if !completes {
+            self.publish(answer, Audience::Everybody);
+        }
         self.state = State::Storing(Box::new(Storing {
+            completes,
             meta,
             slots,
             lines,
@@ -409,9 +443,6 @@ impl Filling<'_> {
         };
         let mut lines = Vec::new();
         fetch.write_lines(&mut lines, fields, |_| true);
-        if let Some(range) = fields.get_known(Name::ContentRange) {
-            write_line(&mut lines, b"content-range", range);
-        }
         let answer = Answer {
             status: status.as_u16(),
             lines: lines.into(),
@@ -423,10 +454,10 @@ impl Filling<'_> {
         self.state = State::Passing;
     }
 
-    /// All of the body is here.
-    fn land(&self, storing: Storing) {
+    /// All of the body is here. What is stored now, if it is.
+    fn land(&self, storing: Storing) -> Option<Arc<Entry>> {
         let fetch = self.fetch;
-        let Storing { mut meta, slots, lines, vary, variant, part, chunks, bytes } = storing;
+        let Storing { mut meta, slots, lines, vary, variant, part, chunks, bytes, .. } = storing;
         let whole_fetch = self.sent.elapsed().as_millis();
         meta.fetch_ms = u32::try_from(whole_fetch).unwrap_or(u32::MAX).max(meta.fetch_ms);
         let stamp = Stamp::new(fetch.lead.flight().born(), slots);
@@ -442,7 +473,10 @@ impl Filling<'_> {
                     part.len,
                 );
                 if let Some(older) = fetch.object().filter(|older| part.combinable && older.is_partial())
-                    && same_version(older, &object, meta.response_ms)
+                    && same_version(
+                        &Validators::of(&older.lines(), meta.response_ms),
+                        &Validators::of(&object.lines(), meta.response_ms),
+                    )
                 {
                     object.join(older);
                     object.settle();
@@ -450,29 +484,49 @@ impl Filling<'_> {
                 object
             }
             // Not what it said it is.
-            Some(_) => return,
+            Some(_) => return None,
         };
         let entry = Arc::new(Entry::Object(object));
         let key = fetch.place(&vary, &variant);
         if let Entry::Object(object) = &*entry
             && fetch.cache.validity(object, &key) == Validity::Hard
         {
-            return;
+            return None;
         }
-        fetch.cache.store.insert(&key, Arc::clone(&entry), entry.weight() + key.len());
+        fetch.insert(&key, &entry);
         if !vary.is_empty() {
             fetch.note_variant(&vary, &key);
         }
+        Some(entry)
+    }
+
+    /// Answers with the whole that parts have become; where they have not, everybody looks again.
+    fn complete(&self, landed: Option<Arc<Entry>>) {
+        let is_whole = |entry: &Arc<Entry>| matches!(&**entry, Entry::Object(object) if !object.is_partial());
+        match landed.filter(is_whole) {
+            Some(entry) => {
+                let origin_status = Some(StatusCode::PARTIAL_CONTENT.as_u16());
+                let answer = Answer { stored: Some(entry), origin_status, ..self.blank() };
+                self.publish(answer, Audience::Everybody);
+            }
+            None => self.fetch.lead.flight().fail(Fault::Again),
+        }
+    }
+
+    /// Whether a part is of the version that is stored.
+    fn is_same_version(&self, fields: &Fields) -> bool {
+        let Some(object) = self.fetch.object() else { return false };
+        let lines = object.lines();
+        let now_ms = object.meta.response_ms;
+        same_version(&Validators::of(&lines, now_ms), &Validators::of(fields, now_ms))
     }
 }
 
 /// Whether two parts are of one version, byte for byte (RFC 9110 §15.3.7.3).
-fn same_version(one: &Object, other: &Object, now_ms: u64) -> bool {
-    let (one_lines, other_lines) = (one.lines(), other.lines());
-    let (a, b) = (Validators::of(&one_lines, now_ms), Validators::of(&other_lines, now_ms));
-    match (a.etag, b.etag) {
-        (Some(a), Some(b)) => a.strong_eq(b),
-        (None, None) => a.settled && b.settled && a.last_modified == b.last_modified,
+fn same_version(one: &Validators<'_>, other: &Validators<'_>) -> bool {
+    match (one.etag, other.etag) {
+        (Some(one), Some(other)) => one.strong_eq(other),
+        (None, None) => one.settled && other.settled && one.last_modified == other.last_modified,
         _ => false,
     }
 }
@@ -506,7 +560,7 @@ impl Fetch {
         Ok(tags.iter().map(slot).collect())
     }
 
-    /// Writes the fields that are part of a stored head: length, range and age are written anew into each answer.
+    /// Writes the fields that are part of a stored head: length and age are written anew into each answer.
     fn write_lines<F: rules::Fields + ?Sized>(
         &self,
         out: &mut Vec<u8>,
@@ -514,12 +568,23 @@ impl Fetch {
         keeps: impl Fn(&[u8]) -> bool,
     ) {
         for (name, value) in fields.iter() {
-            let written_anew = matches!(Name::of(name), Name::ContentLength | Name::ContentRange);
+            let written_anew = Name::of(name) == Name::ContentLength;
             let hidden = !self.cache.shows_tags && surrogate::is_tag_field(name);
             if !written_anew && !hidden && keeps(name) {
                 write_line(out, name, value);
             }
         }
+    }
+
+    /// Stores a response, unless one is there that was asked for after a purge that this one was asked for before.
+    fn insert(&self, key: &[u8], entry: &Arc<Entry>) {
+        let store = &self.cache.store;
+        if let Some(Entry::Object(stored)) = store.peek(key).as_deref()
+            && stored.stamp.born() > self.lead.flight().born()
+        {
+            return;
+        }
+        store.insert(key, Arc::clone(entry), entry.weight() + key.len());
     }
 
     /// Where a response is stored.
@@ -647,7 +712,9 @@ impl BodyWrite for Filling<'_> {
             State::Storing(storing) => {
                 let chunk = Bytes::copy_from_slice(data);
                 storing.bytes += data.len() as u64;
-                flight.push(chunk.clone());
+                if !storing.completes {
+                    flight.push(chunk.clone());
+                }
                 storing.chunks.push(chunk);
                 if storing.bytes > self.fetch.cache.store.max_weight() as u64 {
                     // Larger than may be kept: from now on it is only passed on.
@@ -663,7 +730,11 @@ impl BodyWrite for Filling<'_> {
     fn poll_end(&mut self, _cx: &mut Context<'_>, _trailers: Option<&Fields>) -> Poll<Result<(), BodyError>> {
         match std::mem::replace(&mut self.state, State::Dropping) {
             State::Storing(storing) => {
-                self.land(*storing);
+                let completes = storing.completes;
+                let landed = self.land(*storing);
+                if completes {
+                    self.complete(landed);
+                }
                 self.over(Ok(()));
             }
             State::Passing => self.over(Ok(())),
