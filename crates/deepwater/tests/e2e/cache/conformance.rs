@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 10] = [
 ];
 
 /// Optimal behaviour that this cache does not show, on purpose.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 3] = [
     (
         "method-POST",
         "answers to POST are not stored: RFC 9110 §9.3.3 allows it, applications do not expect it",
