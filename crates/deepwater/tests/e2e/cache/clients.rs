@@ -1,9 +1,12 @@
 //! Clients of every kind get the same.
 
-use http::HeaderMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderMap, Response};
 
 use super::{Gate, caching, fresh, gated, with};
-use crate::support::{Deepwater, H2Client, Origin, request};
+use crate::support::{Deepwater, H2Client, H2Origin, LISTEN, Origin, pool, request, send_all};
 
 async fn client(edge: &Deepwater) -> H2Client {
     H2Client::over(edge.dial(0).await).await
@@ -176,4 +179,45 @@ async fn pipelined_requests_are_answered_in_order() {
         assert_eq!(client.response().await.text(), path);
     }
     assert_eq!(origin.heard().len(), 3);
+}
+
+#[tokio::test]
+async fn origins_that_speak_http2_are_cached_too() {
+    let asked = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&asked);
+    let origin = H2Origin::start(None, move |_, mut respond| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let head = Response::builder().header("cache-control", "max-age=60").body(()).unwrap();
+            let mut body = respond.send_response(head, false).unwrap();
+            send_all(&mut body, "content".into(), true).await.unwrap();
+        }
+    })
+    .await;
+    let route = "[[edge.route]]\npool = \"app\"\ncache = true\n";
+    let target = format!("{}protocol = \"http2\"\n", pool("app", &[origin.address]));
+    let edge = Deepwater::start(&format!("{LISTEN}{route}{target}")).await;
+    for _ in 0..3 {
+        assert_eq!(edge.get("/").await.text(), "content");
+    }
+    assert_eq!(counted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn websockets_pass_by_the_cache() {
+    let origin = Origin::scripted(|mut visit| async move {
+        visit
+            .reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        let said = visit.bytes(4).await;
+        visit.send(said).await;
+        visit.linger().await;
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    let mut client = edge.client().await;
+    client.send(super::get("/", "Connection: Upgrade\nUpgrade: websocket")).await;
+    assert_eq!(client.head().await.status(), 101);
+    client.send("ping").await;
+    assert_eq!(client.bytes(4).await, b"ping");
 }

@@ -1,6 +1,6 @@
 //! Clients that try to put their answer before others, or to fill the cache; origins that are careless.
 
-use super::{caching, config, did, fresh, get, is_hit, with};
+use super::{Gate, caching, config, did, fresh, get, is_hit, with};
 use crate::support::{Deepwater, Ending, Origin};
 
 /// Fields that frameworks believe though no key holds them.
@@ -367,4 +367,81 @@ async fn an_error_for_a_strange_request_is_not_stored_for_others() {
         assert_eq!(edge.ask(get("/", "X-Odd: 1")).await.text(), "odd");
         assert_eq!(edge.get("/").await.text(), "page", "{status}");
     }
+}
+
+#[tokio::test]
+async fn an_error_page_of_one_is_not_shown_to_others() {
+    for fields in ["", "Vary: Cookie"] {
+        let gate = Gate::shut();
+        let origin = super::gated(&gate, move |request| {
+            super::say("500 Oops", fields, &format!("sorry, {}", request.get("cookie").unwrap_or("stranger")))
+        })
+        .await;
+        let edge = caching(&origin, "true").await;
+        let mut users = Vec::new();
+        for user in ["session=alice", "session=bob", "session=carol"] {
+            let mut client = edge.client().await;
+            client.send(get("/", &format!("Cookie: {user}"))).await;
+            users.push((client, format!("sorry, {user}")));
+        }
+        super::under_way(&edge, 3).await;
+        gate.open();
+        for (mut client, sorry) in users {
+            assert_eq!(client.response().await.text(), sorry, "{fields:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cookies_reach_only_the_one_they_were_made_for() {
+    let gate = Gate::shut();
+    let origin =
+        super::gated(&gate, |_| with("Cache-Control: public, max-age=60\nSet-Cookie: session=first", "page"))
+            .await;
+    let edge = caching(&origin, "true").await;
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        let mut client = edge.client().await;
+        client.send(get("/", "")).await;
+        crowd.push(client);
+    }
+    super::under_way(&edge, 10).await;
+    gate.open();
+    let mut cookies = 0;
+    for mut client in crowd {
+        let answer = client.response().await;
+        assert_eq!(answer.text(), "page");
+        cookies += answer.all("set-cookie").len();
+    }
+    assert_eq!((cookies, origin.heard().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_stranger_with_credentials_does_not_switch_the_cache_off() {
+    let origin = Origin::answering(|_| with("Cache-Control: max-age=60", "page")).await;
+    let edge = caching(&origin, "true").await;
+    edge.ask(get("/", "Authorization: Basic eDp5")).await;
+    edge.get("/").await;
+    edge.get("/").await;
+    assert!(is_hit(&edge.get("/").await));
+    // Nor does one who comes when it is stored.
+    edge.ask(get("/", "Authorization: Basic eDp5")).await;
+    assert!(is_hit(&edge.get("/").await));
+}
+
+#[tokio::test]
+async fn many_lists_of_what_it_varies_by_stay_bounded() {
+    let origin = Origin::answering(|request| {
+        let at = request.get("x-at").unwrap_or("0");
+        with(&format!("Cache-Control: max-age=60\nVary: X-{at}"), at)
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    let mut client = edge.client().await;
+    for at in 0..500 {
+        client.ask(get("/", &format!("X-At: {at}\nX-{at}: {at}"))).await;
+    }
+    let memory = &edge.json("/api/cache").await["memory"];
+    assert!(memory["objects"].as_u64() <= Some(300), "{memory}");
+    assert_eq!(client.ask(get("/", "X-At: 499\nX-499: 499")).await.text(), "499");
 }
