@@ -118,8 +118,8 @@ pub struct CacheTable {
     pub version: Option<String>,
     /// The order of query parameters with different names does not count.
     pub sort_query: bool,
-    /// Query parameters that do not count: names, or beginnings of names such as `utm_*`. The servers still get those
-    /// of the request that is fetched for.
+    /// Query parameters that do not count: names, or beginnings of names such as `utm_*`. What is fetched for the cache
+    /// is fetched without them.
     pub drop_params: Vec<String>,
     /// Obey the `Cache-Control` of clients: any of them can then make the servers work.
     pub honour_client: bool,

@@ -628,6 +628,10 @@ impl Caching<'_> {
         let mut request = self.request.clone();
         request.method = Method::GET;
         facts::strip(&mut request, &self.plan.policy, self.facts.range);
+        if let Some(query) = self.plan.key.options.counted(request.query()) {
+            let mark: &[u8] = if query.is_empty() { b"" } else { b"?" };
+            request.set_target(&[request.path(), mark, &query].concat());
+        }
         hygiene::remove_hop_by_hop(&mut request.fields);
         hygiene::identify(&mut request.fields, &mut self.worker.random.borrow_mut());
         self.peer.forward(&mut request);
