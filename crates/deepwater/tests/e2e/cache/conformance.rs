@@ -41,10 +41,6 @@ const EXCEPTIONS: [(&str, &str); 3] = [
         "vary-normalise-lang-order",
         "origins prefer the first of equal languages: another order is another answer",
     ),
-    (
-        "partial-store-partial-complete",
-        "the whole is asked for, not what is missing of it: that is one answer",
-    ),
     ("vary-normalise-lang-select", "which language is best is for the origin to say"),
 ];
 
