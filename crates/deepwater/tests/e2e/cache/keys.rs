@@ -95,7 +95,11 @@ async fn parameters_can_be_sorted_and_dropped() {
     let origin = naming().await;
     let edge = caching(&origin, "{ sort_query = true, drop_params = [\"utm_*\", \"gclid\"] }").await;
     let first = edge.get("/a?b=2&a=1").await;
-    assert_eq!(first.text(), "shop.example /a?b=2&a=1", "the origin gets what counts, in the order of the first");
+    assert_eq!(
+        first.text(),
+        "shop.example /a?b=2&a=1",
+        "the origin gets what counts, in the order of the first"
+    );
     for same in ["/a?a=1&b=2", "/a?gclid=7&a=1&utm_medium=x&b=2", "/a?b=2&a=1&utm_"] {
         assert!(is_hit(&edge.get(same).await), "{same}");
     }

@@ -436,7 +436,8 @@ impl Filling<'_> {
         let fetch = self.fetch;
         // A failing origin is not to be asked by each of those who wait, unless its page may be for the one who asked.
         let fails = rules::is_error(status.as_u16()) && why == NotStored::NoFreshness;
-        let personal = [Name::Cookie, Name::Authorization].map(|name| fetch.asked.fields.get_known(name).is_some());
+        let personal =
+            [Name::Cookie, Name::Authorization].map(|name| fetch.asked.fields.get_known(name).is_some());
         let personal = personal.contains(&true)
             || fields.get_known(Name::SetCookie).is_some()
             || fields.get_known(Name::Vary).is_some();
