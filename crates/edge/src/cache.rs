@@ -33,7 +33,6 @@ pub(crate) use console::{collect, endpoints};
 pub(crate) use entry::{Entry, Notes, Object};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
-pub(crate) use purge::Purge;
 
 /// The fetches under way.
 pub(crate) type Fetches = Flights<Answer, Fault>;

@@ -15,12 +15,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use deepwater_cache::purge::Epoch;
+use deepwater_cache::purge::{Epoch, Purge};
 use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, Reuse, Target};
 use http::{Method, StatusCode};
 
-use crate::cache::{CachePlan, Entry, HttpCache, Purge, target_of};
+use crate::cache::{CachePlan, Entry, HttpCache, target_of};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::Request;
