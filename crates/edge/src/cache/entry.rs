@@ -129,6 +129,16 @@ impl Object {
         Self::new(meta, stamp, lines, content)
     }
 
+    /// What is missing of the content, if that is one range of it.
+    pub fn gap(&self) -> Option<Range<u64>> {
+        let Content::Large(large) = &self.content else { return None };
+        let have: Vec<Range<u64>> = large.pieces.iter().map(|piece| piece.start..piece.end()).collect();
+        match &missing(&have, 0..large.len?)[..] {
+            [gap] => Some(gap.clone()),
+            _ => None,
+        }
+    }
+
     /// Adds the parts of an older response of the same version. Where both have bytes these stay.
     pub fn join(&mut self, older: &Self) {
         let (Content::Large(own), Content::Large(other)) = (&mut self.content, &older.content) else {

@@ -155,3 +155,41 @@ async fn a_head_waits_for_nobody() {
     assert_eq!(client.response_to("HEAD").await.status(), 504);
     assert!(origin.heard().is_empty());
 }
+
+#[tokio::test]
+async fn a_client_may_ask_for_better_where_it_is_honoured() {
+    let origin = Origin::answering(|request| match request.get("if-none-match") {
+        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
+        None => with("Cache-Control: max-age=60\nETag: \"v1\"", "content"),
+    })
+    .await;
+    let edge = caching(&origin, "{ honour_client = true }").await;
+    edge.get("/").await;
+    let answer = edge.ask(get("/", "Cache-Control: no-cache")).await;
+    assert_eq!((answer.text(), did(&answer).as_str()), ("content", "fwd=request; fwd-status=304"));
+    assert!(is_hit(&edge.get("/").await));
+    assert_eq!(origin.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn a_head_of_what_is_stored_in_part_tells_of_the_whole() {
+    let origin = Origin::answering(|request| match (request.method(), request.get("range")) {
+        ("GET", Some(_)) => {
+            let fields = "Cache-Control: max-age=60\nETag: \"v1\"\nContent-Range: bytes 0-1/7";
+            say("206 Partial Content", fields, "co")
+        }
+        ("HEAD", _) => "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n".into(),
+        _ => with("Cache-Control: max-age=60\nETag: \"v1\"", "content"),
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    edge.ask(get("/", "Range: bytes=0-1")).await;
+    let mut client = edge.client().await;
+    client.send(ask("HEAD", "/", "")).await;
+    let answer = client.response_to("HEAD").await;
+    assert_eq!(
+        (answer.status(), answer.get("content-length"), answer.get("content-range")),
+        (200, Some("7"), None)
+    );
+    assert_eq!(client.get("/").await.text(), "content");
+}

@@ -1,9 +1,12 @@
-//! HTTP/2 clients get the same.
+//! Clients of every kind get the same.
 
-use http::HeaderMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderMap, Response};
 
 use super::{Gate, caching, fresh, gated, with};
-use crate::support::{Deepwater, H2Client, Origin, request};
+use crate::support::{Deepwater, H2Client, H2Origin, LISTEN, Origin, pool, request, send_all};
 
 async fn client(edge: &Deepwater) -> H2Client {
     H2Client::over(edge.dial(0).await).await
@@ -113,9 +116,12 @@ async fn a_body_that_breaks_resets_their_streams() {
         responses.push(client.begin(request("GET", "/"), true).await.0);
     }
     super::under_way(&edge, 3).await;
-    gate.open();
+    let mut bodies = Vec::new();
     for response in responses {
-        let body = response.await.unwrap().into_body();
+        bodies.push(response.await.unwrap().into_body());
+    }
+    gate.open();
+    for body in bodies {
         assert!(crate::support::read_all(body).await.is_err(), "half a body does not pass for whole");
     }
 }
@@ -132,4 +138,86 @@ async fn cookies_in_crumbs_are_cookies() {
         client.ask(personal).await;
     }
     assert_eq!(origin.heard().len(), 2, "nothing personal is stored");
+}
+
+#[tokio::test]
+async fn old_clients_are_served() {
+    let chunked = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   7\r\ncontent\r\n0\r\n\r\n";
+    let origin = Origin::answering(move |_| chunked.into()).await;
+    let edge = caching(&origin, "true").await;
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        let answer = client.ask("GET / HTTP/1.0\r\nHost: shop.example\r\n\r\n").await;
+        assert_eq!((answer.text(), answer.get("transfer-encoding")), ("content", None));
+        assert!(!client.closes().await.reset);
+    }
+    assert_eq!(origin.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn connection_close_is_obeyed_by_hits() {
+    let origin = Origin::answering(|_| fresh("content")).await;
+    let edge = caching(&origin, "true").await;
+    for _ in 0..2 {
+        let mut client = edge.client().await;
+        let answer = client.ask(super::get("/", "Connection: close")).await;
+        assert_eq!((answer.text(), answer.get("connection")), ("content", Some("close")));
+        assert!(!client.closes().await.reset);
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let origin = Origin::answering(|request| fresh(request.target())).await;
+    let edge = caching(&origin, "true").await;
+    edge.get("/stored").await;
+    let mut client = edge.client().await;
+    let paths = ["/stored", "/new", "/stored", "/new", "/newer", "/stored"];
+    client.send(paths.map(|path| super::get(path, "")).concat()).await;
+    for path in paths {
+        assert_eq!(client.response().await.text(), path);
+    }
+    assert_eq!(origin.heard().len(), 3);
+}
+
+#[tokio::test]
+async fn origins_that_speak_http2_are_cached_too() {
+    let asked = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&asked);
+    let origin = H2Origin::start(None, move |_, mut respond| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let head = Response::builder().header("cache-control", "max-age=60").body(()).unwrap();
+            let mut body = respond.send_response(head, false).unwrap();
+            send_all(&mut body, "content".into(), true).await.unwrap();
+        }
+    })
+    .await;
+    let route = "[[edge.route]]\npool = \"app\"\ncache = true\n";
+    let target = format!("{}protocol = \"http2\"\n", pool("app", &[origin.address]));
+    let edge = Deepwater::start(&format!("{LISTEN}{route}{target}")).await;
+    for _ in 0..3 {
+        assert_eq!(edge.get("/").await.text(), "content");
+    }
+    assert_eq!(counted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn websockets_pass_by_the_cache() {
+    let origin = Origin::scripted(|mut visit| async move {
+        visit
+            .reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        let said = visit.bytes(4).await;
+        visit.send(said).await;
+        visit.linger().await;
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    let mut client = edge.client().await;
+    client.send(super::get("/", "Connection: Upgrade\nUpgrade: websocket")).await;
+    assert_eq!(client.head().await.status(), 101);
+    client.send("ping").await;
+    assert_eq!(client.bytes(4).await, b"ping");
 }

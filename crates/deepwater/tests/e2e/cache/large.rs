@@ -80,6 +80,32 @@ async fn a_crowd_reads_what_is_too_large_at_its_own_pace() {
 }
 
 #[tokio::test]
+async fn a_reader_that_leaves_holds_nobody_up() {
+    let gate = Gate::shut();
+    let body = "x".repeat(4_000 * KIB);
+    let origin = super::gated(&gate, move |_| fresh(&body)).await;
+    let edge = small_cache(&origin).await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        let mut client = edge.client().await;
+        client.send(super::get("/", "")).await;
+        crowd.push(client);
+    }
+    super::under_way(&edge, 3).await;
+    gate.open();
+    // The one who asked first reads a little, and goes.
+    let mut leaver = crowd.remove(0);
+    leaver.head().await;
+    leaver.bytes(KIB).await;
+    drop(leaver);
+    let readers = crowd.into_iter().map(|mut client| tokio::spawn(async move { client.response().await }));
+    for reader in readers.collect::<Vec<_>>() {
+        let answer = reader.await.unwrap();
+        assert_eq!((answer.ending, answer.body.len()), (Ending::Whole, 4_000 * KIB));
+    }
+}
+
+#[tokio::test]
 async fn one_slow_reader_of_what_is_stored_holds_nobody_up() {
     let body = "x".repeat(3_000 * KIB);
     let origin = Origin::answering(move |_| fresh(&body)).await;
@@ -130,7 +156,7 @@ async fn many_small_ones_stay_within_the_memory() {
     let before = edge.resident_bytes();
     let mut client = edge.client().await;
     let mut requests = String::new();
-    for page in 0..20_000 {
+    for page in 0..12_000 {
         requests.push_str(&super::get(&format!("/{page}"), ""));
         if page % 100 == 99 {
             client.send(&requests).await;

@@ -1,7 +1,7 @@
 //! Writers, readers and purgers at random: nothing older than its last purge is served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use deepwater_core::random::Random;
@@ -13,7 +13,7 @@ use crate::support::{Deepwater, Origin};
 const PAGES: usize = 12;
 const WRITERS: u64 = 4;
 const READERS: u64 = 8;
-const WRITES: usize = 60;
+const WRITES: usize = 250;
 
 /// One page: the version its origin has, and the one that was current when it was purged last.
 #[derive(Default)]
@@ -77,17 +77,23 @@ async fn write(edge: Arc<Deepwater>, pages: Pages, mut random: Random) {
         purge(&edge, what).await;
         pages[page].purged.fetch_max(version, Ordering::SeqCst);
         if all {
-            let purged = pages.iter().zip(before);
-            purged.for_each(|(page, version)| drop(page.purged.fetch_max(version, Ordering::SeqCst)));
+            for (page, version) in pages.iter().zip(before) {
+                page.purged.fetch_max(version, Ordering::SeqCst);
+            }
         }
     }
 }
 
 /// Reads pages; what was served though it was purged before it was asked for.
-async fn read(edge: Arc<Deepwater>, pages: Pages, mut random: Random, reads: usize) -> Vec<String> {
+async fn read(
+    edge: Arc<Deepwater>,
+    pages: Pages,
+    mut random: Random,
+    goes_on: impl Fn(usize) -> bool,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let mut client = edge.client().await;
-    for _ in 0..reads {
+    for _ in (0..).take_while(|reads| goes_on(*reads)) {
         let page = random.below(PAGES);
         let purged = pages[page].purged.load(Ordering::SeqCst);
         let answer = client.ask(get(&format!("/page/{page}"), "")).await;
@@ -114,18 +120,24 @@ async fn nothing_older_than_its_last_purge_is_served() {
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(Arc::clone(&edge), Arc::clone(&pages), random(writer))))
         .collect();
+    let written = Arc::<AtomicBool>::default();
     let readers: Vec<_> = (0..READERS)
-        .map(|reader| tokio::spawn(read(Arc::clone(&edge), Arc::clone(&pages), random(100 + reader), 400)))
+        .map(|reader| {
+            let written = Arc::clone(&written);
+            let goes_on = move |_| !written.load(Ordering::SeqCst);
+            tokio::spawn(read(Arc::clone(&edge), Arc::clone(&pages), random(100 + reader), goes_on))
+        })
         .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    written.store(true, Ordering::SeqCst);
     let mut faults = Vec::new();
     for reader in readers {
         faults.extend(reader.await.unwrap());
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
     // When all is quiet: what is stored by now is as new as what was purged.
-    faults.extend(read(Arc::clone(&edge), Arc::clone(&pages), random(1_000), 200).await);
+    faults.extend(read(Arc::clone(&edge), Arc::clone(&pages), random(1_000), |reads| reads < 200).await);
     assert!(faults.is_empty(), "seed {seed}: {} stale answers:\n{}", faults.len(), faults.join("\n"));
     let hits = &edge.json("/api/cache").await["routes"][0]["hits"];
     assert!(hits.as_u64().is_some_and(|hits| hits > 0), "the cache was in use: {hits}");

@@ -30,7 +30,7 @@ async fn everything_is_counted_once() {
     client.ask(ask("POST", "/write", "Content-Length: 0")).await;
     client.ask(get("/page", "If-Match: \"x\"")).await;
     client.get("/stale").await;
-    origin.hears(11).await;
+    origin.hears(10).await;
     purge(&edge, json!({ "tag": ["a", "b"], "url": "shop.example/x" })).await;
 
     let settled = async || edge.json("/api/cache").await["refreshes_in_flight"] == 0;

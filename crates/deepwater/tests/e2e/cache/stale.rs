@@ -224,3 +224,27 @@ async fn what_is_asked_for_often_is_fetched_before_it_expires() {
     assert_eq!(client.ask(get("/", "")).await.text(), "new");
     edge.counts("deepwater_cache_refreshes_total", &[("route", "/*"), ("reason", "early")], 1.0).await;
 }
+
+#[tokio::test]
+async fn a_refresh_for_one_keeps_what_is_for_all() {
+    let origin = Origin::answering(|request| match request.get("cookie") {
+        Some(_) => with("Cache-Control: no-cache=set-cookie", "for ada"),
+        None => with("Cache-Control: max-age=0, stale-while-revalidate=60", "for all"),
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    assert_eq!(edge.get("/").await.text(), "for all");
+    assert_eq!(edge.ask(get("/", "Cookie: user=ada")).await.text(), "for all");
+    origin.hears(2).await;
+    let after = edge.get("/").await;
+    assert_eq!((after.text(), is_hit(&after)), ("for all", true));
+}
+
+#[tokio::test]
+async fn a_lifetime_of_the_route_does_not_keep_errors() {
+    let origin =
+        in_turn(&[say("500 Oops", "Cache-Control: max-age=0\nETag: \"e\"", "oops"), fresh("well")]).await;
+    let edge = caching(&origin, "{ ttl = \"1h\" }").await;
+    assert_eq!(edge.get("/").await.status(), 500);
+    assert_eq!(edge.get("/").await.text(), "well");
+}

@@ -165,10 +165,14 @@ async fn half_a_body_is_whole_for_nobody_and_not_stored() {
             .await
         };
         let edge = caching(&origin, "true").await;
-        let crowd = crowd(&edge, 5, "/").await;
-        under_way(&edge, 5).await;
+        let mut begun = Vec::new();
+        for mut client in crowd(&edge, 5, "/").await {
+            let head = client.head().await;
+            begun.push((client, head));
+        }
         gate.open();
-        for answer in answers(crowd).await {
+        for (mut client, head) in begun {
+            let answer = client.body_of(head, true).await;
             assert_eq!((answer.status(), answer.ending), (200, Ending::Broken), "{answer:?}");
         }
         let next = edge.get("/").await;
