@@ -17,6 +17,12 @@ pub(super) type OutgoingRequest = Request<Full<Bytes>>;
 #[error("{0:?} is not an address to send load to; one looks like http://127.0.0.1:8080")]
 pub struct TargetError(String);
 
+impl TargetError {
+    pub(super) fn new(address: String) -> Self {
+        Self(address)
+    }
+}
+
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Target {
