@@ -7,8 +7,8 @@ pub(crate) use products::PRODUCTS;
 /// A product's number, as it stands in addresses.
 pub(crate) type ProductId = u32;
 
-/// The product that is the deal of the week.
-pub(crate) const DEAL: ProductId = 7;
+/// The number of the product that is the deal of the week.
+pub const DEAL: ProductId = 7;
 
 /// Something to buy.
 #[derive(Debug)]

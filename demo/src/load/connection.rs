@@ -95,6 +95,14 @@ impl Connection {
         self.attempt(Open::connect(target).await?, request).await.map_err(Failure::into)
     }
 
+    /// Connects, unless it is connected.
+    pub(super) async fn open(&mut self, target: &Target) -> Result<(), Broken> {
+        if self.open.is_none() {
+            self.open = Some(Open::connect(target).await?);
+        }
+        Ok(())
+    }
+
     /// Forgets the connection: the next exchange opens a new one.
     pub(super) fn close(&mut self) {
         self.open = None;

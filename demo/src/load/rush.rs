@@ -92,6 +92,10 @@ impl Rush {
     /// All come within the time it takes to read, look again and again, and stop after so long. Returns when the last
     /// answer is there.
     pub async fn all(&mut self, lasts: Duration) -> RushAccount {
+        // What is measured is the page, not the way to it. Who cannot connect tells so when looking.
+        for visitor in &mut self.visitors {
+            let _ = timeout(DEADLINE, visitor.connection.open(&self.target)).await;
+        }
         let begins = Instant::now();
         let mut looking = JoinSet::new();
         for visitor in self.visitors.drain(..) {

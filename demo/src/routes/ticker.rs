@@ -66,7 +66,7 @@ async fn run(shop: &Shop, mut socket: WebSocket) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                if !send(&mut socket, Message::text(price_message(&shop))).await {
+                if !send(&mut socket, Message::text(price_message(shop))).await {
                     return;
                 }
             }

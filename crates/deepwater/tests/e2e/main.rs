@@ -8,6 +8,7 @@
 mod balancing;
 mod cache_commands;
 mod commands;
+mod demo;
 mod files;
 mod hostile;
 mod http1;
