@@ -1,6 +1,6 @@
 # demo   a sample shop with Deepwater in front
 # test   everything CI runs
-# bench  measurements beside nginx and HAProxy
+# bench  measurements beside nginx, HAProxy and Varnish
 # check  formatting and lints alone
 # docs   the generated reference
 

@@ -5,12 +5,15 @@
 //! request goes to the connection that has been idle longest. A request that finds no idle connection
 //! waits, and its latency counts from when it was due (no coordinated omission).
 //!
-//! `pace ADDRESS PATH CONNECTIONS RATE WARMUP_SECONDS SECONDS` prints one line of JSON, times in
-//! microseconds. Built by bench/run with plain `rustc -O`; standard library only, Linux only.
+//! `pace ADDRESS FILE CONNECTIONS RATE WARMUP_SECONDS SECONDS` prints one line of JSON, times in
+//! microseconds. FILE holds requests, each after a line with its length; they are sent in turn, over and
+//! over. At RATE 0 each is sent once, as fast as the connections allow. Built by bench/run with plain
+//! `rustc -O`; standard library only, Linux only.
 
 use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -19,11 +22,15 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A request without an answer for so long means that the proxy is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// No load takes longer.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 struct Plan {
     address: String,
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
     connections: usize,
+    /// How many requests there will be at most.
+    most: usize,
     /// Mean gap between two requests.
     gap: Duration,
     warmup: Duration,
@@ -33,18 +40,39 @@ struct Plan {
 impl Plan {
     fn from_args() -> Result<Self> {
         let args: Vec<String> = env::args().skip(1).collect();
-        let [address, path, connections, rate, warmup, measured] = args.as_slice() else {
-            return Err("usage: pace ADDRESS PATH CONNECTIONS RATE WARMUP_SECONDS SECONDS".into());
+        let [address, file, connections, rate, warmup, measured] = args.as_slice() else {
+            return Err("usage: pace ADDRESS FILE CONNECTIONS RATE WARMUP_SECONDS SECONDS".into());
         };
+        let (address, connections) = (address.clone(), connections.parse()?);
+        let requests = parse_requests(&fs::read(file)?)?;
+        let rate: f64 = rate.parse()?;
+        if rate == 0.0 {
+            let (most, gap, warmup) = (requests.len(), Duration::ZERO, Duration::ZERO);
+            return Ok(Self { address, requests, connections, most, gap, warmup, measured: LONGEST });
+        }
         Ok(Self {
-            request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes(),
-            address: address.clone(),
-            connections: connections.parse()?,
-            gap: Duration::try_from_secs_f64(1.0 / rate.parse::<f64>()?)?,
+            address,
+            requests,
+            connections,
+            most: usize::MAX,
+            gap: Duration::try_from_secs_f64(1.0 / rate)?,
             warmup: Duration::try_from_secs_f64(warmup.parse()?)?,
             measured: Duration::try_from_secs_f64(measured.parse()?)?,
         })
     }
+}
+
+/// The requests of a file: each after a line with its length in bytes.
+fn parse_requests(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut requests = Vec::new();
+    while !bytes.is_empty() {
+        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or("a length without an end of line")?;
+        let length = std::str::from_utf8(&bytes[..end])?.parse()?;
+        let rest = &bytes[end + 1..];
+        requests.push(rest.get(..length).ok_or("a request shorter than its length")?.to_vec());
+        bytes = &rest[length..];
+    }
+    if requests.is_empty() { Err("no request in the file".into()) } else { Ok(requests) }
 }
 
 /// xorshift64*: even gaps need no better generator. One seed, so every proxy sees the same schedule.
@@ -211,24 +239,27 @@ fn drive(plan: &Plan) -> Result<Vec<Duration>> {
     let (begin, end) = (start + plan.warmup, start + plan.warmup + plan.measured);
     let mut latencies = Vec::new();
     let mut due = start;
+    let mut sent = 0;
     // Set while the next request is due and every connection is busy.
     let mut waited = false;
 
-    while due < end || idle.len() < connections.len() {
+    while (due < end && sent < plan.most) || idle.len() < connections.len() {
         let mut now = Instant::now();
-        while due <= now && due < end {
+        while due <= now && due < end && sent < plan.most {
             let Some(number) = idle.pop_front() else {
                 waited = true;
                 break;
             };
             // A late start of this program is not the proxy's fault; a lack of idle connections is.
             let since = if waited { due } else { Instant::now() };
-            connections[number].send(&plan.request, since)?;
+            connections[number].send(&plan.requests[sent % plan.requests.len()], since)?;
+            sent += 1;
             due += plan.gap.mul_f64(0.5 + random.unit());
             waited = waited && due <= now;
             now = Instant::now();
         }
-        let next = if due < end && !idle.is_empty() { due.saturating_duration_since(now) } else { PATIENCE };
+        let more = due < end && sent < plan.most;
+        let next = if more && !idle.is_empty() { due.saturating_duration_since(now) } else { PATIENCE };
         let mut any = false;
         for number in epoll.wait(next)? {
             any = true;
@@ -249,19 +280,22 @@ fn drive(plan: &Plan) -> Result<Vec<Duration>> {
 
 fn run() -> Result<()> {
     let plan = Plan::from_args()?;
+    let began = Instant::now();
     let mut latencies = drive(&plan)?;
+    let measured = plan.measured.min(began.elapsed());
     latencies.sort_unstable();
     let at = |share: f64| {
         let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
         latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
     };
     println!(
-        r#"{{"requests": {}, "rps": {:.1}, "p50_us": {:.1}, "p99_us": {:.1}, "p999_us": {:.1}}}"#,
+        r#"{{"requests": {}, "rps": {:.1}, "p50_us": {:.1}, "p99_us": {:.1}, "p999_us": {:.1}, "max_us": {:.1}}}"#,
         latencies.len(),
-        latencies.len() as f64 / plan.measured.as_secs_f64(),
+        latencies.len() as f64 / measured.as_secs_f64(),
         at(0.50),
         at(0.99),
         at(0.999),
+        at(1.0),
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-"""Side-by-side measurements of Deepwater and its peers as reverse proxies.
+"""Side-by-side measurements of Deepwater and its peers as reverse proxies and as caches.
 
     main      command line and the order of a run
     tools     what must be installed or built first
@@ -11,6 +11,8 @@
     cpu       processor time and resident memory as the system counts them
     wakeup    what waking a thread costs on this machine
     measure   one round of each kind of measurement
+    caches    the peers as caches: how each counts, purges and stores
+    caching   what is measured of caches alone: hot key, purges, evictions, memory
     goals     what Deepwater promises, checked against a record
     profile   where the processor time of one case goes
     report    tables for the terminal and for Markdown

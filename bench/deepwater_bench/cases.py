@@ -16,21 +16,26 @@ CONNECTIONS = (1, 64, 512)
 
 @dataclass(frozen=True)
 class Case:
-    """One row: protocol, size of the answer, connections, and requests in flight on each of them."""
+    """One row: protocol, size of the answer, connections, and requests in flight on each of them.
+
+    `cached`: the proxy answers from its own memory, and the application sees no request.
+    """
 
     protocol: str
     body: str
     connections: int
     streams: int = 1
+    cached: bool = False
 
     @property
     def name(self):
         multiplexed = f"x{self.streams}" if self.streams > 1 else ""
-        return f"{self.protocol}-{self.body}-{self.connections}{multiplexed}"
+        kind = "cached" if self.cached else self.protocol
+        return f"{kind}-{self.body}-{self.connections}{multiplexed}"
 
     @property
     def path(self):
-        return f"/api/{self.body}"
+        return f"/cached/{self.body}" if self.cached else f"/api/{self.body}"
 
 
 def _table():
@@ -42,9 +47,17 @@ def _table():
     yield Case("h2", "1k", 8, streams=16)
 
 
-ALL = tuple(_table())
-# The row that the goals of CPU time and of latency are about.
+def _cached_table():
+    for body in BODIES:
+        for connections in CONNECTIONS[1:]:
+            yield Case("h1", body, connections, cached=True)
+
+
+PROXIED, CACHED = tuple(_table()), tuple(_cached_table())
+ALL = PROXIED + CACHED
+# The rows that the goals of CPU time and of latency are about.
 HEADLINE = next(case for case in ALL if case.name == "h1-1k-64")
+CACHED_HEADLINE = next(case for case in ALL if case.name == "cached-1k-64")
 
 
 def select(patterns):

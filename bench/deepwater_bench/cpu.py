@@ -76,9 +76,9 @@ def cpu_ns(pids, source):
     return sum(_READERS[source](pid) for pid in pids)
 
 
-def resident_bytes(root):
-    """VmRSS of a process tree, in bytes. Pages shared between its processes count once for each."""
-    return 1024 * sum(_kib(f"/proc/{pid}/status", "VmRSS:") for pid in tree(root))
+def resident_bytes(root, kind="VmRSS:"):
+    """VmRSS of a process tree, or a part of it, in bytes. Pages shared by its processes count once for each."""
+    return 1024 * sum(_kib(f"/proc/{pid}/status", kind) for pid in tree(root))
 
 
 def _kib(path, key):

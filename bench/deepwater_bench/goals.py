@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from .cases import HEADLINE
+from .cases import CACHED_HEADLINE, HEADLINE
 from .record import find_row, ratio
 
 SUBJECT = "deepwater"
@@ -24,12 +24,16 @@ class Goal:
         return value, None if value is None else value <= self.limit
 
 
-def _cpu_ratio(case, peer):
+def _cpu_ratio(case, peer, part="cases"):
     def value(record):
-        row = find_row(record["cases"], case=case)
+        row = find_row(record[part], case=case)
         return ratio(row, "cpu_us", peer) if row else None
 
     return value
+
+
+def _cached_ratio(peer):
+    return _cpu_ratio(CACHED_HEADLINE.name, peer, "cached")
 
 
 def _tail_ratio(record):
@@ -58,6 +62,21 @@ def _churn_growth(record):
     return 100 * churn["growth_share"] if churn else None
 
 
+def _hot_key(figure):
+    """The worst of all modes."""
+
+    def value(record):
+        rows = [row["peers"][SUBJECT] for row in record["hot_key"] if SUBJECT in row["peers"]]
+        return max((figure(one) for one in rows), default=None)
+
+    return value
+
+
+def _object_memory(record):
+    memory = record["object_memory"].get(SUBJECT)
+    return memory["kib_per_object"] if memory else None
+
+
 GOALS = (
     Goal("CPU per request, 1 KiB, 64 connections, over nginx", 0.95, "x", _cpu_ratio(HEADLINE.name, "nginx")),
     Goal("CPU per request, 1 KiB, 64 connections, over HAProxy", 0.90, "x", _cpu_ratio(HEADLINE.name, "haproxy")),
@@ -67,4 +86,10 @@ GOALS = (
     Goal(f"median latency added at {LOW_LOAD:.0%} load", 100, "µs", _added_latency),
     Goal("memory with 10,000 idle connections", 150, "MiB", _idle_memory),
     Goal("memory growth under churning connections", 2, "%", _churn_growth),
+    Goal("CPU per cached answer, 1 KiB, 64 connections, over HAProxy", 0.95, "x", _cached_ratio("haproxy")),
+    Goal("CPU per cached answer, 1 KiB, 64 connections, over nginx", 0.6, "x", _cached_ratio("nginx")),
+    Goal("CPU per cached answer, 1 KiB, 64 connections, over Varnish", 0.45, "x", _cached_ratio("varnish")),
+    Goal("fetches at once for a key that expires under load", 1, "", _hot_key(lambda one: one["hot"]["most_at_once"])),
+    Goal("fetches for a key that all clients ask for first", 1, "", _hot_key(lambda one: one["herd_fetches"])),
+    Goal("memory for each object of 1 KiB", 1.6, "KiB", _object_memory),
 )

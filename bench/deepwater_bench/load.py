@@ -18,6 +18,9 @@ class Outcome:
     p50_us: float
     p99_us: float
     errors: int
+    # All requests of the load, and the slowest of them, where the generator says so.
+    requests: int | None = None
+    max_us: float | None = None
 
 
 class Wrk:
@@ -37,7 +40,8 @@ class Wrk:
         errors = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", output)))
         for line in re.findall(r"Socket errors: (.*)", output):
             errors += sum(map(int, re.findall(r"\d+", line)))
-        return Outcome(_wrk_percentile(output, 50), _wrk_percentile(output, 99), errors)
+        requests = int(re.search(r"(\d+) requests in", output)[1])
+        return Outcome(_wrk_percentile(output, 50), _wrk_percentile(output, 99), errors, requests)
 
 
 def _wrk_percentile(output, percent):
@@ -79,17 +83,27 @@ def _percentile(ordered, share):
     return float(ordered[min(int(len(ordered) * share), len(ordered) - 1)])
 
 
-class Pace:
-    """HTTP/1.1, cleartext, at a fixed number of requests per second (open loop)."""
+def get(port, path):
+    """A request for `path` as Pace sends it."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
 
-    def __init__(self, binary, case, port, rate, warmup, seconds):
-        self.binary, self.case, self.port = binary, case, port
+
+class Pace:
+    """HTTP/1.1, cleartext, at a fixed number of requests per second (open loop).
+
+    It sends `requests` in turn; each of them once and as fast as the connections allow where `rate` is 0.
+    """
+
+    def __init__(self, binary, port, requests, connections, rate, warmup=0, seconds=0):
+        self.binary, self.port, self.requests, self.connections = binary, port, requests, connections
         self.rate, self.warmup, self.seconds = rate, warmup, seconds
 
-    def command(self, _seconds, _directory):
-        address = f"127.0.0.1:{self.port}"
-        numbers = (self.case.connections, self.rate, self.warmup, self.seconds)
-        return [self.binary, address, self.case.path, *numbers]
+    def command(self, _seconds, directory):
+        # Two of them may run at once.
+        file = directory / f"pace-{self.port}-{id(self)}.requests"
+        file.write_bytes(b"".join(b"%d\n%s" % (len(request), request) for request in self.requests))
+        numbers = (self.connections, self.rate, self.warmup, self.seconds)
+        return [self.binary, f"127.0.0.1:{self.port}", file, *numbers]
 
     def outcome(self, output, _directory, _warmup):
         try:
@@ -98,7 +112,7 @@ class Pace:
             raise Failure(f"pace printed no result: {output}") from None
         # A machine too slow for the rate measures something else.
         short = seen["rps"] < 0.97 * self.rate
-        return Outcome(seen["p50_us"], seen["p99_us"], int(short))
+        return Outcome(seen["p50_us"], seen["p99_us"], int(short), seen["requests"], seen["max_us"])
 
 
 def saturating(case, port):

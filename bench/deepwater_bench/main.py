@@ -1,17 +1,23 @@
 """The command line, and the order of a run."""
 
 import argparse
+import functools
 import signal
 import statistics
 import sys
 
-from . import cases, goals, measure, peers, record, report, tools
+from . import caches, caching, cases, goals, measure, peers, record, report, tools
+from .origin import SlowOrigin
 from .process import Failure, Usage
 from .setting import prepared, started
 
 SECONDS, QUICK_SECONDS = 2.1, 3.0
 ROUNDS, GOAL_ROUNDS = 3, 5
-GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64")
+GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64", "cached-1k-64")
+PEERS = ("nginx", "haproxy", "varnish", "deepwater")
+# In the order of a run; the first ones are about proxies, the rest about caches.
+PROXY_PARTS = ("cases", "equal-load", "idle", "churn")
+CACHE_PARTS = ("cached", "hot-key", "purges", "object-memory")
 IDLE_CONNECTIONS = 10_000
 README_MARKS = ("<!-- results: written by bench/run --publish -->", "<!-- end of results -->")
 
@@ -19,15 +25,16 @@ README_MARKS = ("<!-- results: written by bench/run --publish -->", "<!-- end of
 def _arguments():
     parser = argparse.ArgumentParser(
         prog="bench/run",
-        description="Measures Deepwater beside nginx and HAProxy as reverse proxies, in one run on this machine.",
+        description="Measures Deepwater beside nginx and HAProxy as reverse proxies, and beside these and Varnish "
+        "as caches, in one run on this machine.",
         epilog=f"cases: {' '.join(case.name for case in cases.ALL)}",
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="about a minute: HTTP/1.1, 1 KiB, 64 connections, 3 rounds of 3 s")
-    add("--peers", default="nginx,haproxy,deepwater", help="which proxies, in the order of a round (default: all)")
+    add("--peers", default=",".join(PEERS), help="which proxies and caches, in the order of a round (default: all)")
     add("--deepwater", metavar="PATH", help="the binary to measure (default: cargo build --release)")
     add("--case", action="append", metavar="NAME", help="only this case, * allowed, may be repeated; leaves out the rest")
-    add("--only", choices=("cases", "equal-load", "idle", "churn"), help="only this part of a run")
+    add("--only", choices=PROXY_PARTS + CACHE_PARTS, help="only this part of a run")
     add("--rounds", type=int, help=f"rounds of each case (default: {GOAL_ROUNDS} where there is a goal, else {ROUNDS})")
     add("--seconds", type=float, help=f"measured seconds of each round (default: {SECONDS})")
     add("--connections", type=int, default=IDLE_CONNECTIONS, help="idle connections (default: %(default)s)")
@@ -66,31 +73,40 @@ def main():
 def _run(arguments):
     chosen = _chosen_cases(arguments)
     names = arguments.peers.split(",")
+    unknown = set(names) - set(PEERS)
+    if unknown:
+        raise Usage(f"no peer is named {', '.join(sorted(unknown))}; known: {', '.join(PEERS)}")
     # nginx is the origin too.
     programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names)
+    for_caches = any(case.cached for case in chosen) or any(_wanted(arguments, part) for part in CACHE_PARTS)
+    if for_caches and "varnish" in names:
+        programs |= {"varnishd"}
     tools.require(sorted(programs))
-    contenders = peers.known(names, lambda: tools.deepwater(arguments.deepwater))
+    binary = functools.cache(lambda: tools.deepwater(arguments.deepwater))
+    contenders = peers.known(names, binary)
+    rivals = peers.known(names, binary, caches.CACHES) if for_caches else []
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
     with prepared(arguments.cores, seconds) as setting:
-        result = record.begin(setting, contenders)
+        result = record.begin(setting, [*contenders, *rivals])
         try:
-            _measure(setting, contenders, chosen, arguments, result)
+            _measure_proxies(setting, contenders, chosen, arguments, result)
+            _measure_caches(setting, rivals, chosen, arguments, result)
         except Failure as failure:
-            # A quarter of an hour of figures is worth keeping; the report says what is lacking.
-            if not result["cases"]:
+            # Half an hour of figures is worth keeping; the report says what is lacking.
+            if not any(result[part] for part in record.PARTS):
                 raise
             result["incomplete"] = str(failure)
     return result
 
 
-def _measure(setting, contenders, chosen, arguments, result):
-    """All parts of a run, in the order of the report; `result` grows with each."""
-    if arguments.only in (None, "cases", "equal-load"):
-        for case in chosen:
+def _measure_proxies(setting, contenders, chosen, arguments, result):
+    """The parts about proxies, in the order of the report; `result` grows with each."""
+    for case in chosen:
+        if not case.cached:
             result["cases"].append(_case(setting, contenders, case, arguments, result))
-    if arguments.only in (None, "equal-load") and _whole(arguments):
+    if _wanted(arguments, "equal-load"):
         result["equal_load"] = _equal_load(setting, contenders, arguments, result)
-    if arguments.only in (None, "idle") and _whole(arguments):
+    if _wanted(arguments, "idle"):
         for peer in contenders:
             result["idle"][peer.name] = _idle(setting, peer, arguments.connections)
     if arguments.churn:
@@ -98,9 +114,36 @@ def _measure(setting, contenders, chosen, arguments, result):
             result["churn"][peer.name] = _churn(setting, peer, arguments.churn)
 
 
-def _whole(arguments):
-    """Whether the parts that are no case run too."""
-    return arguments.only is not None or not (arguments.quick or arguments.case)
+def _measure_caches(setting, rivals, chosen, arguments, result):
+    """The parts about caches, likewise."""
+    for case in chosen:
+        if case.cached:
+            result["cached"].append(_cached_case(setting, rivals, case, arguments))
+    wanted = [part for part in CACHE_PARTS if part != "cached" and _wanted(arguments, part)]
+    pace = tools.rust_program(setting.directory, "pace") if wanted else None
+    if wanted and pace is None:
+        tools.say(f"no Rust compiler: left out: {', '.join(wanted)}")
+        return
+    if "hot-key" in wanted:
+        slow = SlowOrigin(setting, setting.values["SLOW"])
+        for mode in caching.MODES:
+            able = [cache for cache in rivals if cache.name in caching.SHARING]
+            measured = {cache.name: caching.hot_key(setting, cache, mode, slow, pace) for cache in able}
+            if measured:
+                result["hot_key"].append({"mode": mode, "peers": measured})
+        setting.children.stop(slow.child)
+    if "purges" in wanted:
+        result["beside"] = caching.hits_beside(setting, rivals, pace, arguments.rounds or GOAL_ROUNDS)
+    if "object-memory" in wanted:
+        for cache in rivals:
+            result["object_memory"][cache.name] = caching.object_memory(setting, cache, pace)
+
+
+def _wanted(arguments, part):
+    """Whether this part, which is no case, runs."""
+    if arguments.only:
+        return arguments.only == part
+    return not (arguments.quick or arguments.case)
 
 
 def _chosen_cases(arguments):
@@ -108,9 +151,12 @@ def _chosen_cases(arguments):
         raise Usage("--only churn needs --churn SECONDS")
     if arguments.only == "equal-load":
         return [cases.HEADLINE]
+    among = {None: cases.ALL, "cases": cases.PROXIED, "cached": cases.CACHED}.get(arguments.only, ())
     if arguments.case:
-        return cases.select(arguments.case)
-    return [cases.HEADLINE] if arguments.quick else cases.ALL
+        among = [case for case in cases.select(arguments.case) if case in among]
+    elif arguments.quick:
+        among = [case for case in among if case in (cases.HEADLINE, cases.CACHED_HEADLINE)]
+    return among
 
 
 def _rounds(contenders, count, one):
@@ -122,8 +168,12 @@ def _rounds(contenders, count, one):
     return {name: record.summarise(rounds) for name, rounds in samples.items()}
 
 
+def _round_count(case, arguments):
+    return arguments.rounds or (GOAL_ROUNDS if case.name in GOAL_CASES and not arguments.quick else ROUNDS)
+
+
 def _case(setting, contenders, case, arguments, result):
-    rounds = arguments.rounds or (GOAL_ROUNDS if case.name in GOAL_CASES and not arguments.quick else ROUNDS)
+    rounds = _round_count(case, arguments)
     with started(setting, *contenders):
         for peer in contenders:
             result["tls"][peer.name] = peers.check(peer)
@@ -135,13 +185,22 @@ def _case(setting, contenders, case, arguments, result):
     return {"case": case.name, **vars(case), "peers": measured}
 
 
+def _cached_case(setting, rivals, case, arguments):
+    with started(setting, *rivals):
+        for cache in rivals:
+            caches.check(cache, setting.origin)
+        measured = _rounds(rivals, _round_count(case, arguments), lambda cache: measure.cached(setting, cache, case))
+    _progress(case.name, measured)
+    return {"case": case.name, **vars(case), "peers": measured}
+
+
 def _progress(name, measured):
     figures = [f"{peer} {one['cpu_us']:.1f} µs" for peer, one in measured.items() if peer != "direct"]
     tools.say(f"{name:12} {', '.join(figures)} per request")
 
 
 def _equal_load(setting, contenders, arguments, result):
-    pace = tools.pace(setting.directory)
+    pace = tools.rust_program(setting.directory, "pace")
     if pace is None:
         tools.say("no Rust compiler: the latency at equal load is left out")
         return []
@@ -194,8 +253,8 @@ def _churn(setting, peer, seconds):
 
 def _publish(result):
     """Keeps a whole, clean run as the project's record; anything less is refused."""
-    lacking = [name for name in ("equal_load", "idle") if not result[name]]
-    if len(result["cases"]) < len(cases.ALL):
+    lacking = [part for part in record.PARTS if part != "churn" and not result[part]]
+    if len(result["cases"]) < len(cases.PROXIED) or len(result["cached"]) < len(cases.CACHED):
         lacking.append("some cases")
     if goals.SUBJECT not in result["versions"]:
         lacking.append(goals.SUBJECT)

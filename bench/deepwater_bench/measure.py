@@ -26,6 +26,26 @@ class Sample:
         return cls(time.monotonic(), requests, cpu, core_time(setting.cores.proxy))
 
 
+class Drive:
+    """A load on `target` in a process of its own; `outcome()` waits for its end."""
+
+    def __init__(self, setting, target, generator, seconds, name="load"):
+        self.setting, self.target, self.generator, self.seconds = setting, target, generator, seconds
+        self.output = setting.directory / f"{name}.out"
+        with self.output.open("wb") as stdout:
+            command = generator.command(seconds, setting.directory)
+            self.driver = setting.children.start_load(command, setting.cores.load, stdout, name)
+
+    def outcome(self, warmup=0.0):
+        status = self.driver.process.wait(self.seconds + 30)
+        self.setting.children.stop(self.driver)
+        if self.target.child.process.poll() is not None:
+            raise Failure(f"{self.target.name} ended under load:\n{self.target.child.words()}")
+        if status != 0:
+            raise Failure(f"the load on {self.target.name} ended with status {status}:\n{self.driver.words()}")
+        return self.generator.outcome(self.output.read_text(), self.setting.directory, warmup)
+
+
 def under_load(setting, target, generator):
     """Drives `target` (a peer, or the origin itself) and returns the figures of the middle of the run.
 
@@ -33,38 +53,60 @@ def under_load(setting, target, generator):
     made and the generator has warmed up: requests from the origin's counter, so that no figure rests
     on what the load generator believes.
     """
-    total = setting.warmup + setting.seconds
-    output = setting.directory / "load.out"
-    with output.open("wb") as stdout:
-        command = generator.command(total, setting.directory)
-        driver = setting.children.start_load(command, setting.cores.load, stdout)
+    drive = Drive(setting, target, generator, setting.warmup + setting.seconds)
     pids = tree(target.child.pid)
     time.sleep(setting.warmup)
     first = Sample.take(setting, pids)
     time.sleep(setting.seconds)
     last = Sample.take(setting, pids)
-    status = driver.process.wait(total + 30)
-    setting.children.stop(driver)
-    if status != 0:
-        raise Failure(f"the load on {target.name} ended with status {status}:\n{driver.words()}")
-    if target.child.process.poll() is not None:
-        raise Failure(f"{target.name} ended under load:\n{target.child.words()}")
-    seen = generator.outcome(output.read_text(), setting.directory, setting.warmup)
+    seen = drive.outcome(setting.warmup)
 
     elapsed, requests, cpu = last.at - first.at, last.requests - first.requests, last.cpu - first.cpu
     if requests <= 0:
         raise Failure(f"{target.name} passed no request to the origin in {elapsed:.1f} s")
+    return _figures(first, last, requests, seen, seen.errors)
+
+
+def _figures(first, last, requests, seen, errors):
+    elapsed, cpu = last.at - first.at, last.cpu - first.cpu
     window = elapsed * 1e9
     return {
         "cpu_us": cpu / 1e3 / requests,
         "rps": requests / elapsed,
         "p50_us": seen.p50_us,
         "p99_us": seen.p99_us,
-        "errors": seen.errors,
+        "errors": errors,
         "core_share": cpu / window,
         "foreign_share": max(0.0, (last.core.busy - first.core.busy - cpu) / window),
         "stolen_share": (last.core.stolen - first.core.stolen) / window,
     }
+
+
+def cached(setting, cache, case):
+    """As fast as the case's connections go, from the cache alone.
+
+    The origin sees no request and Varnish counts its own late, so the window is the whole load and the
+    count the load generator's, which the cache's own must bear out once the connections are closed.
+    """
+    pids = tree(cache.child.pid)
+    generator = load.saturating(case, cache.port("h1"))
+    answered = cache.answered()
+    first = Sample.take(setting, pids)
+    seen = Drive(setting, cache, generator, setting.warmup + setting.seconds).outcome()
+    last = Sample.take(setting, pids)
+    missed = last.requests - first.requests
+    counted = _settled(lambda: cache.answered() - answered, seen.requests)
+    if abs(counted - seen.requests) > case.connections + 0.01 * seen.requests:
+        raise Failure(f"{cache.name} counts {counted} answers where the load generator got {seen.requests}")
+    return _figures(first, last, seen.requests, seen, seen.errors + missed)
+
+
+def _settled(count, enough, seconds=2.0):
+    """The count once it has reached `enough`, or after so long."""
+    deadline = time.monotonic() + seconds
+    while (counted := count()) < enough and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return counted
 
 
 def saturated(setting, target, case):
@@ -74,7 +116,9 @@ def saturated(setting, target, case):
 
 def paced(setting, target, case, rate, pace):
     """At `rate` requests per second, the same for every target; `pace` is the generator's binary."""
-    generator = load.Pace(pace, case, target.port("h1"), rate, setting.warmup, setting.seconds)
+    port = target.port("h1")
+    requests = [load.get(port, case.path)]
+    generator = load.Pace(pace, port, requests, case.connections, rate, setting.warmup, setting.seconds)
     return under_load(setting, target, generator)
 
 

@@ -1,12 +1,12 @@
-"""The application behind the proxies; it also counts the requests it gets."""
+"""The applications behind the proxies; they also count the requests they get."""
 
 import http.client
-import re
+import json
 
 from .cases import BODIES
-from .peers import fill, nginx_user
+from .peers import StubStatus, fill, nginx_user
 from .process import Failure, wait_for_port
-from .tools import find
+from .tools import find, rust_program
 
 
 class Origin:
@@ -27,8 +27,8 @@ class Origin:
         command = [find("nginx"), "-e", "stderr", "-p", setting.directory, "-c", config]
         self.child = setting.children.start(self.name, command, setting.cores.origin)
         wait_for_port(self.child, self.ports["STATUS"])
-        self._counter = http.client.HTTPConnection("127.0.0.1", self.ports["STATUS"], timeout=10)
-        self._asked = 0
+        # Requests for the application so far.
+        self.requests = StubStatus(self.ports["STATUS"]).requests
 
     def port(self, protocol):
         """Where a load goes that leaves the proxies out."""
@@ -36,9 +36,22 @@ class Origin:
             raise Failure("the origin speaks cleartext HTTP/1.1 only")
         return self.ports["TARGET_1"]
 
-    def requests(self):
-        """Requests for the application so far, without the questions asked here."""
-        self._counter.request("GET", "/")
-        page = self._counter.getresponse().read().decode()
-        self._asked += 1
-        return int(re.search(r"^ \d+ \d+ (\d+)", page, re.MULTILINE)[1]) - self._asked
+
+class SlowOrigin:
+    """An application that takes its time: what a cache must not ask twice for one thing."""
+
+    name = "slow"
+
+    def __init__(self, setting, port):
+        self.port = port
+        command = [rust_program(setting.directory, self.name), port]
+        self.child = setting.children.start(self.name, command, setting.cores.origin)
+        wait_for_port(self.child, port)
+
+    def counts(self):
+        """(answers so far, the most under way at once since the last call)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/counts")
+        counts = json.loads(connection.getresponse().read())
+        connection.close()
+        return counts["answered"], counts["most_at_once"]

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 from .cases import BODIES
-from .process import Child, Failure, Usage, wait_for_port
+from .process import Child, Failure, wait_for_port
 from .tools import BENCH, find
 
 
@@ -24,7 +24,22 @@ def nginx_user():
     return "user root;" if os.geteuid() == 0 else ""
 
 
-def _version(command):
+class StubStatus:
+    """nginx's own count of the requests it has answered, read over a connection kept open."""
+
+    def __init__(self, port):
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._asked = 0
+
+    def requests(self):
+        """Requests so far, without the questions asked here."""
+        self._connection.request("GET", "/")
+        page = self._connection.getresponse().read().decode()
+        self._asked += 1
+        return int(re.search(r"^ \d+ \d+ (\d+)", page, re.MULTILINE)[1]) - self._asked
+
+
+def version_of(command):
     done = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"\d+\.\d+[.\d]*", done.stdout + done.stderr)
     return found[0] if found else "unknown"
@@ -39,9 +54,11 @@ class Peer:
     template: str
     ports: dict = field(default_factory=dict)
     child: Child | None = None
+    # Those of its ports that take the load.
+    listens = ("HTTP", "TLS")
 
     def version(self):
-        return _version([self.program, "--version"])
+        return version_of([self.program, "--version"])
 
     def command(self, config):
         raise NotImplementedError
@@ -55,11 +72,12 @@ class Peer:
         if not self.ports:
             self.ports = {name: setting.ports.take() for name in ("HTTP", "TLS", "CONSOLE")}
         config = setting.directory / self.template
+        config.parent.mkdir(exist_ok=True)
         config.write_text(fill(self.template, setting.values | self.ports | self.values()))
         command = [*wrapper, *self.command(config)]
         self.child = setting.children.start(self.name, command, setting.cores.proxy, cwd=setting.directory)
-        wait_for_port(self.child, self.ports["HTTP"])
-        wait_for_port(self.child, self.ports["TLS"])
+        for name in self.listens:
+            wait_for_port(self.child, self.ports[name])
 
     def stop(self, setting):
         setting.children.stop(self.child)
@@ -71,7 +89,7 @@ class Peer:
 
 class Nginx(Peer):
     def version(self):
-        return _version([self.program, "-v"])
+        return version_of([self.program, "-v"])
 
     def command(self, config):
         return [self.program, "-e", "stderr", "-p", config.parent, "-c", config]
@@ -88,7 +106,7 @@ class Nginx(Peer):
 
 class HAProxy(Peer):
     def version(self):
-        return _version([self.program, "-v"])
+        return version_of([self.program, "-v"])
 
     def command(self, config):
         return [self.program, "-db", "-f", config]
@@ -99,17 +117,22 @@ class Deepwater(Peer):
         return [self.program, "run", "-c", config]
 
 
-def known(names, deepwater):
-    """The peers of these names, in this order; `deepwater()` gives the path of its binary."""
-    makers = {
-        "nginx": lambda: Nginx("nginx", find("nginx"), "nginx.conf"),
-        "haproxy": lambda: HAProxy("haproxy", find("haproxy"), "haproxy.cfg"),
-        "deepwater": lambda: Deepwater("deepwater", str(deepwater()), "deepwater.toml"),
-    }
+# name -> (class, program, configuration template); in the order of a round.
+PROXIES = {
+    "nginx": (Nginx, "nginx", "nginx.conf"),
+    "haproxy": (HAProxy, "haproxy", "haproxy.cfg"),
+    "deepwater": (Deepwater, None, "deepwater.toml"),
+}
+
+
+def known(names, deepwater, table=PROXIES):
+    """The peers of these names that are in the table, in this order; `deepwater()` gives the path of its binary."""
+    made = []
     for name in names:
-        if name not in makers:
-            raise Usage(f"no peer is named {name}; known: {', '.join(makers)}")
-    return [makers[name]() for name in names]
+        if name in table:
+            kind, program, template = table[name]
+            made.append(kind(name, find(program) if program else str(deepwater()), template))
+    return made
 
 
 def check(peer):
@@ -127,10 +150,10 @@ def check(peer):
         else:
             connection = http.client.HTTPSConnection("127.0.0.1", peer.port("tls"), timeout=5, context=context)
         for body, length in BODIES.items():
-            got = _get(peer, connection, f"/api/{body}")
+            got = get(peer, connection, f"/api/{body}")
             if len(got) != length:
                 raise Failure(f"{peer.name} answers /api/{body} over {scheme} with {len(got)} bytes, not {length}")
-        told = _get(peer, connection, "/api/echo").decode().split("|")
+        told = get(peer, connection, "/api/echo").decode().split("|")
         if told[0] != "127.0.0.1" or told[1] != scheme:
             raise Failure(f"{peer.name} tells the application X-Forwarded-For and -Proto {told[:2]} over {scheme}")
         if told[2].lower() == "close":
@@ -144,7 +167,8 @@ def check(peer):
             return f"{secured.version()} {secured.cipher()[0]}"
 
 
-def _get(peer, connection, path):
+def get(peer, connection, path):
+    """The body of a good answer to a GET of `path` over an `http.client` connection."""
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()

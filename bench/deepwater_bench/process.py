@@ -92,9 +92,9 @@ class Children:
             child.stop()
         self._running.clear()
 
-    def start_load(self, argv, core, stdout):
+    def start_load(self, argv, core, stdout, name="load"):
         """Starts a load generator, which needs finer timers than the programs under test."""
-        return self.start("load", argv, core, _before_exec_of_load, stdout=stdout)
+        return self.start(name, argv, core, _before_exec_of_load, stdout=stdout)
 
     def start(self, name, argv, core, before_exec=_before_exec, **options):
         """Starts `argv` on one core. Standard error goes to a file in the run's directory."""

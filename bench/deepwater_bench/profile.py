@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 
-from . import cases, load, measure, peers, tools
-from .cpu import tree
-from .process import Failure
+from . import caches, cases, load, peers, tools
+from .cpu import cpu_ns, tree
+from .process import Failure, Usage
 from .setting import prepared
 
 
@@ -37,9 +37,13 @@ def main():
     arguments = _arguments()
     try:
         profiler = "valgrind" if arguments.callgrind else "perf"
-        tools.require(sorted({"nginx", "wrk", "h2load", "openssl", profiler} | {"haproxy"} & {arguments.peer}))
+        own = {"haproxy": {"haproxy"}, "varnish": {"varnishd"}}.get(arguments.peer, set())
+        tools.require(sorted({"nginx", "wrk", "h2load", "openssl", profiler} | own))
         (case,) = cases.select([arguments.case])
-        (peer,) = peers.known([arguments.peer], lambda: tools.deepwater(arguments.deepwater, arguments.build))
+        table = caches.CACHES if case.cached else peers.PROXIES
+        if arguments.peer not in table:
+            raise Usage(f"no peer of {case.name} is named {arguments.peer}; known: {', '.join(table)}")
+        (peer,) = peers.known([arguments.peer], lambda: tools.deepwater(arguments.deepwater, arguments.build), table)
         with prepared(arguments.cores, arguments.seconds) as setting:
             (_callgrind if arguments.callgrind else _perf)(setting, peer, case, arguments)
     except Failure as failure:
@@ -58,7 +62,7 @@ def _perf(setting, peer, case, arguments):
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-g", "-p", pids, "-o", data]
     with _loaded(setting, peer, case):
         sampler = setting.children.start("perf", record, setting.cores.load)
-        measured = _window(setting, peer)
+        measured = _window(setting, peer, case)
         sampler.process.send_signal(signal.SIGINT)
         sampler.process.wait()
     print(f"{peer.name} {case.name}: {measured}")
@@ -76,11 +80,11 @@ def _callgrind(setting, peer, case, arguments):
     valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={data}"]
     peer.start(setting, valgrind)
     with _loaded(setting, peer, case):
-        first = setting.origin.requests()
+        first = _requests(setting, peer, case)
         _callgrind_counts(peer, "on")
         time.sleep(setting.seconds)
         _callgrind_counts(peer, "off")
-        requests = setting.origin.requests() - first
+        requests = _requests(setting, peer, case) - first
     peer.stop(setting)
     done = subprocess.run(["callgrind_annotate", str(data)], capture_output=True, text=True)
     if done.returncode != 0 or requests <= 0:
@@ -118,12 +122,18 @@ class _loaded:
         self.setting.children.stop(self.driver)
 
 
-def _window(setting, peer):
+def _requests(setting, peer, case):
+    """Requests so far: by the cache's own count where the origin sees none. (Varnish counts its own late.)"""
+    return peer.answered() if case.cached else setting.origin.requests()
+
+
+def _window(setting, peer, case):
     """CPU time per request while perf looks on: some percent above that of bench/run."""
-    first = measure.Sample.take(setting, tree(peer.child.pid))
+    pids = tree(peer.child.pid)
+    first = _requests(setting, peer, case), cpu_ns(pids, setting.cpu_source)
     time.sleep(setting.seconds)
-    last = measure.Sample.take(setting, tree(peer.child.pid))
-    requests = last.requests - first.requests
+    last = _requests(setting, peer, case), cpu_ns(pids, setting.cpu_source)
+    requests, cpu = last[0] - first[0], last[1] - first[1]
     if requests <= 0:
-        raise Failure(f"{peer.name} passed no request to the origin")
-    return f"{requests:,} requests, {(last.cpu - first.cpu) / 1e3 / requests:.1f} µs each with perf looking on"
+        raise Failure(f"{peer.name} answered no request")
+    return f"{requests:,} requests, {cpu / 1e3 / requests:.1f} µs each with perf looking on"

@@ -12,7 +12,18 @@ from . import wakeup
 from .cpu import SOURCES
 from .tools import BENCH, REPOSITORY, find
 
-SCHEMA = 1
+SCHEMA = 2
+# The parts of a run, as they are before they are measured.
+PARTS = {
+    "cases": list,
+    "equal_load": list,
+    "idle": dict,
+    "churn": dict,
+    "cached": list,
+    "hot_key": list,
+    "beside": list,
+    "object_memory": dict,
+}
 # Shares of the proxy's core taken by others: above the first the report warns, above the second a run
 # is not published.
 NOTABLE_DISTURBANCE, TOO_MUCH_DISTURBANCE = 0.05, 0.15
@@ -46,8 +57,10 @@ def _git(*arguments):
 
 
 def begin(setting, peers):
-    """A record without figures yet."""
-    versions = {peer.name: peer.version() for peer in peers}
+    """A record without figures yet; a peer may occur as a proxy and as a cache."""
+    versions = {}
+    for peer in peers:
+        versions[peer.name] = versions.get(peer.name) or peer.version()
     for tool, package in (("wrk", "wrk"), ("h2load", "nghttp2-client"), ("openssl", "openssl")):
         if find(tool):
             versions[tool] = _package_version(package)
@@ -67,10 +80,7 @@ def begin(setting, peers):
         "warmup": setting.warmup,
         "incomplete": None,
         "tls": {},
-        "cases": [],
-        "equal_load": [],
-        "idle": {},
-        "churn": {},
+        **{part: empty() for part, empty in PARTS.items()},
     }
 
 
@@ -99,6 +109,12 @@ def ratio(row, figure, over, under="deepwater"):
     return statistics.median(ratios) if ratios else None
 
 
+def ratio_of_rows(row, base, figure, name):
+    """As `ratio`, of one peer in two rows whose rounds ran side by side in time."""
+    pairs = zip(row["peers"][name]["rounds"], base["peers"][name]["rounds"])
+    return statistics.median(one[figure] / other[figure] for one, other in pairs)
+
+
 def find_row(rows, **wanted):
     """The first row of a record's list with these values."""
     return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
@@ -106,7 +122,7 @@ def find_row(rows, **wanted):
 
 def errors(record):
     """Failed requests of the whole run; figures of a run with failures are not to be published."""
-    rows = record["cases"] + record["equal_load"]
+    rows = [row for part in ("cases", "equal_load", "cached", "hot_key", "beside") for row in record[part]]
     counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
     return sum(counts) + sum(one["errors"] for one in record["churn"].values())
 
@@ -115,7 +131,7 @@ def disturbance(record):
     """The worst share of the proxy's core that others took in a case: (share, case, peer)."""
     shares = (
         (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
-        for row in record["cases"]
+        for row in record["cases"] + record["cached"]
         for name, peer in row["peers"].items()
         if name != "direct"
     )
@@ -139,4 +155,5 @@ def save(record, path=None):
 
 
 def load(path):
-    return json.loads(Path(path).read_text())
+    """A record of this schema or of an earlier one, which lacks parts."""
+    return {part: empty() for part, empty in PARTS.items()} | json.loads(Path(path).read_text())

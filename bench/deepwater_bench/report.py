@@ -2,10 +2,12 @@
 
 from .cases import PROTOCOLS
 from .goals import GOALS, SUBJECT, added_latency
-from .record import NOTABLE_DISTURBANCE, disturbance, errors, ratio
+from .record import NOTABLE_DISTURBANCE, disturbance, errors, ratio, ratio_of_rows
 
-NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "deepwater": "Deepwater", "direct": "origin alone"}
-OTHERS = ("nginx", "haproxy")
+NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "varnish": "Varnish", "deepwater": "Deepwater", "direct": "origin alone"}
+OTHERS = ("nginx", "haproxy", "varnish")
+# Decimals of a goal's measured value, by its unit.
+DIGITS = {"x": 2, "KiB": 2, "": 0}
 
 
 class Table:
@@ -62,10 +64,10 @@ def _ratios(row, names, figure):
     return [_times(ratio(row, figure, other)) for other in OTHERS if other in names and SUBJECT in names]
 
 
-def cpu_table(record, spread=True):
-    names = [name for name in _names(record["cases"]) if name != "direct"]
-    table = Table("CPU per request, µs (lower is better)", ["case", *map(NAMES.get, names), *_ratio_heads(names)])
-    for row in record["cases"]:
+def cpu_table(rows, title="CPU per request, µs (lower is better)", spread=True):
+    names = [name for name in _names(rows) if name != "direct"]
+    table = Table(title, ["case", *map(NAMES.get, names), *_ratio_heads(names)])
+    for row in rows:
         cells = []
         for name in names:
             peer = row["peers"][name]
@@ -74,11 +76,10 @@ def cpu_table(record, spread=True):
     return table
 
 
-def throughput_table(record):
-    names = _names(record["cases"])
-    title = "Requests per second, and how busy the proxy's core was"
+def throughput_table(rows, title="Requests per second, and how busy the proxy's core was"):
+    names = _names(rows)
     table = Table(title, ["case", *map(NAMES.get, names), *_ratio_heads(names)])
-    for row in record["cases"]:
+    for row in rows:
         cells = []
         for name in names:
             peer = row["peers"].get(name)
@@ -88,10 +89,10 @@ def throughput_table(record):
     return table
 
 
-def latency_table(record):
-    names = _names(record["cases"])
-    table = Table("Latency as fast as it goes, p50 / p99", ["case", *map(NAMES.get, names)])
-    for row in record["cases"]:
+def latency_table(rows, title="Latency as fast as it goes, p50 / p99"):
+    names = _names(rows)
+    table = Table(title, ["case", *map(NAMES.get, names)])
+    for row in rows:
         table.add(row["case"], *(_pair(row["peers"].get(name)) for name in names))
     return table
 
@@ -136,14 +137,60 @@ def churn_table(record):
     return table
 
 
+HOT_KEY_TITLES = {
+    "fresh": "A key that expires under load, fresh answers only",
+    "stale": "A key that expires under load, stale answers while it is fetched anew",
+}
+
+
+def hot_key_table(row):
+    one = next(iter(row["peers"].values()))
+    asked = f"{one['clients']:,} at once"
+    head = ["cache", "fetches per lifetime", "most at once", f"fetches for {asked}", "p50", "p99", "max"]
+    table = Table(f"{HOT_KEY_TITLES[row['mode']]}; {one['clients']:,} clients", [*head, "hits: p50", "p99", "max"])
+    for name, one in row["peers"].items():
+        hot = one["hot"]
+        fetches = (_number(hot["fetches_per_lifetime"]), f"{hot['most_at_once']:,}", f"{one['herd_fetches']:,}")
+        times = [_latency(part[figure]) for part in (hot, one["hits"]) for figure in ("p50_us", "p99_us", "max_us")]
+        table.add(NAMES[name], *fetches, *times)
+    return table
+
+
+def beside_table(record):
+    base, *rows = record["beside"]
+    names = _names(record["beside"])
+    title = f"Hits at {base['rate']:,} a second beside other work: p50 / p99 (÷ nothing else; share no longer hits)"
+    table = Table(title, ["beside", *map(NAMES.get, names)])
+    table.add(base["text"], *(_pair(base["peers"][name]) for name in names))
+    for row in rows:
+        table.add(row["text"], *(_beside_cell(row, base, name) for name in names))
+    return table
+
+
+def _beside_cell(row, base, name):
+    one = row["peers"].get(name)
+    if one is None:
+        return "–"
+    p50, p99 = (_times(ratio_of_rows(row, base, figure, name)) for figure in ("p50_us", "p99_us"))
+    return f"{_pair(one)} ({p50} / {p99}; {one['missed_share']:.1%})"
+
+
+def object_memory_table(record):
+    table = Table("Memory for each object of 1 KiB", ["cache", "objects", "before, MiB", "with them, MiB", "KiB each"])
+    for name, one in record["object_memory"].items():
+        figures = (_number(one["before_mib"]), _number(one["after_mib"]), _number(one["kib_per_object"], 2))
+        table.add(NAMES[name], f"{one['objects']:,}", *figures)
+    return table
+
+
 def goals_table(record):
     table = Table("Goals", ["goal", "limit", "measured", "verdict"])
     for goal in GOALS:
         value, met = goal.verdict(record)
-        digits = 2 if goal.unit == "x" else 1
-        measured = "–" if value is None else f"{value:.{digits}f} {goal.unit}"
+        digits = DIGITS.get(goal.unit, 1)
+        measured = "–" if value is None else f"{value:.{digits}f} {goal.unit}".rstrip()
         verdict = "not measured" if met is None else "met" if met else "MISSED"
-        table.add(goal.text, f"≤ {goal.limit:g} {goal.unit}", measured, verdict)
+        table.add(goal.text, f"≤ {goal.limit:g} {goal.unit}".rstrip(), measured, verdict)
     return table
 
 
@@ -162,17 +209,31 @@ def _heading(record):
     ]
 
 
-def _tables(record):
+def _tables(record, brief=False):
+    """All tables of what was measured; the brief ones leave spread and saturated latency out."""
     if record["cases"]:
-        yield cpu_table(record)
-        yield throughput_table(record)
-        yield latency_table(record)
+        yield cpu_table(record["cases"], spread=not brief)
+        yield throughput_table(record["cases"])
+        if not brief:
+            yield latency_table(record["cases"])
     if record["equal_load"]:
         yield equal_load_table(record)
     if record["idle"]:
         yield idle_table(record)
     if record["churn"]:
         yield churn_table(record)
+    if record["cached"]:
+        rows = record["cached"]
+        yield cpu_table(rows, "CPU per answer from the cache, µs (lower is better)", spread=not brief)
+        yield throughput_table(rows, "Answers from the cache per second, and how busy its core was")
+        if not brief:
+            yield latency_table(rows, "Latency of answers from the cache as fast as it goes, p50 / p99")
+    for row in record["hot_key"]:
+        yield hot_key_table(row)
+    if record["beside"]:
+        yield beside_table(record)
+    if record["object_memory"]:
+        yield object_memory_table(record)
     if SUBJECT in record["versions"]:
         yield goals_table(record)
 
@@ -211,11 +272,5 @@ def notes(record):
 
 def markdown(record):
     """The tables for a README."""
-    parts = [cpu_table(record, spread=False)] if record["cases"] else []
-    parts += [throughput_table(record)] if record["cases"] else []
-    parts += [equal_load_table(record)] if record["equal_load"] else []
-    parts += [idle_table(record)] if record["idle"] else []
-    parts += [churn_table(record)] if record["churn"] else []
-    parts += [goals_table(record)] if SUBJECT in record["versions"] else []
     heading = "\n".join(f"- {line}" for line in _heading(record))
-    return heading + "\n\n" + "\n\n".join(part.markdown() for part in parts) + "\n"
+    return heading + "\n\n" + "\n\n".join(table.markdown() for table in _tables(record, brief=True)) + "\n"

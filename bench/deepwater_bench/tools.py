@@ -16,6 +16,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 PACKAGES = {
     "nginx": ("nginx", ["nginx"]),
     "haproxy": ("haproxy", ["haproxy"]),
+    "varnishd": ("varnish", ["varnish", "varnishncsa"]),
     "wrk": ("wrk", []),
     "h2load": ("nghttp2-client", []),
     "openssl": ("openssl", []),
@@ -76,13 +77,14 @@ def certificate(directory):
     return cert, key, both
 
 
-def pace(directory):
-    """Builds the paced load generator; None without a Rust compiler."""
+def rust_program(directory, name):
+    """Builds `bench/NAME.rs`, the paced load or the slow application; None without a Rust compiler."""
     rustc = find("rustc")
     if rustc is None:
         return None
-    binary = directory / "pace"
-    _run([rustc, "--edition", "2024", "-O", "-o", str(binary), str(BENCH / "pace.rs")])
+    binary = directory / name
+    if not binary.exists():
+        _run([rustc, "--edition", "2024", "-O", "-o", str(binary), str(BENCH / f"{name}.rs")])
     return binary
 
 

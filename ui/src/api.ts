@@ -4,6 +4,7 @@
 export const STATUS = "/api/status";
 export const POOLS = "/api/edge/pools";
 export const ROUTES = "/api/edge/routes";
+export const CACHE = "/api/cache";
 export const EVENTS = "/api/events?rows=200";
 
 export interface Status {
@@ -70,6 +71,41 @@ export interface Routes {
   routes?: Route[];
 }
 
+export interface CacheRoute {
+  name: string;
+  hits?: number;
+  stale?: number;
+  coalesced?: number;
+  revalidated?: number;
+  misses?: number;
+  bypassed?: number;
+  refreshed_early?: number;
+  refreshed_stale?: number;
+  hit_ratio?: number | null;
+  served_bytes?: number;
+}
+
+/** What can be purged by. */
+export type Selector = "tag" | "url" | "prefix" | "host" | "version" | "all";
+
+export interface Cache {
+  /** Whether any route caches. */
+  enabled?: boolean;
+  memory?: { bytes?: number; capacity?: number; objects?: number };
+  hit_ratio?: number | null;
+  fetches_in_flight?: number;
+  /** How often was purged, by what. */
+  purges?: Partial<Record<Selector, number>>;
+  versions?: Record<string, number>;
+  routes?: CacheRoute[];
+}
+
+/** The answer to a purge. */
+export interface Purged {
+  /** The numbers that versions have now. */
+  versions?: Record<string, number>;
+}
+
 export interface Happening {
   at?: string;
   level?: string;
@@ -106,5 +142,9 @@ async function call(path: string, init: RequestInit): Promise<unknown> {
 export const read = (path: string): Promise<unknown> => call(path, {});
 
 /** Gives a command. The header tells the server that no foreign page sent it. */
-export const command = (path: string): Promise<unknown> =>
-  call(path, { method: "POST", headers: { "content-type": "application/json", "x-deepwater": "1" }, body: "{}" });
+export const command = (path: string, what: object = {}): Promise<unknown> =>
+  call(path, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-deepwater": "1" },
+    body: JSON.stringify(what),
+  });

@@ -21,10 +21,12 @@ function policy(html) {
 const ago = (seconds) => new Date(Date.now() - seconds * 1_000).toISOString();
 
 export class Fixture {
-  /** Commands received: method, path, headers. */
+  /** Commands received: path, headers, what the body asks. */
   commands = [];
   /** Status the next command is answered with. */
   commandStatus = 200;
+  /** Whether a route caches. */
+  caches = true;
   /** Pages that answer 404. */
   missing = new Set();
   /** Pages of the API that were read. */
@@ -35,6 +37,8 @@ export class Fixture {
   #server;
   #sockets = new Set();
   #states = new Map();
+  #purges = { tag: 1_204, url: 3, prefix: 0, host: 0, all: 0, version: 2 };
+  #versions = { pricing: 3 };
   port = 0;
 
   get url() {
@@ -69,23 +73,68 @@ export class Fixture {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(body));
     };
-    if (request.method === "POST") return json(...this.#command(request, path));
+    if (request.method === "POST") {
+      let body = "";
+      request.on("data", (part) => (body += part));
+      return request.on("end", () => json(...this.#command(request, path, JSON.parse(body))));
+    }
     this.reads += 1;
     const read = {
       "/api/status": () => this.#status(),
       "/api/edge/pools": () => this.#pools(),
       "/api/edge/routes": () => this.#routes(),
+      "/api/cache": () => this.#cache(),
       "/api/events": () => this.#events(),
     }[path];
     return read && !this.missing.has(path) ? json(200, read()) : json(404, { error: `there is nothing at ${path}` });
   }
 
-  #command(request, path) {
-    this.commands.push({ path, headers: request.headers });
+  #command(request, path, asked) {
+    this.commands.push({ path, headers: request.headers, asked });
     if (this.commandStatus !== 200) return [this.commandStatus, { error: "there is no such target" }];
+    if (path === "/api/cache/purge") return this.#purge(asked);
     const [, target, action] = path.match(/targets\/([^/]+)\/(drain|undrain)$/);
     this.#states.set(decodeURIComponent(target), action === "drain" ? "draining" : "healthy");
     return [200, {}];
+  }
+
+  #purge({ soft = false, ...purged }) {
+    for (const kind of Object.keys(purged)) this.#purges[kind] += 1;
+    if (!purged.version) return [200, { purged, soft }];
+    this.#versions[purged.version] = (this.#versions[purged.version] ?? 0) + 1;
+    return [200, { purged, soft, versions: { [purged.version]: this.#versions[purged.version] } }];
+  }
+
+  #cache() {
+    if (!this.caches) return { enabled: false, routes: [] };
+    const route = (name, rate, rest) => ({
+      name,
+      hits: this.#grown(rate * 0.9, rate),
+      stale: this.#grown(rate * 0.01),
+      coalesced: this.#grown(rate * 0.02),
+      revalidated: this.#grown(rate * 0.01),
+      misses: this.#grown(rate * 0.05),
+      bypassed: this.#grown(rate * 0.01),
+      refreshed_early: this.#grown(rate * 0.01),
+      refreshed_stale: this.#grown(rate * 0.01),
+      fetches: this.#grown(rate * 0.08),
+      hit_ratio: 0.94,
+      served_bytes: this.#grown(rate * 9_000),
+      ...rest,
+    });
+    const nothing = { hits: 0, stale: 0, coalesced: 0, revalidated: 0, misses: 0, bypassed: 0, refreshed_early: 0, refreshed_stale: 0, fetches: 0, hit_ratio: null, served_bytes: 0 };
+    return {
+      enabled: true,
+      name: "deepwater-edge",
+      memory: { bytes: 171_000_000, capacity: 268_435_456, objects: 12_480, largest: 33_554_288 },
+      store: { inserted: 40_000, replaced: 9_000, removed: 40, evicted: 18_000, ghost_hits: 300, rejected: 2 },
+      hit_ratio: 0.9312,
+      fetches_in_flight: 3,
+      refreshes_in_flight: 1,
+      purges: this.#purges,
+      versions: this.#versions,
+      routes: [route("1 shop.example/products/{id}", 410), route("3 /*", 230, { hit_ratio: 0.871 }), route("4 /new/*", 0, nothing)],
+    };
   }
 
   /** A cumulative count that grows by about `rate` a second, with waves. */

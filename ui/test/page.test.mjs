@@ -148,6 +148,92 @@ test("the panel of a plane that is off is not shown", async () => {
   assert.equal(await page.locator("#pools").count(), 0);
 });
 
+test("the cache shows what it holds, and what answered requests", async () => {
+  await open();
+  const cache = page.locator("#cache");
+  await shows(cache.locator(".figures"), /Hit ratio93.%/);
+  await shows(cache.locator(".figures"), /9\d.% now/);
+  await shows(cache.locator(".figures"), /Memory163.MiBof 256.MiB/);
+  await shows(cache.locator(".figures"), /Objects12,480Fetches in flight3/);
+  const cell = (route, title) => cache.locator(`tr[data-row="${route}"] [data-title="${title}"]`);
+  await shows(cell("1 shop.example/products/{id}", "Hit ratio"), /94.%/);
+  await shows(cell("1 shop.example/products/{id}", "Served"), /MiB/);
+  await shows(cell("4 /new/*", "Hit ratio"), "–");
+  await shows(cache.locator(".counts"), "1,204 × tag · 3 × URL · 2 × version");
+  await shows(cache.locator(".counts"), "pricing 3");
+});
+
+test("a tag, a URL or a version is purged at once, softly where that is wanted", async () => {
+  await open();
+  const cache = page.locator("#cache");
+  await cache.getByLabel("Name of the tag").fill(" product:42 ");
+  await cache.getByRole("button", { name: "Purge" }).click();
+  await shows(cache.getByRole("status"), "Purged tag product:42.");
+  await shows(cache.locator(".counts"), "1,205 × tag");
+  assert.equal(server.commands[0].path, "/api/cache/purge");
+  assert.equal(server.commands[0].headers["x-deepwater"], "1");
+  assert.deepEqual(server.commands[0].asked, { tag: "product:42" });
+
+  await cache.getByRole("combobox").selectOption("url");
+  await cache.getByLabel("soft").check();
+  await cache.getByLabel("Name of the URL").fill("shop.example/a");
+  await page.keyboard.press("Enter");
+  await shows(cache.getByRole("status"), "Purged URL shop.example/a softly.");
+  assert.deepEqual(server.commands[1].asked, { url: "shop.example/a", soft: true });
+
+  await cache.getByRole("combobox").selectOption("version");
+  assert.ok(await cache.getByLabel("soft").isDisabled(), "a version has no soft purge");
+  await cache.getByLabel("Name of the version").fill("pricing");
+  await page.keyboard.press("Enter");
+  await shows(cache.getByRole("status"), "Version pricing is now 4.");
+  assert.deepEqual(server.commands[2].asked, { version: "pricing" });
+});
+
+test("nothing is purged without a name", async () => {
+  await open();
+  await page.locator("#cache").getByRole("button", { name: "Purge" }).click();
+  assert.ok(await page.locator("#cache input:invalid").isVisible());
+  assert.equal(server.commands.length, 0);
+});
+
+test("everything is purged only when asked twice", async () => {
+  await open();
+  const cache = page.locator("#cache");
+  await cache.getByRole("combobox").selectOption("all");
+  await cache.getByRole("button", { name: "Purge" }).click();
+  const dialog = page.getByRole("dialog");
+  await shows(dialog, "The cache is emptied");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(server.commands.length, 0);
+
+  await cache.getByRole("button", { name: "Purge" }).click();
+  await dialog.getByRole("button", { name: "Purge everything" }).click();
+  await shows(cache.getByRole("status"), "Purged everything.");
+  assert.deepEqual(server.commands[0].asked, { all: true });
+});
+
+test("a purge that fails says why", async () => {
+  server.commandStatus = 400;
+  await open();
+  const cache = page.locator("#cache");
+  await cache.getByLabel("Name of the tag").fill("x");
+  await cache.getByRole("button", { name: "Purge" }).click();
+  await shows(cache.getByRole("alert"), "there is no such target");
+  assert.equal(await cache.getByLabel("Name of the tag").inputValue(), "x", "what was typed stays");
+
+  server.commandStatus = 200;
+  await cache.getByRole("button", { name: "Purge" }).click();
+  await cache.getByRole("alert").waitFor({ state: "detached" });
+});
+
+test("a cache that is off says how to switch it on", async () => {
+  server.caches = false;
+  await open();
+  await shows(page.locator("#cache"), "Add cache = true to an [[edge.route]]");
+  assert.equal(await page.locator("#cache form").count(), 0);
+});
+
 test("events are listed and can be narrowed to what matters", async () => {
   await open();
   const rows = page.locator("#events tbody tr");

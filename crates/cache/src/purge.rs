@@ -30,6 +30,7 @@
 //!   was called for had been written, so the fetch reads the new state.
 
 mod prefixes;
+mod request;
 mod stamp;
 mod table;
 mod versions;
@@ -45,6 +46,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use prefixes::Prefixes;
 use table::{Cell, Table};
 
+pub use request::{Purge, split_url};
 pub use stamp::Stamp;
 pub use versions::{MOST_NAMES, TooManyNames, Versions};
 

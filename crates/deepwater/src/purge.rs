@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// What carries this tag: from the route's `tags`, or the response's Surrogate-Key, Cache-Tag or xkey.
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// One URL in all its variants: `https://shop.example/a?page=2`, or without its scheme for both schemes.
+    /// One URL in all its variants: `https://shop.example/a?page=2`, the scheme does not count.
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
     /// Everything below: `shop.example/images/`.

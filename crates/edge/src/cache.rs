@@ -33,7 +33,6 @@ pub(crate) use console::{collect, endpoints};
 pub(crate) use entry::{Entry, Notes, Object};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
-pub(crate) use purge::Purge;
 
 /// The fetches under way.
 pub(crate) type Fetches = Flights<Answer, Fault>;
@@ -71,9 +70,11 @@ pub(crate) struct Answer {
     pub withheld: Box<[u8]>,
     /// The response in the store that answers, body and all: after a 304, or when the origin fails.
     pub stored: Option<Arc<Entry>>,
-    /// When it is stored: its times.
+    /// Its times, if it may be stored.
     pub meta: Option<deepwater_cache::rules::Meta>,
-    /// Why it is not.
+    /// Whether it is.
+    pub kept: bool,
+    /// Why it may not be stored.
     pub refused: Option<NotStored>,
     /// Length of the body, bytes, if it was stated.
     pub length: Option<u64>,
@@ -157,11 +158,13 @@ impl HttpCache {
 
     fn write_url(&self, out: &mut Vec<u8>, url: Target<'_>, form: &KeyForm) {
         let Target { scheme, authority, path, query } = url;
+        // What one route has stored is not for another: it may come from elsewhere.
+        let route = ("", form.route);
         match &form.version {
-            None => write_key(out, scheme, authority, path, query, &form.options, &[]),
+            None => write_key(out, scheme, authority, path, query, &form.options, &[route]),
             Some(name) => {
-                let version = [(name.as_str(), self.versions.current(name))];
-                write_key(out, scheme, authority, path, query, &form.options, &version);
+                let parts = [route, (name.as_str(), self.versions.current(name))];
+                write_key(out, scheme, authority, path, query, &form.options, &parts);
             }
         }
     }
@@ -236,6 +239,8 @@ pub(crate) struct KeyForm {
     pub options: KeyOptions,
     /// The named version that takes part.
     pub version: Option<String>,
+    /// The route, as a hash of all that tells where its answers come from.
+    pub route: u64,
 }
 
 /// The URL of a request as the application is told of it.

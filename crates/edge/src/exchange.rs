@@ -107,6 +107,10 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             None => local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer)),
             Some((cache, plan, metrics)) => {
                 let facts = Facts::of(request, framing);
+                if facts.bypass.is_none() && request.fields.get_known(Name::Connection).is_some() {
+                    // What the origin does not get to see tells no variants apart.
+                    hygiene::remove_hop_by_hop(&mut request.fields);
+                }
                 if !worker.log.borrow().is_off() || !route.response_edits.is_empty() {
                     hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
                 }

@@ -1,5 +1,6 @@
 import type { ComponentType } from "preact";
 import type { Live } from "../live";
+import { cache } from "./cache";
 import { events } from "./events";
 import { latency } from "./latency";
 import { pools } from "./pools";
@@ -18,4 +19,4 @@ export interface Panel {
 }
 
 /** Every panel, in the order of the page. */
-export const PANELS: Panel[] = [traffic, latency, pools, routes, events];
+export const PANELS: Panel[] = [traffic, latency, pools, cache, routes, events];

@@ -48,11 +48,11 @@ fn summary(out: &mut String, report: &Report) {
 fn table(out: &mut String, report: &Report) {
     let titles = ["memory", "hit ratio", "byte hit ratio", "objects", "evictions", "per doubling"];
     let widths = [10, 11, 16, 13, 13, 14];
+    out.push('\n');
     let mut line = |cells: [String; 6]| {
         let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
         let _ = writeln!(out, "{}", cells.collect::<String>());
     };
-    line([(); 6].map(|()| String::new()));
     line(titles.map(str::to_owned));
     for (row, gain) in report.rows.iter().zip(report.gains()) {
         line([

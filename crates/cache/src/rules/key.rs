@@ -19,6 +19,21 @@ pub struct KeyOptions {
 }
 
 impl KeyOptions {
+    /// A query without the parameters that do not count; `None` if it has none of them. What no key holds is not to be
+    /// sent on: the answer could depend on it.
+    pub fn counted(&self, query: &[u8]) -> Option<Vec<u8>> {
+        let drops = |parameter: &&[u8]| {
+            let mut normal = Vec::new();
+            write_normalised(parameter, &mut normal);
+            self.drops(&normal)
+        };
+        if self.drop_params.is_empty() || !query.split(|b| *b == b'&').any(|parameter| drops(&parameter)) {
+            return None;
+        }
+        let kept: Vec<&[u8]> = query.split(|b| *b == b'&').filter(|parameter| !drops(parameter)).collect();
+        Some(kept.join(&b'&'))
+    }
+
     fn drops(&self, parameter: &[u8]) -> bool {
         let name = name_of(parameter);
         self.drop_params.iter().any(|drop| match drop.strip_suffix('*') {
@@ -207,6 +222,18 @@ mod tests {
         ] {
             assert_ne!(key(one, options), key(other, options), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn what_does_not_count_is_left_out() {
+        let options =
+            KeyOptions { drop_params: vec!["utm_*".into(), "gclid".into()], ..KeyOptions::default() };
+        let counted =
+            |query: &str| options.counted(query.as_bytes()).map(|kept| String::from_utf8(kept).unwrap());
+        assert_eq!(counted("a=1&b=%41"), None);
+        assert_eq!(counted("a=1&utm_x=2&b=%41&gclid"), Some("a=1&b=%41".into()));
+        assert_eq!(counted("%75tm_x=2"), Some(String::new()));
+        assert_eq!(KeyOptions::default().counted(b"gclid"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Policy {
     /// Lifetime of responses that carry none and may be given one: those with a status that is cacheable by
     /// default (RFC 9110 §15.1) or with `public`. Counts from their arrival.
     pub default_ttl: Option<Duration>,
-    /// Lifetime of all of these and of responses that carry another. Counts from their arrival. `no-cache` stays.
+    /// Lifetime of all of these, also where they carry another. Counts from their arrival. `no-cache` stays.
     pub override_ttl: Option<Duration>,
     /// No lifetime is longer.
     pub max_ttl: Option<Duration>,

@@ -170,13 +170,15 @@ fn meta<Q: Fields + ?Sized, S: Fields + ?Sized>(
     let initial_age_ms = initial_age_ms(response.fields, times);
     let max_ms = policy.max_ttl.map_or(u64::MAX, millis);
     let from_arrival = |ttl: Duration| initial_age_ms.saturating_add(millis(ttl).min(max_ms));
-    let ours = policy.override_ttl.or(policy.default_ttl.filter(|_| stated.is_none())).map(from_arrival);
+    // An error that says how long it holds is not made to hold longer.
+    let override_ttl = policy.override_ttl.filter(|_| may_guess || response.status < 400);
+    let ours = override_ttl.or(policy.default_ttl.filter(|_| stated.is_none())).map(from_arrival);
     let guess = || heuristic(response.status, control, response.fields, times, policy.heuristic_max);
     let guessed = if stated.is_none() && ours.is_none() { guess() } else { None };
     let lifetime_ms = ours.unwrap_or_else(|| stated.or(guessed).unwrap_or(0).min(max_ms));
 
     // Where the policy replaces the lifetime, `s-maxage` does not apply, nor does what it implies.
-    let shared_lifetime = control.s_maxage.is_some() && policy.override_ttl.is_none();
+    let shared_lifetime = control.s_maxage.is_some() && override_ttl.is_none();
     let windows = windows(control, shared_lifetime, policy);
     let flags = Flags::MUST_REVALIDATE.when(control.is_strict() || shared_lifetime)
         | Flags::ALWAYS_REVALIDATE.when(control.no_cache)

@@ -2,10 +2,12 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "what cannot go on has failed, and says how far it came"
 )]
 
 mod balancing;
+mod cache;
 mod cache_commands;
 mod commands;
 mod demo;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deepwater_cache::purge::Purge;
 use deepwater_core::metrics::Registry;
 use deepwater_core::{Call, Endpoint, Reply};
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::measure::{CACHE_RESULTS, names};
 use crate::plan::Plan;
 
-use super::{HttpCache, Purge};
+use super::HttpCache;
 
 /// `GET /api/cache` and `POST /api/cache/purge`.
 pub(crate) fn endpoints(plan: &Arc<Plan>, metrics: &Registry) -> [Endpoint; 2] {

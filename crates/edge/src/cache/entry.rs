@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::lines::Lines;
 
-/// Bodies up to this size stand beside their field lines, in one allocation.
+/// Bodies up to this size are kept in one piece.
 const SMALL_BYTES: u64 = 16 * 1024;
 /// Lists of fields that a URL's responses depend on, kept per URL; the newest first.
 const MOST_VARIES: usize = 8;
@@ -54,11 +54,73 @@ pub(crate) struct Object {
     content: Content,
 }
 
+/// One word tells the two apart, so that an entry fills a size class of the allocator.
 #[derive(Debug)]
 enum Content {
     /// Field lines, then the body.
-    Small(Box<[u8]>),
+    Joined(Box<[u8]>),
+    Other(Box<Other>),
+}
+
+#[derive(Debug)]
+enum Other {
+    /// Field lines and body in allocations of their own.
+    Apart {
+        lines: Box<[u8]>,
+        body: Box<[u8]>,
+    },
     Large(Box<Large>),
+}
+
+impl Content {
+    /// Of a small response, in one allocation or in two, whichever wastes less.
+    fn small(lines: &[u8], body: &[u8]) -> Self {
+        let apart = size_class(lines.len()) + size_class(body.len()) + size_of::<Other>();
+        if apart < size_class(lines.len() + body.len()) {
+            Self::Other(Box::new(Other::Apart { lines: lines.into(), body: body.into() }))
+        } else {
+            Self::Joined([lines, body].concat().into())
+        }
+    }
+
+    fn of_large(large: Large) -> Self {
+        Self::Other(Box::new(Other::Large(Box::new(large))))
+    }
+
+    fn large(&self) -> Option<&Large> {
+        match self {
+            Self::Other(other) => match &**other {
+                Other::Large(large) => Some(large),
+                Other::Apart { .. } => None,
+            },
+            Self::Joined(_) => None,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Joined(bytes) => size_class(bytes.len()),
+            Self::Other(other) => match &**other {
+                Other::Apart { lines, body } => {
+                    size_class(lines.len()) + size_class(body.len()) + size_of::<Other>()
+                }
+                Other::Large(large) => {
+                    // A piece has counts of its own somewhere.
+                    let piece = size_of::<Piece>() + 3 * size_of::<usize>();
+                    let bytes: usize = large.pieces.iter().map(|one| one.bytes.len() + piece).sum();
+                    size_of::<Other>() + size_of::<Large>() + large.lines.len() + bytes
+                }
+            },
+        }
+    }
+}
+
+/// What an allocation of that size takes: allocators with size classes have four between two powers of two.
+fn size_class(len: usize) -> usize {
+    if len <= 64 {
+        return len.next_multiple_of(8);
+    }
+    len.next_multiple_of((1 << (len - 1).ilog2()) / 4)
 }
 
 #[derive(Debug, Clone)]
@@ -95,10 +157,7 @@ impl Object {
     pub fn whole(meta: Meta, stamp: Stamp, lines: &[u8], chunks: Vec<Bytes>) -> Self {
         let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let content = if len <= SMALL_BYTES {
-            let mut bytes = Vec::with_capacity(lines.len() + len as usize);
-            bytes.extend_from_slice(lines);
-            chunks.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
-            Content::Small(bytes.into())
+            Content::small(lines, &chunks.concat())
         } else {
             let mut start = 0;
             let mut piece = |bytes: Bytes| {
@@ -107,7 +166,7 @@ impl Object {
                 piece
             };
             let pieces = chunks.into_iter().filter(|chunk| !chunk.is_empty()).map(&mut piece).collect();
-            Content::Large(Box::new(Large { lines: lines.into(), pieces, len: Some(len) }))
+            Content::of_large(Large { lines: lines.into(), pieces, len: Some(len) })
         };
         Self::new(meta, stamp, lines, content)
     }
@@ -115,25 +174,32 @@ impl Object {
     /// A part of a response. `start` is the place of its first byte.
     pub fn part(meta: Meta, stamp: Stamp, lines: &[u8], start: u64, bytes: Bytes, len: Option<u64>) -> Self {
         let large = Large { lines: lines.into(), pieces: vec![Piece { start, bytes }], len };
-        Self::new(meta, stamp, lines, Content::Large(Box::new(large)))
+        Self::new(meta, stamp, lines, Content::of_large(large))
     }
 
     /// The same content under another head: after a 304 or a HEAD, or a part that joins others.
     pub fn with_head(&self, meta: Meta, stamp: Stamp, lines: &[u8]) -> Self {
-        let content = match &self.content {
-            Content::Small(bytes) => Content::Small([lines, &bytes[self.lines as usize..]].concat().into()),
-            Content::Large(large) => {
-                Content::Large(Box::new(Large { lines: lines.into(), ..large.as_ref().clone() }))
-            }
+        let content = match (self.small_body(), self.content.large()) {
+            (_, Some(large)) => Content::of_large(Large { lines: lines.into(), ..large.clone() }),
+            (body, None) => Content::small(lines, body.unwrap_or_default()),
         };
         Self::new(meta, stamp, lines, content)
     }
 
+    /// What is missing of the content, if that is one range of it.
+    pub fn gap(&self) -> Option<Range<u64>> {
+        let large = self.content.large()?;
+        let have: Vec<Range<u64>> = large.pieces.iter().map(|piece| piece.start..piece.end()).collect();
+        match &missing(&have, 0..large.len?)[..] {
+            [gap] => Some(gap.clone()),
+            _ => None,
+        }
+    }
+
     /// Adds the parts of an older response of the same version. Where both have bytes these stay.
     pub fn join(&mut self, older: &Self) {
-        let (Content::Large(own), Content::Large(other)) = (&mut self.content, &older.content) else {
-            return;
-        };
+        let (Content::Other(own), Some(other)) = (&mut self.content, older.content.large()) else { return };
+        let Other::Large(own) = &mut **own else { return };
         for piece in &other.pieces {
             let have: Vec<Range<u64>> = own.pieces.iter().map(|own| own.start..own.end()).collect();
             for gap in missing(&have, piece.start..piece.end()) {
@@ -156,16 +222,22 @@ impl Object {
     /// The field lines.
     pub fn lines(&self) -> Lines<'_> {
         match &self.content {
-            Content::Small(bytes) => Lines(&bytes[..self.lines as usize]),
-            Content::Large(large) => Lines(&large.lines),
+            Content::Joined(bytes) => Lines(&bytes[..self.lines as usize]),
+            Content::Other(other) => match &**other {
+                Other::Apart { lines, .. } => Lines(lines),
+                Other::Large(large) => Lines(&large.lines),
+            },
         }
     }
 
-    /// The body, where it stands in one piece beside the lines.
+    /// The body of a small response, all of it.
     pub fn small_body(&self) -> Option<&[u8]> {
         match &self.content {
-            Content::Small(bytes) => Some(&bytes[self.lines as usize..]),
-            Content::Large(_) => None,
+            Content::Joined(bytes) => Some(&bytes[self.lines as usize..]),
+            Content::Other(other) => match &**other {
+                Other::Apart { body, .. } => Some(body),
+                Other::Large(_) => None,
+            },
         }
     }
 
@@ -176,9 +248,9 @@ impl Object {
 
     /// The length of the whole content, bytes, whether or not all of it is here.
     pub fn len(&self) -> Option<u64> {
-        match &self.content {
-            Content::Small(bytes) => Some(bytes.len() as u64 - u64::from(self.lines)),
-            Content::Large(large) => large.len,
+        match self.content.large() {
+            Some(large) => large.len,
+            None => self.small_body().map(|body| body.len() as u64),
         }
     }
 
@@ -189,38 +261,29 @@ impl Object {
 
     /// Whether these bytes are here.
     pub fn covers(&self, range: &Range<u64>) -> bool {
-        match &self.content {
-            Content::Small(_) => true,
-            Content::Large(large) => {
-                let mut next = range.start;
-                for piece in &large.pieces {
-                    if piece.start <= next {
-                        next = next.max(piece.end());
-                    }
-                }
-                next >= range.end
+        let Some(large) = self.content.large() else { return true };
+        let mut next = range.start;
+        for piece in &large.pieces {
+            if piece.start <= next {
+                next = next.max(piece.end());
             }
         }
+        next >= range.end
     }
 
     /// The bytes of a range that is [covered](Self::covers).
     pub fn bytes(&self, range: Range<u64>) -> Vec<Bytes> {
-        match &self.content {
-            Content::Small(bytes) => {
-                let body = &bytes[self.lines as usize..];
-                vec![Bytes::copy_from_slice(&body[range.start as usize..range.end as usize])]
-            }
-            Content::Large(large) => large
-                .pieces
-                .iter()
-                .filter(|piece| piece.start < range.end && range.start < piece.end())
-                .map(|piece| {
-                    let from = range.start.max(piece.start) - piece.start;
-                    let to = range.end.min(piece.end()) - piece.start;
-                    piece.bytes.slice(from as usize..to as usize)
-                })
-                .collect(),
-        }
+        let Some(large) = self.content.large() else {
+            let body = self.small_body().unwrap_or_default();
+            return vec![Bytes::copy_from_slice(&body[range.start as usize..range.end as usize])];
+        };
+        let pieces = large.pieces.iter().filter(|piece| piece.start < range.end && range.start < piece.end());
+        let cut = pieces.map(|piece| {
+            let from = range.start.max(piece.start) - piece.start;
+            let to = range.end.min(piece.end()) - piece.start;
+            piece.bytes.slice(from as usize..to as usize)
+        });
+        cut.collect()
     }
 
     /// Whether a refresh may be tried: none has failed just now.
@@ -235,16 +298,7 @@ impl Object {
 
     fn heap_bytes(&self) -> usize {
         let slots = if self.stamp.slots().len() > 4 { size_of_val(self.stamp.slots()) } else { 0 };
-        slots
-            + match &self.content {
-                Content::Small(bytes) => bytes.len(),
-                Content::Large(large) => {
-                    // A piece has counts of its own somewhere.
-                    let piece = size_of::<Piece>() + 3 * size_of::<usize>();
-                    let bytes: usize = large.pieces.iter().map(|one| one.bytes.len() + piece).sum();
-                    size_of::<Large>() + large.lines.len() + bytes
-                }
-            }
+        slots + self.content.heap_bytes()
     }
 }
 
@@ -343,6 +397,36 @@ mod tests {
     fn an_entry_is_small() {
         // With its counts it fills a size class of the allocator.
         assert!(size_of::<Entry>() <= 112, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn size_classes() {
+        for (len, class) in [
+            (0, 0),
+            (9, 16),
+            (64, 64),
+            (65, 80),
+            (128, 128),
+            (129, 160),
+            (1_024, 1_024),
+            (1_025, 1_280),
+            (1_281, 1_536),
+        ] {
+            assert_eq!(size_class(len), class, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_wastes_less_is_chosen() {
+        for (lines, body, apart) in
+            [(150, 1_024, true), (150, 1_100, false), (100, 10, false), (0, 1_024, false)]
+        {
+            let (lines, body) = (vec![b'a'; lines], vec![b'b'; body]);
+            let object = Object::whole(meta(200), stamp(), &lines, vec![Bytes::from(body.clone())]);
+            assert_eq!(matches!(object.content, Content::Other(_)), apart, "{} {}", lines.len(), body.len());
+            assert_eq!((object.lines().0, object.small_body()), (&lines[..], Some(&body[..])));
+            assert_eq!(object.bytes(0..body.len() as u64).concat(), body);
+        }
     }
 
     #[test]

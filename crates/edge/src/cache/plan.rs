@@ -20,8 +20,13 @@ pub(crate) struct CachePlan {
 }
 
 impl CachePlan {
-    /// Of a route with a pattern that has these names. `None` when something was reported.
-    pub fn build(place: &Place<'_>, table: &CacheTable, pattern_names: &[String]) -> Option<Self> {
+    /// Of a route with that identity and a pattern that has these names. `None` when something was reported.
+    pub fn build(
+        place: &Place<'_>,
+        table: &CacheTable,
+        route: u64,
+        pattern_names: &[String],
+    ) -> Option<Self> {
         let tags: Vec<_> = table
             .tags
             .iter()
@@ -66,6 +71,7 @@ impl CachePlan {
             key: KeyForm {
                 options: KeyOptions { sort_query: table.sort_query, drop_params: table.drop_params.clone() },
                 version: table.version.clone(),
+                route,
             },
             tags,
             coalesce: table.coalesce,

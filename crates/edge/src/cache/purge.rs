@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use deepwater_cache::purge::{Kind, Mode};
+use deepwater_cache::purge::{Kind, Mode, Purge, split_url};
 use deepwater_cache::rules::{KeyOptions, write_key};
 use serde::Serialize;
 use serde_json::Value;
@@ -11,11 +11,6 @@ use serde_json::Value;
 use crate::route::name_of;
 
 use super::{HttpCache, url_of};
-
-/// Longest name, URL or prefix, bytes.
-const MOST_BYTES: usize = 8 * 1024;
-/// Most names in one request.
-const MOST_NAMES: usize = 10_000;
 
 /// How often was purged, by what.
 #[derive(Debug, Default)]
@@ -58,18 +53,6 @@ impl Selector {
     }
 }
 
-/// A purge, understood.
-#[derive(Debug, PartialEq, Eq, Default)]
-pub(crate) struct Purge {
-    tags: Vec<String>,
-    urls: Vec<String>,
-    prefixes: Vec<String>,
-    hosts: Vec<String>,
-    versions: Vec<String>,
-    all: bool,
-    soft: bool,
-}
-
 /// What was purged.
 #[derive(Debug, Serialize, Default, PartialEq, Eq)]
 pub(crate) struct Purged {
@@ -79,133 +62,15 @@ pub(crate) struct Purged {
     versions: BTreeMap<String, u64>,
 }
 
-impl Purge {
-    /// Of one URL, all its variants.
-    pub fn url(url: String, soft: bool) -> Self {
-        Self { urls: vec![url], soft, ..Self::default() }
-    }
-
-    /// Reads a request of the administration interface.
-    ///
-    /// # Errors
-    /// What is wrong with it and what to send instead, in a sentence.
-    pub fn parse(body: &[u8]) -> Result<Self, String> {
-        let example = "send a JSON object such as {\"tag\": \"product:42\"}";
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(format!("the request has no body: {example}"));
-        }
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("the body is not JSON ({error}): {example}"))?;
-        let Value::Object(object) = value else {
-            return Err(format!("the body is not an object: {example}"));
-        };
-        let mut purge = Self::default();
-        for (key, value) in &object {
-            match key.as_str() {
-                "tag" => purge.tags = names(key, value)?,
-                "url" => purge.urls = names(key, value)?,
-                "prefix" => purge.prefixes = names(key, value)?,
-                "host" => purge.hosts = names(key, value)?,
-                "version" => purge.versions = names(key, value)?,
-                "all" => purge.all = switch(key, value)?,
-                "soft" => purge.soft = switch(key, value)?,
-                _ => {
-                    let known = "tag, url, prefix, host, version, all, soft";
-                    return Err(format!("there is no `{key}`; known: {known}"));
-                }
-            }
-        }
-        let empty = |list: &Vec<String>| list.is_empty();
-        let lists = [&purge.tags, &purge.urls, &purge.prefixes, &purge.hosts, &purge.versions];
-        if !purge.all && lists.into_iter().all(empty) {
-            return Err(
-                "nothing to purge is named: give tag, url, prefix, host, version or \"all\": true".into()
-            );
-        }
-        if purge.soft && !purge.versions.is_empty() {
-            return Err("a version cannot be purged softly: leave out `soft`, or purge by a tag".into());
-        }
-        for url in &purge.urls {
-            check_url("url", url)?;
-        }
-        for prefix in &purge.prefixes {
-            check_url("prefix", prefix)?;
-        }
-        for host in &purge.hosts {
-            if host.contains(['/', '?', '#', ' ']) {
-                return Err(format!("`{host}` in `host` is not a host: write it without scheme and path"));
-            }
-        }
-        Ok(purge)
-    }
-}
-
-fn names(key: &str, value: &Value) -> Result<Vec<String>, String> {
-    let list = match value {
-        Value::Array(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    if list.len() > MOST_NAMES {
-        return Err(format!("`{key}` names {}, at most {MOST_NAMES} go in one request", list.len()));
-    }
-    let name = |value: &Value| match value {
-        Value::String(name) if name.is_empty() => Err(format!("`{key}` holds an empty name")),
-        Value::String(name) if name.len() > MOST_BYTES => {
-            Err(format!("`{key}` holds a name of {} bytes, at most {MOST_BYTES} are allowed", name.len()))
-        }
-        Value::String(name) => Ok(name.clone()),
-        other => Err(format!("`{key}` holds {other}: write a string, or a list of strings")),
-    };
-    list.iter().map(name).collect()
-}
-
-fn switch(key: &str, value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("`{key}` is {value}: write true or false"))
-}
-
-/// Host, path and query of a URL with or without scheme.
-fn split_url(url: &str) -> (&str, &str, Option<&str>) {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, query)) => (rest, Some(query)),
-        None => (rest, None),
-    };
-    let at = rest.find('/').unwrap_or(rest.len());
-    (&rest[..at], &rest[at..], query)
-}
-
-fn check_url(key: &str, url: &str) -> Result<(), String> {
-    let (host, path, _) = split_url(url);
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    if scheme
-        .is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https"))
-    {
-        return Err(format!("`{url}` in `{key}` is neither http:// nor https://"));
-    }
-    if host.is_empty() || host.contains(['#', '@', ' ']) || url.contains('#') {
-        return Err(format!(
-            "`{url}` in `{key}` names no host: write shop.example{}",
-            if path.is_empty() { "/" } else { path }
-        ));
-    }
-    if url.chars().any(|c| c.is_control() || c == ' ') {
-        return Err(format!(
-            "`{}` in `{key}` holds a blank or a control character: encode it",
-            url.escape_debug()
-        ));
-    }
-    Ok(())
-}
-
 impl HttpCache {
     /// Purges. Done when it returns: nothing purged is served after.
     ///
     /// # Errors
-    /// When a version is new and there are too many.
+    /// When no route has one of the versions, or there are too many.
     pub fn purge(&self, purge: &Purge) -> Result<Purged, String> {
         let mode = if purge.soft { Mode::Soft } else { Mode::Hard };
         let mut done = Purged { soft: purge.soft, ..Purged::default() };
+        self.check_versions(&purge.versions)?;
         for name in &purge.versions {
             let version = self.versions.advance(name).map_err(|error| error.to_string())?;
             done.versions.insert(name.clone(), version);
@@ -251,6 +116,20 @@ impl HttpCache {
         Ok(done)
     }
 
+    /// A version that no route has is most likely misspelt.
+    fn check_versions(&self, names: &[String]) -> Result<(), String> {
+        let mut known: Vec<&str> = self.keys.iter().filter_map(|form| form.version.as_deref()).collect();
+        known.sort_unstable();
+        known.dedup();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) if known.is_empty() => Err(format!(
+                "no route has a version, so `{name}` purges nothing: set `version` in the `cache` of a route"
+            )),
+            Some(name) => Err(format!("no route has the version `{name}`; known: {}", known.join(", "))),
+        }
+    }
+
     fn url_slots<'a>(&'a self, url: &'a str) -> impl Iterator<Item = deepwater_cache::purge::Slot> + 'a {
         self.written(url).map(|key| self.epochs.slot(Kind::Url, url_of(&key)))
     }
@@ -289,41 +168,6 @@ fn plain_urls(url: &str) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (body, says) in [
-            ("", "no body"),
-            ("{", "not JSON"),
-            ("[]", "not an object"),
-            ("{}", "nothing to purge"),
-            (r#"{"tag": []}"#, "nothing to purge"),
-            (r#"{"all": false}"#, "nothing to purge"),
-            (r#"{"tags": "a"}"#, "there is no `tags`; known: tag, url"),
-            (r#"{"tag": ""}"#, "`tag` holds an empty name"),
-            (r#"{"tag": 7}"#, "`tag` holds 7: write a string"),
-            (r#"{"tag": ["a", null]}"#, "`tag` holds null"),
-            (r#"{"all": "yes"}"#, "write true or false"),
-            (r#"{"url": "/a"}"#, "names no host"),
-            (r#"{"url": "ftp://a/b"}"#, "neither http:// nor https://"),
-            (r#"{"url": "http://a/b#c"}"#, "names no host"),
-            (r#"{"url": "http://a/b c"}"#, "a blank"),
-            (r#"{"prefix": "http:///a"}"#, "names no host"),
-            (r#"{"host": "http://a"}"#, "is not a host"),
-            (r#"{"version": "a", "soft": true}"#, "cannot be purged softly"),
-        ] {
-            let error = Purge::parse(body.as_bytes()).expect_err(body);
-            assert!(error.contains(says), "{body}: {error}");
-        }
-        let long = format!(r#"{{"tag": "{}"}}"#, "x".repeat(MOST_BYTES + 1));
-        assert!(Purge::parse(long.as_bytes()).unwrap_err().contains("at most 8192"));
-    }
-
-    #[test]
-    fn several_things_at_once() {
-        let purge = Purge::parse(br#"{"tag": ["a", "b"], "host": "Shop:8080", "soft": true}"#).unwrap();
-        assert_eq!((purge.tags.len(), purge.hosts.len(), purge.soft), (2, 1, true));
-    }
 
     #[test]
     fn urls_are_compared_as_keys_have_them() {

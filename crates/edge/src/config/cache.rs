@@ -82,7 +82,8 @@ impl RouteCache {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheTable {
-    /// Lifetime of every response that may be stored, whatever it says itself; counts from its arrival.
+    /// Lifetime of responses that may be stored, whatever they say themselves; counts from their arrival. Errors that
+    /// are not cacheable by default (such as 500) keep their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Lifetime of responses that may be stored and say none.
@@ -94,9 +95,10 @@ pub struct CacheTable {
     /// No lifetime guessed from `Last-Modified` is longer; `"0s"` guesses none.
     pub heuristic_max: Duration,
     /// How long past its lifetime a response is served while it is fetched anew in the background, where it does not
-    /// say so itself.
+    /// say so itself. Not where it has `s-maxage`, `must-revalidate` or `no-cache`: they forbid it.
     pub stale_while_revalidate: Duration,
-    /// How long past its lifetime a response is served when the servers fail, where it does not say so itself.
+    /// How long past its lifetime a response is served when the servers fail, where it does not say so itself. Not
+    /// where it has `s-maxage`, `must-revalidate` or `no-cache`: they forbid it.
     pub stale_if_error: Duration,
     /// Fetch what is asked for often before it expires, so that no crowd finds it expired.
     pub early: EarlyRefresh,
@@ -116,8 +118,8 @@ pub struct CacheTable {
     pub version: Option<String>,
     /// The order of query parameters with different names does not count.
     pub sort_query: bool,
-    /// Query parameters that do not count: names, or beginnings of names such as `utm_*`. The servers still get those
-    /// of the request that is fetched for.
+    /// Query parameters that do not count: names, or beginnings of names such as `utm_*`. What is fetched for the cache
+    /// is fetched without them.
     pub drop_params: Vec<String>,
     /// Obey the `Cache-Control` of clients: any of them can then make the servers work.
     pub honour_client: bool,

@@ -187,7 +187,10 @@ impl Builder<'_> {
                 );
                 return None;
             }
-            Some(table) => Some(CachePlan::build(&place.at("cache"), &table, &pattern_names)?),
+            Some(table) => {
+                let identity = identity(route);
+                Some(CachePlan::build(&place.at("cache"), &table, identity, &pattern_names)?)
+            }
         };
         let name = route.name.clone().unwrap_or_else(|| default_name(route));
         let plan = RoutePlan {
@@ -516,6 +519,13 @@ fn report(place: &Place<'_>, what: String, fix: Option<String>) {
         Some(fix) => place.problem_with_fix(what, fix),
         None => place.problem(what),
     }
+}
+
+/// A hash of all that tells where a route's answers come from, the same after every start.
+fn identity(route: &Route) -> u64 {
+    let route = Route { cache: None, ..route.clone() };
+    // A route of the configuration can be written as it was read.
+    deepwater_upstream::hash_bytes(serde_json::to_string(&route).unwrap_or_default().as_bytes())
 }
 
 fn networks(place: &Place<'_>, written: &[String]) -> Option<Vec<IpNet>> {

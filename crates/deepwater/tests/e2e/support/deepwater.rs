@@ -176,7 +176,7 @@ impl Deepwater {
 
     /// A page of the console.
     pub async fn page(&self, path: &str) -> Message {
-        self.console_call("GET", path, "").await
+        self.console_call("GET", path, "Connection: close\r\n\r\n").await
     }
 
     /// A JSON page of the console.
@@ -188,15 +188,19 @@ impl Deepwater {
 
     /// A command to the console.
     pub async fn command(&self, path: &str) -> Message {
-        self.console_call("POST", path, "X-Deepwater: 1\r\nContent-Length: 0\r\n").await
+        self.command_with(path, "").await
     }
 
-    async fn console_call(&self, method: &str, path: &str, fields: &str) -> Message {
+    /// A command to the console that says more.
+    pub async fn command_with(&self, path: &str, body: &str) -> Message {
+        let fields = format!("X-Deepwater: 1\r\nContent-Length: {}\r\n", body.len());
+        self.console_call("POST", path, &(fields + "Connection: close\r\n\r\n" + body)).await
+    }
+
+    async fn console_call(&self, method: &str, path: &str, rest: &str) -> Message {
         let stream = soon("the console", TcpStream::connect(self.console)).await.unwrap();
         let host = self.console;
-        Wire::new(stream)
-            .ask(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n"))
-            .await
+        Wire::new(stream).ask(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{rest}")).await
     }
 
     /// The metrics, parsed strictly.

@@ -146,7 +146,7 @@ impl Caching<'_> {
         let len = object.len();
         let (status, sent) = self.select(object.status(), lines, &object.meta, len, object.is_partial());
         let mut fields = Fields::default();
-        self.begin_fields(&mut fields, status, lines, &member);
+        self.begin_fields(&mut fields, status, status != object.status(), lines, &member);
         fields.add_known(Name::Age, itoa::Buffer::new().format(object.meta.age(now_ms)).as_bytes());
         let (pieces, length) = match sent {
             Sent::Nothing => (Vec::new(), (!matches!(status, StatusCode::NOT_MODIFIED)).then_some(0)),
@@ -208,7 +208,7 @@ impl Caching<'_> {
             None => (whole, Sent::All),
         };
         let mut fields = Fields::default();
-        self.begin_fields(&mut fields, status, lines, &member);
+        self.begin_fields(&mut fields, status, status != whole, lines, &member);
         if leads {
             Lines(&answer.withheld).copy_to(&mut fields, |_| true);
         }
@@ -268,11 +268,19 @@ impl Caching<'_> {
         }
     }
 
-    /// The fields of an answer but for those of its length: stored lines, `Cache-Status`.
-    fn begin_fields(&self, fields: &mut Fields, status: StatusCode, lines: Lines<'_>, member: &Member<'_>) {
+    /// The fields of an answer but for those of its length: stored lines, `Cache-Status`. `cut`: it is not the response
+    /// as it is.
+    fn begin_fields(
+        &self,
+        fields: &mut Fields,
+        status: StatusCode,
+        cut: bool,
+        lines: Lines<'_>,
+        member: &Member<'_>,
+    ) {
         match status {
             StatusCode::NOT_MODIFIED => lines.copy_to(fields, rules::in_not_modified),
-            StatusCode::RANGE_NOT_SATISFIABLE => {
+            StatusCode::RANGE_NOT_SATISFIABLE if cut => {
                 lines.copy_to(fields, |name| matches!(Name::of(name), Name::Date | Name::Etag));
             }
             _ => lines.copy_to(fields, |_| true),
@@ -326,8 +334,13 @@ impl Caching<'_> {
             Ok(Err(failure)) => failure,
             Err(_) => Failure::ClientStalled,
         };
-        self.tally.failure.set(Some(failure));
-        reply.abort();
+        if failure == Failure::ResponseIncomplete {
+            // Nothing of the head may have left yet: then the client can still be told.
+            self.tell(failure, reply).await;
+        } else {
+            self.tally.failure.set(Some(failure));
+            reply.abort();
+        }
     }
 
     /// The route's edits of responses.
@@ -360,6 +373,7 @@ impl Caching<'_> {
 fn add_range(fields: &mut Fields, range: &Range<u64>, len: u64) {
     let mut text = Vec::new();
     ContentRange { range: range.clone(), len: Some(len) }.write(&mut text);
+    fields.remove_known(Name::ContentRange);
     fields.add_known(Name::ContentRange, &text);
 }
 

@@ -2,29 +2,23 @@
 //!
 //! A fetch is a task of its own. The client it was begun for may leave; the others, and the cache, still get it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+mod filling;
+mod interims;
+mod placing;
+
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use deepwater_cache::flight::{Audience, Broken, Lead};
-use deepwater_cache::purge::{Slot, Stamp, Validity};
-use deepwater_cache::rules::{
-    self, Meta, NotStored, Part, Response as Told, Storable, Times, Validators, Vary, surrogate,
-};
-use http::{Method, StatusCode};
+use deepwater_cache::flight::Lead;
+use deepwater_cache::purge::Slot;
+use deepwater_cache::rules::{self};
 
-use crate::body::{BodyError, BodyWrite, Nothing};
-use crate::cache::{
-    Answer, Entry, Fault, HttpCache, Notes, Object, Refreshing, Unlisted, unix_ms, write_line,
-};
-use crate::downstream::Reply;
-use crate::failure::Failure;
-use crate::head::{Fields, Name, Request, Response};
+use crate::body::Nothing;
+use crate::cache::{Answer, Entry, Fault, HttpCache, Object, Refreshing, Unlisted};
+use crate::head::{Name, Request};
 use crate::http1::framing::Framing;
 use crate::io::Deadline;
 use crate::peer::Peer;
@@ -33,44 +27,9 @@ use crate::worker::{Local, Scratch, Worker};
 
 use super::super::Tally;
 use super::super::proxy::{Manner, Proxying};
-use super::keys;
 
-/// After a refresh that failed, the next one waits this long: a failing origin is not asked at the rate of requests.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Interim responses on their way to the client a fetch was begun for. Both are tasks of one core.
-#[derive(Default)]
-pub(super) struct Interims {
-    /// Status and field lines of each.
-    queue: RefCell<VecDeque<(StatusCode, Vec<u8>)>>,
-    waker: Cell<Option<Waker>>,
-}
-
-/// More are dropped.
-const MOST_INTERIMS: usize = 16;
-
-impl Interims {
-    fn push(&self, response: &Response) {
-        let mut lines = Vec::new();
-        response.fields.iter().for_each(|(_, name, value)| write_line(&mut lines, name, value));
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() < MOST_INTERIMS {
-            queue.push_back((response.status, lines));
-        }
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// The next one, if any; else the waker is kept.
-    pub fn pop(&self, cx: &Context<'_>) -> Option<(StatusCode, Vec<u8>)> {
-        let next = self.queue.borrow_mut().pop_front();
-        if next.is_none() {
-            self.waker.set(Some(cx.waker().clone()));
-        }
-        next
-    }
-}
+use filling::Filling;
+pub(super) use interims::Interims;
 
 /// A fetch that is to be made.
 pub(super) struct Fetch {
@@ -95,6 +54,8 @@ pub(super) struct Fetch {
     pub stored: Option<(Box<[u8]>, Arc<Entry>)>,
     /// Until when that answers for an origin that fails.
     pub stale_until_ms: Option<u64>,
+    /// What is missing of what is stored, if only that is to be fetched.
+    pub completes: Option<Range<u64>>,
     pub interims: Option<Rc<Interims>>,
     /// A place among the background refreshes, if it is one: held while it is under way.
     pub _place: Option<Refreshing>,
@@ -108,9 +69,11 @@ impl Fetch {
         let conditional = self.add_conditions();
         let again = self.once(conditional).await;
         if again {
-            // What the 304 was about is not what is stored: ask for all of it.
-            self.request.fields.remove_known(Name::IfNoneMatch);
-            self.request.fields.remove_known(Name::IfModifiedSince);
+            // What the answer was about is not what is stored: ask for all of it.
+            self.completes = None;
+            for name in [Name::IfNoneMatch, Name::IfModifiedSince, Name::Range, Name::IfRange] {
+                self.request.fields.remove_known(name);
+            }
             self.once(false).await;
         }
     }
@@ -118,12 +81,21 @@ impl Fetch {
     fn add_conditions(&mut self) -> bool {
         let Some((_, entry)) = &self.stored else { return false };
         let Entry::Object(object) = &**entry else { return false };
-        if object.is_partial() {
-            return false;
-        }
         let lines = object.lines();
         let asking = rules::revalidation(&lines, self.cache.now_ms(Instant::now()));
         let fields = &mut self.request.fields;
+        if object.is_partial() {
+            match (&self.completes, asking.if_none_match.filter(|tag| tag.starts_with(b"\""))) {
+                (Some(gap), Some(tag)) => {
+                    let to_the_end = object.len() == Some(gap.end);
+                    let last = if to_the_end { String::new() } else { (gap.end - 1).to_string() };
+                    fields.add_known(Name::Range, format!("bytes={}-{last}", gap.start).as_bytes());
+                    fields.add_known(Name::IfRange, tag);
+                }
+                _ => self.completes = None,
+            }
+            return false;
+        }
         if let Some(tag) = asking.if_none_match {
             fields.add_known(Name::IfNoneMatch, tag);
         }
@@ -139,15 +111,7 @@ impl Fetch {
         let Scratch { response, origin_out, .. } = &mut *scratch;
         let deadline = Deadline::default();
         let tally = Tally::new(self.client_ip);
-        let mut filling = Filling {
-            fetch: self,
-            tally: &tally,
-            conditional,
-            sent: Instant::now(),
-            sent_ms: unix_ms(self.worker.context.clock.wall()),
-            state: State::Waiting,
-            again: false,
-        };
+        let mut filling = Filling::new(self, &tally, conditional);
         if let Some(metrics) = &self.local.routes[self.route].cache {
             metrics.fetches.increment();
         }
@@ -165,7 +129,7 @@ impl Fetch {
             tally: &tally,
         };
         proxying.run(response, origin_out, &mut Nothing, &mut filling).await;
-        let again = filling.again;
+        let again = filling.is_to_be_made_again();
         self.worker.put_scratch(scratch);
         again
     }
@@ -184,495 +148,5 @@ impl Fetch {
             Some(Entry::Object(object)) => Some(object),
             _ => None,
         }
-    }
-}
-
-/// The cache's end of a fetch.
-struct Filling<'a> {
-    fetch: &'a Fetch,
-    tally: &'a Tally,
-    /// Whether the request asked for a change only.
-    conditional: bool,
-    sent: Instant,
-    sent_ms: u64,
-    state: State,
-    again: bool,
-}
-
-enum State {
-    /// For a head.
-    Waiting,
-    /// The body is read by whoever asks, and kept.
-    Storing(Box<Storing>),
-    /// The body goes to those who read already.
-    Passing,
-    /// Nobody wants the body.
-    Dropping,
-}
-
-struct Storing {
-    meta: Meta,
-    slots: Vec<Slot>,
-    lines: Vec<u8>,
-    vary: Vary,
-    variant: Box<[u8]>,
-    part: Option<Part>,
-    chunks: Vec<Bytes>,
-    bytes: u64,
-}
-
-impl Filling<'_> {
-    /// There is no answer, or one that says that the origin fails.
-    fn failed(&mut self, failure: Failure) {
-        let fetch = self.fetch;
-        self.state = State::Dropping;
-        let now_ms = fetch.cache.now_ms(Instant::now());
-        self.back_off(now_ms);
-        match fetch.stale(now_ms) {
-            Some(entry) => self.answer_stale(entry, None),
-            None => fetch.lead.flight().fail(Fault::Failed(failure)),
-        }
-    }
-
-    fn back_off(&self, now_ms: u64) {
-        if let Some(object) = self.fetch.object() {
-            object.retry_at(now_ms + RETRY_AFTER.as_millis() as u64);
-        }
-    }
-
-    fn answer_stale(&self, entry: &Arc<Entry>, origin_status: Option<u16>) {
-        let answer =
-            Answer { stored: Some(Arc::clone(entry)), origin_status, is_stale: true, ..self.blank() };
-        self.publish(answer, Audience::Everybody);
-        self.over(Ok(()));
-    }
-
-    /// Nothing further is to come.
-    fn over(&self, result: Result<(), Broken>) {
-        self.fetch.lead.leave_table();
-        self.fetch.lead.flight().end(result);
-    }
-
-    fn publish(&self, answer: Answer, audience: Audience) {
-        if audience != Audience::Everybody {
-            self.fetch.lead.leave_table();
-        }
-        self.fetch.lead.flight().answer(Arc::new(answer), audience);
-    }
-
-    fn blank(&self) -> Answer {
-        let target = self.tally.target.take();
-        self.tally.target.set(target.clone());
-        Answer {
-            status: 0,
-            lines: Box::default(),
-            withheld: Box::default(),
-            stored: None,
-            meta: None,
-            refused: None,
-            length: None,
-            vary: Vary::default(),
-            variant: Box::default(),
-            slots: Vec::new(),
-            origin_status: None,
-            is_stale: false,
-            upstream: self.tally.upstream.get(),
-            target,
-        }
-    }
-
-    /// The origin says that what is stored is current.
-    fn not_modified(&mut self, object: &Object, key: &[u8], fields: &Fields, times: Times, now_ms: u64) {
-        let fetch = self.fetch;
-        let lines = object.lines();
-        let stored = (Validators::of(&lines, times.received_ms), object.meta.response_ms);
-        if rules::validates(std::iter::once(stored), &Validators::of(fields, times.received_ms)).is_empty() {
-            self.again = true;
-            return;
-        }
-        let merged = rules::freshen(&lines, fields);
-        let merged = merged.as_slice();
-        let policy = &fetch.plan().policy;
-        let told = Told { status: object.meta.status.as_u16(), fields: merged };
-        let decided = rules::update(told, policy, times);
-        let mut slots: Vec<Slot> = object.stamp.slots().to_vec();
-        for slot in fetch.tag_slots(fields).unwrap_or_default() {
-            if !slots.contains(&slot) {
-                slots.push(slot);
-            }
-        }
-        let stamp = Stamp::new(fetch.lead.flight().born(), slots);
-        let mut kept = Vec::with_capacity(lines.0.len());
-        let (meta, stays) = match &decided {
-            Ok(storable) => {
-                fetch.write_lines(&mut kept, merged, |name| storable.excluded.keeps(name));
-                (Meta { response_ms: now_ms, ..storable.meta }, true)
-            }
-            // It answers whom it was validated for, and nobody after.
-            Err(_) => {
-                fetch.write_lines(&mut kept, merged, |_| true);
-                (Meta { response_ms: now_ms, ..object.meta }, false)
-            }
-        };
-        let entry = Arc::new(Entry::Object(object.with_head(meta, stamp, &kept)));
-        if stays {
-            fetch.cache.store.insert(key, Arc::clone(&entry), entry.weight() + key.len());
-        } else {
-            fetch.cache.store.remove(key);
-        }
-        let answer = Answer { stored: Some(entry), origin_status: Some(304), ..self.blank() };
-        self.publish(answer, Audience::Everybody);
-        self.over(Ok(()));
-    }
-
-    /// The response may be stored.
-    fn storable(
-        &mut self,
-        storable: Storable,
-        status: StatusCode,
-        fields: &Fields,
-        length: Option<u64>,
-        now_ms: u64,
-    ) {
-        let fetch = self.fetch;
-        let mut variant = Vec::new();
-        let varies = fetch.check_vary(&storable.vary, &mut variant);
-        let tags = fetch.tag_slots(fields);
-        let (Ok(()), Ok(tags)) = (varies, tags) else {
-            return self.unstorable(varies.err().unwrap_or(NotStored::Tags), status, fields, length, now_ms);
-        };
-        let mut lines = Vec::new();
-        let keeps = |name: &[u8]| storable.excluded.keeps(name);
-        fetch.write_lines(&mut lines, fields, keeps);
-        let mut withheld = Vec::new();
-        fetch.write_lines(&mut withheld, fields, |name| !keeps(name) && !name.eq_ignore_ascii_case(b"age"));
-        let mut slots = fetch.slots.clone();
-        for slot in tags {
-            if !slots.contains(&slot) {
-                slots.push(slot);
-            }
-        }
-        let meta = Meta { response_ms: now_ms, ..storable.meta };
-        let unknown_part = storable.part.as_ref().is_some_and(|part| part.len.is_none());
-        let too_large = length.is_some_and(|length| length > fetch.cache.store.max_weight() as u64);
-        let mut shown = lines.clone();
-        if let Some(range) = fields.get_known(Name::ContentRange) {
-            write_line(&mut shown, b"content-range", range);
-        }
-        let answer = Answer {
-            status: status.as_u16(),
-            lines: shown.into(),
-            withheld: withheld.into(),
-            meta: Some(meta),
-            length,
-            vary: storable.vary.clone(),
-            variant: variant.clone().into(),
-            slots: slots.clone(),
-            ..self.blank()
-        };
-        if unknown_part || too_large {
-            self.publish(answer, Audience::Present);
-            self.state = State::Passing;
-            return;
-        }
-        self.publish(answer, Audience::Everybody);
-        self.state = State::Storing(Box::new(Storing {
-            meta,
-            slots,
-            lines,
-            vary: storable.vary,
-            variant: variant.into(),
-            part: storable.part,
-            chunks: Vec::new(),
-            bytes: 0,
-        }));
-    }
-
-    /// The response is for the one who asked.
-    fn unstorable(
-        &mut self,
-        why: NotStored,
-        status: StatusCode,
-        fields: &Fields,
-        length: Option<u64>,
-        now_ms: u64,
-    ) {
-        let fetch = self.fetch;
-        // A failing origin is not to be asked by each of those who wait.
-        let fails = rules::is_error(status.as_u16()) && why == NotStored::NoFreshness;
-        let audience = if fails && fields.get_known(Name::SetCookie).is_none() {
-            self.back_off(now_ms);
-            Audience::Present
-        } else {
-            fetch.note_pass(now_ms, status);
-            Audience::Leader
-        };
-        let mut lines = Vec::new();
-        fetch.write_lines(&mut lines, fields, |_| true);
-        if let Some(range) = fields.get_known(Name::ContentRange) {
-            write_line(&mut lines, b"content-range", range);
-        }
-        let answer = Answer {
-            status: status.as_u16(),
-            lines: lines.into(),
-            refused: Some(why),
-            length,
-            ..self.blank()
-        };
-        self.publish(answer, audience);
-        self.state = State::Passing;
-    }
-
-    /// All of the body is here.
-    fn land(&self, storing: Storing) {
-        let fetch = self.fetch;
-        let Storing { mut meta, slots, lines, vary, variant, part, chunks, bytes } = storing;
-        let whole_fetch = self.sent.elapsed().as_millis();
-        meta.fetch_ms = u32::try_from(whole_fetch).unwrap_or(u32::MAX).max(meta.fetch_ms);
-        let stamp = Stamp::new(fetch.lead.flight().born(), slots);
-        let object = match part {
-            None => Object::whole(meta, stamp, &lines, chunks),
-            Some(part) if part.range.end - part.range.start == bytes => {
-                let mut object = Object::part(
-                    meta,
-                    stamp,
-                    &lines,
-                    part.range.start,
-                    Bytes::from(chunks.concat()),
-                    part.len,
-                );
-                if let Some(older) = fetch.object().filter(|older| part.combinable && older.is_partial())
-                    && same_version(older, &object, meta.response_ms)
-                {
-                    object.join(older);
-                    object.settle();
-                }
-                object
-            }
-            // Not what it said it is.
-            Some(_) => return,
-        };
-        let entry = Arc::new(Entry::Object(object));
-        let key = fetch.place(&vary, &variant);
-        if let Entry::Object(object) = &*entry
-            && fetch.cache.validity(object, &key) == Validity::Hard
-        {
-            return;
-        }
-        fetch.cache.store.insert(&key, Arc::clone(&entry), entry.weight() + key.len());
-        if !vary.is_empty() {
-            fetch.note_variant(&vary, &key);
-        }
-    }
-}
-
-/// Whether two parts are of one version, byte for byte (RFC 9110 §15.3.7.3).
-fn same_version(one: &Object, other: &Object, now_ms: u64) -> bool {
-    let (one_lines, other_lines) = (one.lines(), other.lines());
-    let (a, b) = (Validators::of(&one_lines, now_ms), Validators::of(&other_lines, now_ms));
-    match (a.etag, b.etag) {
-        (Some(a), Some(b)) => a.strong_eq(b),
-        (None, None) => a.settled && b.settled && a.last_modified == b.last_modified,
-        _ => false,
-    }
-}
-
-impl Fetch {
-    fn plan(&self) -> &crate::cache::CachePlan {
-        // A fetch is made for a route that caches.
-        self.route().cache.as_ref().expect("the route caches")
-    }
-
-    /// Whether responses that vary so can be told apart by what clients send; if so, their secondary key.
-    fn check_vary(&self, vary: &Vary, variant: &mut Vec<u8>) -> Result<(), NotStored> {
-        // What we write into each request ourselves is another one each time.
-        const OURS: [&str; 6] =
-            ["forwarded", "traceparent", "tracestate", "x-forwarded-for", "x-real-ip", "x-request-id"];
-        let edits = &self.route().request_edits;
-        if vary.names().any(|name| OURS.contains(&name) || edits.varies(name.as_bytes())) {
-            return Err(NotStored::VaryAny);
-        }
-        if vary.is_empty() || vary.write_key(&self.asked.fields, variant) {
-            Ok(())
-        } else {
-            Err(NotStored::VaryTooLong)
-        }
-    }
-
-    /// Slots of the tags a response carries.
-    fn tag_slots(&self, fields: &Fields) -> Result<Vec<Slot>, NotStored> {
-        let tags = surrogate::tags(fields)?;
-        let slot = |tag: &&[u8]| self.cache.epochs.slot(deepwater_cache::purge::Kind::Tag, tag);
-        Ok(tags.iter().map(slot).collect())
-    }
-
-    /// Writes the fields that are part of a stored head: length, range and age are written anew into each answer.
-    fn write_lines<F: rules::Fields + ?Sized>(
-        &self,
-        out: &mut Vec<u8>,
-        fields: &F,
-        keeps: impl Fn(&[u8]) -> bool,
-    ) {
-        for (name, value) in fields.iter() {
-            let written_anew = matches!(Name::of(name), Name::ContentLength | Name::ContentRange);
-            let hidden = !self.cache.shows_tags && surrogate::is_tag_field(name);
-            if !written_anew && !hidden && keeps(name) {
-                write_line(out, name, value);
-            }
-        }
-    }
-
-    /// Where a response is stored.
-    fn place(&self, vary: &Vary, variant: &[u8]) -> Box<[u8]> {
-        if vary.is_empty() { self.key.clone() } else { keys::variant(&self.key, vary, variant).into() }
-    }
-
-    fn note_variant(&self, vary: &Vary, key: &[u8]) {
-        let known = self.cache.store.peek(&self.key);
-        let none = Notes::default();
-        let notes = match known.as_deref() {
-            Some(Entry::Notes(notes)) => notes,
-            _ => &none,
-        };
-        if !notes.knows(vary, key) {
-            let (notes, dropped) = notes.with(vary, key);
-            self.note(notes);
-            dropped.iter().for_each(|key| drop(self.cache.store.remove(key)));
-        }
-    }
-
-    fn note(&self, notes: Notes) {
-        let entry = Arc::new(Entry::Notes(Box::new(notes)));
-        self.cache.store.insert(&self.key, Arc::clone(&entry), entry.weight() + self.key.len());
-    }
-
-    /// Lets requests for what may not be stored go side by side for a while.
-    fn note_pass(&self, now_ms: u64, status: StatusCode) {
-        let plan = self.plan();
-        let of_range = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
-        if !plan.coalesce || plan.hit_for_miss.is_zero() || of_range {
-            return;
-        }
-        let until_ms = now_ms + plan.hit_for_miss.as_millis() as u64;
-        // A variant that turns out so is fetched by itself: the others are still for all.
-        match self.cache.store.peek(&self.key).as_deref() {
-            Some(Entry::Notes(notes)) => self.note(notes.passing_until(until_ms)),
-            _ => self.note(Notes::default().passing_until(until_ms)),
-        }
-    }
-}
-
-impl Reply for Filling<'_> {
-    fn interim(&mut self, response: &Response) {
-        if let Some(interims) = &self.fetch.interims {
-            interims.push(response);
-        }
-    }
-
-    fn head(&mut self, status: StatusCode, fields: &Fields, framing: Framing) {
-        let fetch = self.fetch;
-        if let Some(failure) = self.tally.failure.get() {
-            return self.failed(failure);
-        }
-        let now_ms = fetch.cache.now_ms(Instant::now());
-        let times = Times { sent_ms: self.sent_ms, received_ms: unix_ms(fetch.worker.context.clock.wall()) };
-        self.state = State::Dropping;
-        if self.conditional
-            && status == StatusCode::NOT_MODIFIED
-            && let (Some(object), Some((key, _))) = (fetch.object(), &fetch.stored)
-        {
-            return self.not_modified(object, key, fields, times, now_ms);
-        }
-        if rules::is_error(status.as_u16())
-            && let Some(entry) = fetch.stale(now_ms)
-        {
-            self.back_off(now_ms);
-            return self.answer_stale(entry, Some(status.as_u16()));
-        }
-        let length = match framing {
-            Framing::Length(length) => Some(length),
-            Framing::Empty => Some(0),
-            Framing::Chunked | Framing::UntilClose => None,
-        };
-        let asked = rules::Request { method: &Method::GET, fields: &fetch.asked.fields };
-        let told = Told { status: status.as_u16(), fields };
-        match rules::store(asked, told, &fetch.plan().policy, times) {
-            Ok(storable) => self.storable(storable, status, fields, length, now_ms),
-            Err(why) => self.unstorable(why, status, fields, length, now_ms),
-        }
-    }
-
-    fn stored(&mut self, _: StatusCode, _: [&[u8]; 2], _: &[u8]) {
-        // Nothing stored is ever sent to a fetch.
-        self.abort();
-    }
-
-    fn tunnel(&mut self, _: StatusCode, _: &Fields, _: Option<&[u8]>) {
-        // Fetches ask for no upgrade.
-        self.abort();
-    }
-
-    fn abort(&mut self) {
-        self.state = State::Dropping;
-        self.over(Err(Broken));
-        self.fetch.lead.flight().fail(Fault::Failed(Failure::ResponseIncomplete));
-    }
-
-    fn poll_gone(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    fn head_sent(&self) -> bool {
-        !matches!(self.state, State::Waiting)
-    }
-
-    fn close_after(&mut self) {}
-}
-
-impl BodyWrite for Filling<'_> {
-    fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &[u8],
-        _last: bool,
-    ) -> Poll<Result<usize, BodyError>> {
-        let flight = self.fetch.lead.flight();
-        match &mut self.state {
-            State::Waiting => return Poll::Ready(Err(BodyError::Malformed)),
-            State::Dropping => {}
-            State::Passing => {
-                ready!(flight.poll_room(cx)).map_err(|Broken| BodyError::Truncated)?;
-                flight.push(Bytes::copy_from_slice(data));
-            }
-            State::Storing(storing) => {
-                let chunk = Bytes::copy_from_slice(data);
-                storing.bytes += data.len() as u64;
-                flight.push(chunk.clone());
-                storing.chunks.push(chunk);
-                if storing.bytes > self.fetch.cache.store.max_weight() as u64 {
-                    // Larger than may be kept: from now on it is only passed on.
-                    self.fetch.lead.leave_table();
-                    flight.close();
-                    self.state = State::Passing;
-                }
-            }
-        }
-        Poll::Ready(Ok(data.len()))
-    }
-
-    fn poll_end(&mut self, _cx: &mut Context<'_>, _trailers: Option<&Fields>) -> Poll<Result<(), BodyError>> {
-        match std::mem::replace(&mut self.state, State::Dropping) {
-            State::Storing(storing) => {
-                self.land(*storing);
-                self.over(Ok(()));
-            }
-            State::Passing => self.over(Ok(())),
-            State::Waiting | State::Dropping => {}
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        Poll::Ready(Ok(()))
     }
 }

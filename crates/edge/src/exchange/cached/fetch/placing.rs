@@ -1,0 +1,109 @@
+//! Where what a fetch brings is stored, and what is noted beside it.
+
+use std::sync::Arc;
+
+use deepwater_cache::purge::{Kind, Slot};
+use deepwater_cache::rules::{self, NotStored, Vary, surrogate};
+use http::StatusCode;
+
+use crate::cache::{CachePlan, Entry, Notes, write_line};
+use crate::head::{Fields, Name};
+
+use super::super::keys;
+use super::Fetch;
+
+impl Fetch {
+    pub(super) fn plan(&self) -> &CachePlan {
+        // A fetch is made for a route that caches.
+        self.route().cache.as_ref().expect("the route caches")
+    }
+
+    /// Whether responses that vary so can be told apart by what clients send; if so, their secondary key.
+    pub(super) fn check_vary(&self, vary: &Vary, variant: &mut Vec<u8>) -> Result<(), NotStored> {
+        // What we write into each request ourselves is another one each time.
+        const OURS: [&str; 6] =
+            ["forwarded", "traceparent", "tracestate", "x-forwarded-for", "x-real-ip", "x-request-id"];
+        let edits = &self.route().request_edits;
+        if vary.names().any(|name| OURS.contains(&name) || edits.varies(name.as_bytes())) {
+            return Err(NotStored::VaryAny);
+        }
+        if vary.is_empty() || vary.write_key(&self.asked.fields, variant) {
+            Ok(())
+        } else {
+            Err(NotStored::VaryTooLong)
+        }
+    }
+
+    /// Slots of the tags a response carries.
+    pub(super) fn tag_slots(&self, fields: &Fields) -> Result<Vec<Slot>, NotStored> {
+        let tags = surrogate::tags(fields)?;
+        let slot = |tag: &&[u8]| self.cache.epochs.slot(Kind::Tag, tag);
+        Ok(tags.iter().map(slot).collect())
+    }
+
+    /// Writes the fields that are part of a stored head: length and age are written anew into each answer.
+    pub(super) fn write_lines<F: rules::Fields + ?Sized>(
+        &self,
+        out: &mut Vec<u8>,
+        fields: &F,
+        keeps: impl Fn(&[u8]) -> bool,
+    ) {
+        for (name, value) in fields.iter() {
+            let written_anew = Name::of(name) == Name::ContentLength;
+            let hidden = !self.cache.shows_tags && surrogate::is_tag_field(name);
+            if !written_anew && !hidden && keeps(name) {
+                write_line(out, name, value);
+            }
+        }
+    }
+
+    /// Stores a response, unless one is there that was asked for after a purge that this one was asked for before.
+    pub(super) fn insert(&self, key: &[u8], entry: &Arc<Entry>) {
+        let store = &self.cache.store;
+        if let Some(Entry::Object(stored)) = store.peek(key).as_deref()
+            && stored.stamp.born() > self.lead.flight().born()
+        {
+            return;
+        }
+        store.insert(key, Arc::clone(entry), entry.weight() + key.len());
+    }
+
+    /// Where a response is stored.
+    pub(super) fn place(&self, vary: &Vary, variant: &[u8]) -> Box<[u8]> {
+        if vary.is_empty() { self.key.clone() } else { keys::variant(&self.key, vary, variant).into() }
+    }
+
+    pub(super) fn note_variant(&self, vary: &Vary, key: &[u8]) {
+        let known = self.cache.store.peek(&self.key);
+        let none = Notes::default();
+        let notes = match known.as_deref() {
+            Some(Entry::Notes(notes)) => notes,
+            _ => &none,
+        };
+        if !notes.knows(vary, key) {
+            let (notes, dropped) = notes.with(vary, key);
+            self.note(notes);
+            dropped.iter().for_each(|key| drop(self.cache.store.remove(key)));
+        }
+    }
+
+    pub(super) fn note(&self, notes: Notes) {
+        let entry = Arc::new(Entry::Notes(Box::new(notes)));
+        self.cache.store.insert(&self.key, Arc::clone(&entry), entry.weight() + self.key.len());
+    }
+
+    /// Lets requests for what may not be stored go side by side for a while.
+    pub(super) fn note_pass(&self, now_ms: u64, status: StatusCode) {
+        let plan = self.plan();
+        let of_range = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+        if !plan.coalesce || plan.hit_for_miss.is_zero() || of_range {
+            return;
+        }
+        let until_ms = now_ms + plan.hit_for_miss.as_millis() as u64;
+        // A variant that turns out so is fetched by itself: the others are still for all.
+        match self.cache.store.peek(&self.key).as_deref() {
+            Some(Entry::Notes(notes)) => self.note(notes.passing_until(until_ms)),
+            _ => self.note(Notes::default().passing_until(until_ms)),
+        }
+    }
+}
