@@ -158,7 +158,7 @@ impl Fact {
     /// Whether this is the last that is to be told of a wish.
     pub(super) fn concludes(&self, wish: Key) -> bool {
         let last: &[&str] = match wish {
-            Key::Crowd => &["stampede_ended", "wish_failed"],
+            Key::Crowd => &["stampede_ended"],
             Key::Price => &["price_live", "price_stale", "wish_failed"],
             Key::Instance(_) | Key::Slow | Key::FlashSale | Key::Quit => &[],
         };
