@@ -16,7 +16,10 @@ use crate::artwork::Artwork;
 use crate::carts::Carts;
 use crate::database::Database;
 use crate::operator::Controls;
-use crate::routes::{accounts, cart, catalogue, checkout, health, images, operator, prices, report, ticker};
+use crate::prices::Prices;
+use crate::routes::{
+    accounts, cart, catalogue, checkout, deal, health, images, operator, prices, report, ticker,
+};
 use crate::server::Options;
 
 /// No request of the shop carries more than a form or a small JSON document.
@@ -32,6 +35,7 @@ pub(crate) struct Shop {
     pub(crate) carts: Carts,
     pub(crate) controls: Controls,
     pub(crate) database: Database,
+    pub(crate) prices: Prices,
     pub(crate) ticker_seats: ticker::Seats,
     /// Turns true when the instance shuts down.
     pub(crate) closing: watch::Receiver<bool>,
@@ -40,11 +44,9 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new(options: Options, closing: watch::Receiver<bool>) -> io::Result<Self> {
+        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidInput, reason);
         let instance_header = HeaderValue::from_str(&options.instance).map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("the instance name {:?} has characters a header cannot carry", options.instance),
-            )
+            invalid(format!("the instance name {:?} has characters a header cannot carry", options.instance))
         })?;
         Ok(Self {
             accounts: Accounts::new(&options.jwt_secret),
@@ -52,6 +54,7 @@ impl Shop {
             carts: Carts::default(),
             controls: Controls::new(options.demo_token),
             database: Database::new(&options.instance),
+            prices: Prices::new(&options.prices).map_err(|error| invalid(error.to_string()))?,
             ticker_seats: ticker::Seats::default(),
             closing,
             instance_header,
@@ -66,6 +69,7 @@ pub(crate) fn router(shop: Arc<Shop>) -> Router {
         .route("/", get(catalogue::home))
         .route("/products", get(catalogue::listing))
         .route("/products/{id}", get(catalogue::product_page))
+        .route("/deal", get(deal::page))
         .route("/cart", get(cart::page).post(cart::add_by_form))
         .route("/cart/remove", post(cart::remove_by_form))
         .route("/checkout", post(checkout::by_form))
@@ -90,6 +94,7 @@ pub(crate) fn router(shop: Arc<Shop>) -> Router {
     let controls = Router::new()
         .route("/_demo/slow", post(operator::slow))
         .route("/_demo/unhealthy", post(operator::unhealthy))
+        .route("/_demo/price", post(operator::price))
         .method_not_allowed_fallback(catalogue::not_found)
         .layer(middleware::from_fn_with_state(shop.clone(), operator::guard));
 

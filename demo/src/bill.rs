@@ -2,7 +2,7 @@
 
 use crate::carts::Cart;
 use crate::catalogue::{self, Product};
-use crate::prices::{Euros, quote};
+use crate::prices::{Euros, PriceList};
 
 /// One product of a cart, priced.
 pub(crate) struct Line {
@@ -11,12 +11,12 @@ pub(crate) struct Line {
     pub(crate) amount: Euros,
 }
 
-/// The lines of `cart` at the prices of `now` (Unix seconds).
-pub(crate) fn lines(cart: &Cart, now: u64) -> Vec<Line> {
+/// The lines of `cart` at these prices.
+pub(crate) fn lines(cart: &Cart, prices: &PriceList) -> Vec<Line> {
     cart.iter()
         .filter_map(|(&id, &quantity)| {
             let product = catalogue::find(id)?;
-            Some(Line { product, quantity, amount: quote(product, now).price.times(quantity) })
+            Some(Line { product, quantity, amount: prices.of(product).price.times(quantity) })
         })
         .collect()
 }

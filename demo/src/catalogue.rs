@@ -7,6 +7,9 @@ pub(crate) use products::PRODUCTS;
 /// A product's number, as it stands in addresses.
 pub(crate) type ProductId = u32;
 
+/// The number of the product that is the deal of the week.
+pub const DEAL: ProductId = 7;
+
 /// Something to buy.
 #[derive(Debug)]
 pub(crate) struct Product {
@@ -72,6 +75,11 @@ impl Category {
 pub(crate) fn find(id: ProductId) -> Option<&'static Product> {
     let position = usize::try_from(id).ok()?.checked_sub(1)?;
     PRODUCTS.get(position)
+}
+
+/// The deal of the week.
+pub(crate) fn deal() -> &'static Product {
+    &PRODUCTS[DEAL as usize - 1]
 }
 
 /// Products of one category, or all of them.

@@ -1,7 +1,8 @@
 //! The "database": a bounded pool of connections, each held for the length of a transaction.
 //!
 //! Ten connections of 15 ms each carry 667 transactions a second (Little's law). Beyond that, requests
-//! queue for a connection, and the wait grows until it is given up: a scalability cliff as shops have it.
+//! queue for a connection, and the wait grows until it is given up: a scalability cliff as shops have it. Pages that
+//! ask the same pool make it worse.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +13,8 @@ use crate::clock;
 
 const CONNECTIONS: usize = 10;
 const TRANSACTION: Duration = Duration::from_millis(15);
+/// What the deal's page asks: stock and orders over all warehouses.
+const STOCK_QUERIES: Duration = Duration::from_millis(60);
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// No connection became free in time.
@@ -39,9 +42,18 @@ impl Database {
     /// Runs `statements` at the end of a transaction of 15 ms on a connection of the pool. A caller that goes
     /// away while it waits gives up its place, and its statements do not run.
     pub(crate) async fn transaction<T>(&self, statements: impl FnOnce() -> T) -> Result<T, PoolTimeout> {
+        self.hold(TRANSACTION, statements).await
+    }
+
+    /// Runs the queries of the deal's page, 60 ms on a connection of the pool.
+    pub(crate) async fn count_stock(&self) -> Result<(), PoolTimeout> {
+        self.hold(STOCK_QUERIES, || ()).await
+    }
+
+    async fn hold<T>(&self, length: Duration, statements: impl FnOnce() -> T) -> Result<T, PoolTimeout> {
         let acquired = tokio::time::timeout(MAX_WAIT, self.connections.acquire()).await;
         let _connection = acquired.map_err(|_| PoolTimeout)?.map_err(|_closed| PoolTimeout)?;
-        tokio::time::sleep(TRANSACTION).await;
+        tokio::time::sleep(length).await;
         Ok(statements())
     }
 

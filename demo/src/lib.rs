@@ -22,4 +22,5 @@ mod random;
 mod routes;
 mod server;
 
+pub use catalogue::DEAL;
 pub use server::{Options, serve};

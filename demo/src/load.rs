@@ -9,6 +9,7 @@ mod connection;
 mod cookies;
 mod histogram;
 mod mix;
+mod rush;
 mod tally;
 mod visitor;
 
@@ -24,6 +25,7 @@ use crate::random::SplitMix64;
 use arrivals::Arrivals;
 use connection::Target;
 pub use connection::TargetError;
+pub use rush::{Rush, RushAccount, Wanted};
 use tally::Tally;
 pub use tally::{InstanceShare, Snapshot};
 use visitor::Visitor;

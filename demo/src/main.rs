@@ -1,5 +1,6 @@
 //! One instance of the sample shop, standing alone.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -38,8 +39,13 @@ async fn main() -> std::io::Result<()> {
     };
     let listener = TcpListener::bind(listen).await?;
     writeln!(std::io::stderr(), "{} listens on http://{}", arguments.instance, listener.local_addr()?)?;
-    let options =
-        Options { listen, instance: arguments.instance, jwt_secret, demo_token: arguments.demo_token };
+    let options = Options {
+        listen,
+        instance: arguments.instance,
+        jwt_secret,
+        demo_token: arguments.demo_token,
+        prices: BTreeMap::new(),
+    };
     serve(listener, options, async {
         // Without a handler the default applies, and the process ends at once: no reason not to serve.
         if tokio::signal::ctrl_c().await.is_err() {

@@ -5,5 +5,5 @@ mod catalogue;
 mod layout;
 
 pub(crate) use cart::{cart, order_placed};
-pub(crate) use catalogue::{home, listing, product};
+pub(crate) use catalogue::{deal, home, listing, on_home, on_product_page, product};
 pub(crate) use layout::message;

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod cart;
 pub(crate) mod catalogue;
 pub(crate) mod checkout;
+pub(crate) mod deal;
 pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod operator;

@@ -1,5 +1,6 @@
 //! Serving: from a bound listener to the last answered request.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub struct Options {
     pub jwt_secret: String,
     /// When set, the operator controls under `/_demo/` ask for it in `X-Demo-Token`.
     pub demo_token: Option<String>,
+    /// Prices, in cents by product number, that stand from the start until they are set anew.
+    pub prices: BTreeMap<u32, u64>,
 }
 
 impl fmt::Debug for Options {
@@ -45,7 +48,7 @@ impl fmt::Debug for Options {
 /// finish (at most 12 s) and closes WebSockets with status 1001.
 ///
 /// # Errors
-/// `InvalidInput` when the instance's name cannot be sent as a header.
+/// `InvalidInput` when the instance's name cannot be sent as a header, or a price is none of the shop.
 pub async fn serve(
     listener: TcpListener,
     options: Options,

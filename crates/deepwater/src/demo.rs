@@ -1,14 +1,17 @@
-//! `deepwater demo`: three instances of a sample shop, the edge in front of them, customers, and a keyboard to hurt
-//! them with.
+//! `deepwater demo`: three instances of a sample shop, the edge and its cache in front of them, customers, and a
+//! keyboard to hurt them with.
 
 mod configuration;
 mod keys;
+mod price;
 mod screen;
 mod shop;
 mod stage;
+mod stampede;
 mod story;
 mod trend;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -21,6 +24,7 @@ use deepwater_shop::load::{Load, LoadOptions};
 use crate::cli::Failure;
 use crate::run::Planes;
 use crate::table::{count, counted, lasting, latency};
+use keys::Key;
 use screen::{MENU, Screen};
 use shop::{Instance, Shops};
 use stage::{Figures, Signals, Stage};
@@ -38,6 +42,7 @@ const SEED: u64 = 1;
 
 /// What the demo takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(crate) struct Arguments {
     /// Where the shop is visited, through Deepwater; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -54,6 +59,34 @@ pub(crate) struct Arguments {
     /// Send no customers: you are the only one.
     #[arg(long)]
     no_load: bool,
+    /// Compare what protects the shop from a crowd at one page, then end.
+    #[arg(long)]
+    stampede: bool,
+    /// Change a price and purge it everywhere by its tag, then end.
+    #[arg(long)]
+    new_price: bool,
+    /// Visitors in that crowd.
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000))]
+    crowd: usize,
+}
+
+const HELP: &str = "\
+Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
+  1 2 3  kill an instance (SIGKILL), or bring it back
+  s      slow an instance down by 400 ms, or cure it
+  f      flash sale: ten times the requests for 20 s
+  c      a crowd at one page, in front of ever better protected caches: the same as --stampede
+  p      a new price, purged everywhere by its tag: the same as --new-price
+  q      quit";
+
+impl Arguments {
+    /// What is to be shown without a keyboard; `None` to wait for keys.
+    fn script(&self) -> Option<VecDeque<Key>> {
+        let scenes = [(self.stampede, Key::Crowd), (self.new_price, Key::Price)];
+        let wanted: VecDeque<Key> =
+            scenes.into_iter().filter_map(|(wanted, key)| wanted.then_some(key)).collect();
+        (!wanted.is_empty()).then_some(wanted)
+    }
 }
 
 /// Commands the demo gives itself.
@@ -101,12 +134,14 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
     let planes = Planes::start(&settings, Path::new("."), context, Vec::new()).await?;
     let shop_address = planes.edge.addresses().first().copied().unwrap_or(listen);
 
-    tell(introduction(&mut screen, shop_address, planes.console.address()))?;
+    let script = arguments.script();
+    tell(introduction(&mut screen, shop_address, planes.console.address(), script.is_some()))?;
     let load = if arguments.no_load { None } else { Some(customers(shop_address, arguments.rate)?) };
     let mut stage = Stage {
         shops,
         instances,
         planes,
+        shop: shop_address,
         load,
         rate: arguments.rate,
         started: Instant::now(),
@@ -115,6 +150,10 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
         facts,
         trend: Trend::default(),
         sale_ends: None,
+        crowd: arguments.crowd,
+        stampede: None,
+        script,
+        scene: None,
     };
     let keys = keys::read()?;
     let played = stage.play(keys, &mut signals, arguments.seconds.map(Duration::from_secs)).await;
@@ -142,6 +181,7 @@ fn customers(shop: SocketAddr, rate: f64) -> Result<Load, Failure> {
 /// Customers first, so that none meets a closed door; then the planes, then the shop.
 async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     let lasted = stage.started.elapsed();
+    stage.stampede = None;
     let seen = match stage.load.take() {
         Some(load) => Some(load.stop().await),
         None => None,
@@ -166,7 +206,12 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     screen.tell(&summary(lasted, (figures.finished, figures.failed), p99, &events))
 }
 
-fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAddr>) -> io::Result<()> {
+fn introduction(
+    screen: &mut Screen,
+    shop: SocketAddr,
+    console: Option<SocketAddr>,
+    scripted: bool,
+) -> io::Result<()> {
     screen.tell("Fern & Flint, a sample shop on three instances, with Deepwater in front of it.\n")?;
     screen.tell(&format!("  Shop      http://{shop}"))?;
     match console {
@@ -177,7 +222,7 @@ fn introduction(screen: &mut Screen, shop: SocketAddr, console: Option<SocketAdd
         None => screen.tell("  Console   off")?,
     }
     screen.tell("")?;
-    if !screen.is_live() {
+    if !screen.is_live() && !scripted {
         screen.tell(&format!("  {MENU}\n"))?;
     }
     Ok(())

@@ -17,6 +17,12 @@ pub(super) type OutgoingRequest = Request<Full<Bytes>>;
 #[error("{0:?} is not an address to send load to; one looks like http://127.0.0.1:8080")]
 pub struct TargetError(String);
 
+impl TargetError {
+    pub(super) fn new(address: String) -> Self {
+        Self(address)
+    }
+}
+
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -87,6 +93,14 @@ impl Connection {
             }
         }
         self.attempt(Open::connect(target).await?, request).await.map_err(Failure::into)
+    }
+
+    /// Connects, unless it is connected.
+    pub(super) async fn open(&mut self, target: &Target) -> Result<(), Broken> {
+        if self.open.is_none() {
+            self.open = Some(Open::connect(target).await?);
+        }
+        Ok(())
     }
 
     /// Forgets the connection: the next exchange opens a new one.

@@ -8,6 +8,7 @@ pub(super) enum Step {
     Home,
     Products,
     ProductPage,
+    Deal,
     Price,
     Image,
     AddToCart,
@@ -16,10 +17,11 @@ pub(super) enum Step {
 }
 
 /// How often each step is taken, relative to the others.
-const WEIGHTS: [(Step, u32); 8] = [
+const WEIGHTS: [(Step, u32); 9] = [
     (Step::Home, 3),
     (Step::Products, 4),
     (Step::ProductPage, 5),
+    (Step::Deal, 2),
     (Step::Price, 4),
     (Step::Image, 4),
     (Step::AddToCart, 1),
@@ -50,7 +52,7 @@ mod tests {
     fn steps_are_taken_by_their_weights() {
         let mut random = SplitMix64::new(3);
         let mut taken: HashMap<Step, u32> = HashMap::new();
-        for _ in 0..23_000 {
+        for _ in 0..25_000 {
             *taken.entry(Step::pick(&mut random)).or_default() += 1;
         }
         for (step, weight) in WEIGHTS {

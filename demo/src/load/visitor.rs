@@ -86,6 +86,7 @@ impl Visitor {
             Step::Home => get("/".to_owned()),
             Step::Products => get("/products".to_owned()),
             Step::ProductPage => get(format!("/products/{product}")),
+            Step::Deal => get("/deal".to_owned()),
             Step::Price => get(format!("/api/prices/{product}")),
             Step::Image => get(format!("/images/{product}.svg")),
             Step::AddToCart => post("/api/cart/items", format!(r#"{{"product":{product},"quantity":1}}"#)),

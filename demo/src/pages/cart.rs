@@ -6,10 +6,10 @@ use maud::html;
 use super::layout::page;
 use crate::bill::{self, Line};
 use crate::carts::Cart;
-use crate::prices::Euros;
+use crate::prices::{Euros, PriceList};
 
-pub(crate) fn cart(instance: &str, cart: &Cart, now: u64) -> Html<String> {
-    let lines = bill::lines(cart, now);
+pub(crate) fn cart(instance: &str, cart: &Cart, prices: &PriceList) -> Html<String> {
+    let lines = bill::lines(cart, prices);
     let content = html! {
         h1 { "Your cart" }
         @if lines.is_empty() {

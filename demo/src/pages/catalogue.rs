@@ -1,4 +1,4 @@
-//! Home, listing and product page.
+//! Home, listing, product page and the deal of the week.
 
 use axum::response::Html;
 use maud::{Markup, html};
@@ -6,12 +6,36 @@ use maud::{Markup, html};
 use super::layout::{add_to_cart, live_price, page};
 use crate::catalogue::{self, Category, PRODUCTS, Product};
 use crate::clock::rfc3339;
-use crate::prices::{Quote, quote};
+use crate::prices::{PriceList, Quote};
 
 const FEATURED: usize = 9;
 const RELATED: usize = 3;
 
-pub(crate) fn home(instance: &str, now: u64) -> Html<String> {
+/// Products on the home page that move in the ticker until the socket brings others.
+fn in_ticker() -> impl Iterator<Item = &'static Product> {
+    PRODUCTS.iter().rev().take(5)
+}
+
+fn featured() -> impl Iterator<Item = &'static Product> {
+    PRODUCTS.iter().take(FEATURED)
+}
+
+fn related(product: &Product) -> impl Iterator<Item = &'static Product> {
+    let id = product.id;
+    catalogue::list(Some(product.category)).filter(move |other| other.id != id).take(RELATED)
+}
+
+/// The products the home page shows.
+pub(crate) fn on_home() -> impl Iterator<Item = &'static Product> {
+    featured().chain(in_ticker())
+}
+
+/// The products a product's page shows.
+pub(crate) fn on_product_page(product: &'static Product) -> impl Iterator<Item = &'static Product> {
+    std::iter::once(product).chain(related(product))
+}
+
+pub(crate) fn home(instance: &str, prices: &PriceList) -> Html<String> {
     let content = html! {
         section.hero {
             div {
@@ -19,24 +43,25 @@ pub(crate) fn home(instance: &str, now: u64) -> Html<String> {
                 p { "Tents that forgive, lamps that last, and a kettle in D major. Small runs, honest prices: "
                     "they move a little all day, and you can watch them." }
                 a.button href="/products" { "Browse all " (PRODUCTS.len()) " products" }
+                " " a.button href="/deal" { "Deal of the week" }
             }
             img src="/images/13.svg" alt="" width="480" height="360";
         }
         section.ticker aria-label="Prices right now" {
             h2 { span.dot {} "Right now" }
             ol #ticker {
-                @for product in PRODUCTS.iter().rev().take(5) {
-                    li data-product=(product.id) { (product.name) " " b { "€ " (quote(product, now).price) } }
+                @for product in in_ticker() {
+                    li data-product=(product.id) { (product.name) " " b { "€ " (prices.of(product).price) } }
                 }
             }
         }
         h2.section { "This week on the front table" }
-        (cards(PRODUCTS.iter().take(FEATURED), now))
+        (cards(featured(), prices))
     };
     page("Home", instance, &content)
 }
 
-pub(crate) fn listing(instance: &str, category: Option<Category>, now: u64) -> Html<String> {
+pub(crate) fn listing(instance: &str, category: Option<Category>, prices: &PriceList) -> Html<String> {
     let title = category.map_or("All products", Category::label);
     let content = html! {
         h1 { (title) }
@@ -47,15 +72,13 @@ pub(crate) fn listing(instance: &str, category: Option<Category>, now: u64) -> H
                     aria-current=[(category == Some(other)).then_some("page")] { (other.label()) }
             }
         }
-        (cards(catalogue::list(category), now))
+        (cards(catalogue::list(category), prices))
     };
     page(title, instance, &content)
 }
 
-pub(crate) fn product(instance: &str, product: &Product, now: u64) -> Html<String> {
-    let Quote { price, since } = quote(product, now);
-    let related =
-        catalogue::list(Some(product.category)).filter(|other| other.id != product.id).take(RELATED);
+pub(crate) fn product(instance: &str, product: &Product, prices: &PriceList) -> Html<String> {
+    let Quote { price, since } = prices.of(product);
     let content = html! {
         article.product {
             img src={ "/images/" (product.id) ".svg" } alt=(product.name) width="480" height="360";
@@ -69,12 +92,31 @@ pub(crate) fn product(instance: &str, product: &Product, now: u64) -> Html<Strin
             }
         }
         h2.section { "From the same shelf" }
-        (cards(related, now))
+        (cards(related(product), prices))
     };
     page(product.name, instance, &content)
 }
 
-fn cards(products: impl Iterator<Item = &'static Product>, now: u64) -> Markup {
+/// The deal of the week, with as many pieces as are left of it.
+pub(crate) fn deal(instance: &str, left: u64, prices: &PriceList) -> Html<String> {
+    let product = catalogue::deal();
+    let content = html! {
+        article.product {
+            img src={ "/images/" (product.id) ".svg" } alt=(product.name) width="480" height="360";
+            div {
+                p.shelf { "The deal of the week" }
+                h1 { (product.name) }
+                p.lead { (product.summary) }
+                p.big { (live_price(product, prices.of(product).price)) }
+                p.note { "Only " strong { (left) } " left, counted at " (rfc3339(prices.now)) " by asking every warehouse" }
+                (add_to_cart(product))
+            }
+        }
+    };
+    page("Deal of the week", instance, &content)
+}
+
+fn cards(products: impl Iterator<Item = &'static Product>, prices: &PriceList) -> Markup {
     html! {
         ul.cards {
             @for product in products {
@@ -84,7 +126,7 @@ fn cards(products: impl Iterator<Item = &'static Product>, now: u64) -> Markup {
                         h3 { (product.name) }
                     }
                     p { (product.summary) }
-                    div.buy { (live_price(product, quote(product, now).price)) (add_to_cart(product)) }
+                    div.buy { (live_price(product, prices.of(product).price)) (add_to_cart(product)) }
                 }
             }
         }

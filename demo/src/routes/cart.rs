@@ -15,7 +15,6 @@ use crate::app::Shop;
 use crate::bill;
 use crate::carts::Cart;
 use crate::catalogue::{self, ProductId};
-use crate::clock::unix_seconds;
 use crate::negotiation::cookie;
 use crate::pages;
 use crate::problem::{JsonBody, Problem};
@@ -75,7 +74,7 @@ pub(crate) async fn remove(
 /// `GET /cart`
 pub(crate) async fn page(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Response {
     let cart = session(&headers).and_then(|id| shop.carts.get(id)).unwrap_or_default();
-    ([PERSONAL], pages::cart(&shop.instance, &cart, unix_seconds())).into_response()
+    ([PERSONAL], pages::cart(&shop.instance, &cart, &shop.prices.now())).into_response()
 }
 
 /// `POST /cart`
@@ -128,7 +127,7 @@ fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Problem> {
 }
 
 fn describe(shop: &Shop, cart: &Cart) -> Value {
-    let lines = bill::lines(cart, unix_seconds());
+    let lines = bill::lines(cart, &shop.prices.now());
     let items: Vec<Value> = lines
         .iter()
         .map(|line| {

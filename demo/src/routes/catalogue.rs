@@ -12,15 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::SURROGATE_KEY;
 use crate::app::Shop;
 use crate::catalogue::{self, Category, Product, ProductId};
-use crate::clock::{rfc3339, unix_seconds};
+use crate::clock::rfc3339;
 use crate::negotiation::prefers_json;
 use crate::pages;
-use crate::prices::{Euros, quote};
+use crate::prices::{Euros, PriceList};
 use crate::problem::Problem;
 
 /// Catalogue answers are the same for everyone, and a price is never older than this many seconds.
 const FOR_EVERYONE: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=5");
-const TAGGED_CATALOGUE: (HeaderName, &str) = (SURROGATE_KEY, "catalogue");
 
 #[derive(Serialize)]
 struct ProductJson {
@@ -35,8 +34,8 @@ struct ProductJson {
 }
 
 impl ProductJson {
-    fn new(product: &Product, now: u64) -> Self {
-        let quote = quote(product, now);
+    fn new(product: &Product, prices: &PriceList) -> Self {
+        let quote = prices.of(product);
         Self {
             id: product.id,
             name: product.name,
@@ -67,7 +66,8 @@ impl Filter {
 
 /// `GET /`
 pub(crate) async fn home(State(shop): State<Arc<Shop>>) -> Response {
-    ([FOR_EVERYONE, TAGGED_CATALOGUE], pages::home(&shop.instance, unix_seconds())).into_response()
+    let page = pages::home(&shop.instance, &shop.prices.now());
+    ([FOR_EVERYONE], tagged(pages::on_home()), page).into_response()
 }
 
 /// `GET /products`: a page, or JSON for those who prefer it.
@@ -77,12 +77,12 @@ pub(crate) async fn listing(
     headers: HeaderMap,
 ) -> Response {
     let mut response = if prefers_json(&headers) {
-        products_json(Query(filter)).await.into_response()
+        products_json(State(shop), Query(filter)).await.into_response()
     } else {
         match filter.category() {
             Ok(category) => {
-                let page = pages::listing(&shop.instance, category, unix_seconds());
-                ([FOR_EVERYONE, TAGGED_CATALOGUE], page).into_response()
+                let page = pages::listing(&shop.instance, category, &shop.prices.now());
+                ([FOR_EVERYONE], tagged(catalogue::list(category)), page).into_response()
             }
             Err(problem) => page_for(&shop, &problem),
         }
@@ -95,24 +95,31 @@ pub(crate) async fn listing(
 pub(crate) async fn product_page(State(shop): State<Arc<Shop>>, Path(id): Path<String>) -> Response {
     match find(&id) {
         Ok(product) => {
-            let page = pages::product(&shop.instance, product, unix_seconds());
-            ([FOR_EVERYONE], tagged(product), page).into_response()
+            let page = pages::product(&shop.instance, product, &shop.prices.now());
+            ([FOR_EVERYONE], tagged(pages::on_product_page(product)), page).into_response()
         }
         Err(problem) => page_for(&shop, &problem),
     }
 }
 
 /// `GET /api/products`
-pub(crate) async fn products_json(Query(filter): Query<Filter>) -> Result<Response, Problem> {
-    let now = unix_seconds();
-    let products: Vec<_> = catalogue::list(filter.category()?).map(|p| ProductJson::new(p, now)).collect();
-    Ok(([FOR_EVERYONE, TAGGED_CATALOGUE], Json(products)).into_response())
+pub(crate) async fn products_json(
+    State(shop): State<Arc<Shop>>,
+    Query(filter): Query<Filter>,
+) -> Result<Response, Problem> {
+    let (category, prices) = (filter.category()?, shop.prices.now());
+    let products: Vec<_> = catalogue::list(category).map(|p| ProductJson::new(p, &prices)).collect();
+    Ok(([FOR_EVERYONE], tagged(catalogue::list(category)), Json(products)).into_response())
 }
 
 /// `GET /api/products/{id}`
-pub(crate) async fn product_json(Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn product_json(
+    State(shop): State<Arc<Shop>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let product = find(&id)?;
-    Ok(([FOR_EVERYONE], tagged(product), Json(ProductJson::new(product, unix_seconds()))).into_response())
+    let json = Json(ProductJson::new(product, &shop.prices.now()));
+    Ok(([FOR_EVERYONE], tagged([product]), json).into_response())
 }
 
 /// Whatever the shop does not have.
@@ -141,6 +148,12 @@ pub(super) fn page_for(shop: &Shop, problem: &Problem) -> Response {
     (problem.status(), [(CACHE_CONTROL, "no-store")], page).into_response()
 }
 
-fn tagged(product: &Product) -> [(HeaderName, String); 1] {
-    [(SURROGATE_KEY, format!("catalogue product:{}", product.id))]
+/// The tags of an answer that shows these products: whatever changes about one of them, a purge by its tag reaches
+/// every page that shows it.
+pub(super) fn tagged<'a>(products: impl IntoIterator<Item = &'a Product>) -> [(HeaderName, String); 1] {
+    let mut tags = "catalogue".to_owned();
+    for product in products {
+        tags.push_str(&format!(" product:{}", product.id));
+    }
+    [(SURROGATE_KEY, tags)]
 }

@@ -16,7 +16,6 @@ use crate::app::Shop;
 use crate::bill;
 use crate::carts::{self, Cart};
 use crate::catalogue;
-use crate::clock::unix_seconds;
 use crate::database::PoolTimeout;
 use crate::pages;
 use crate::prices::Euros;
@@ -80,7 +79,7 @@ async fn buy_cart(shop: &Shop, headers: &HeaderMap) -> Result<Order, Problem> {
 async fn place(shop: &Shop, cart: impl FnOnce() -> Option<Cart>) -> Result<Order, Problem> {
     let written = shop.database.transaction(|| {
         let cart = cart()?;
-        let total = bill::total(&bill::lines(&cart, unix_seconds()));
+        let total = bill::total(&bill::lines(&cart, &shop.prices.now()));
         Some(Order { id: shop.database.next_order_id(), total })
     });
     match written.await {

@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::app::Shop;
+use crate::catalogue::ProductId;
+use crate::prices::{Euros, PriceError};
 use crate::problem::{JsonBody, Problem};
 
 const TOKEN_HEADER: &str = "x-demo-token";
@@ -18,6 +20,13 @@ const TOKEN_HEADER: &str = "x-demo-token";
 #[derive(Deserialize)]
 pub(crate) struct Latency {
     ms: u64,
+}
+
+/// A product's price in euros.
+#[derive(Deserialize)]
+pub(crate) struct Pricing {
+    product: ProductId,
+    price: f64,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +47,18 @@ pub(crate) async fn unhealthy(
 ) -> StatusCode {
     shop.controls.set_unhealthy(switch.value);
     StatusCode::NO_CONTENT
+}
+
+/// `POST /_demo/price`: from now on a product costs this, at this instance.
+pub(crate) async fn price(
+    State(shop): State<Arc<Shop>>,
+    JsonBody(Pricing { product, price }): JsonBody<Pricing>,
+) -> Result<StatusCode, Problem> {
+    let refused = |error: PriceError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+    // What is below zero or no number becomes 0, which is no price.
+    let price = Euros { cents: (price * 100.0).round() as u64 };
+    shop.prices.set(product, price).map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Lets callers of this machine through who know the token. To all others the controls do not exist.

@@ -1,10 +1,11 @@
 //! A report that takes its time: rows leave as they are computed.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Query;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -12,9 +13,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 
+use crate::app::Shop;
 use crate::catalogue::{PRODUCTS, Product};
-use crate::clock::unix_seconds;
-use crate::prices::quote;
+use crate::prices::PriceList;
 use crate::problem::Problem;
 use crate::random::SplitMix64;
 
@@ -27,7 +28,10 @@ pub(crate) struct Pace {
 }
 
 /// `GET /api/report?seconds=2`: one CSV row per product, spread evenly over the time (at most 10 s).
-pub(crate) async fn sales(Query(Pace { seconds }): Query<Pace>) -> Result<Response, Problem> {
+pub(crate) async fn sales(
+    State(shop): State<Arc<Shop>>,
+    Query(Pace { seconds }): Query<Pace>,
+) -> Result<Response, Problem> {
     let seconds = seconds.unwrap_or(DEFAULT_SECONDS);
     if seconds.is_nan() || seconds < 0.0 {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "`seconds` is a number from 0 to 10."));
@@ -35,18 +39,20 @@ pub(crate) async fn sales(Query(Pace { seconds }): Query<Pace>) -> Result<Respon
     let pause = Duration::from_secs_f64(seconds.min(MAX_SECONDS)) / PRODUCTS.len() as u32;
     let header =
         stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"product,name,price,sold_today\n")) });
-    let rows = stream::unfold(PRODUCTS.iter(), move |mut products| async move {
-        let product = products.next()?;
-        tokio::time::sleep(pause).await;
-        Some((Ok(row(product)), products))
+    let rows = stream::unfold(PRODUCTS.iter(), move |mut products| {
+        let shop = shop.clone();
+        async move {
+            let product = products.next()?;
+            tokio::time::sleep(pause).await;
+            Some((Ok(row(product, &shop.prices.now())), products))
+        }
     });
     let meta = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     Ok((meta, Body::from_stream(header.chain(rows))).into_response())
 }
 
-fn row(product: &Product) -> Bytes {
-    let now = unix_seconds();
-    let day = now / 86_400;
+fn row(product: &Product, prices: &PriceList) -> Bytes {
+    let day = prices.now / 86_400;
     let sold = SplitMix64::new(day ^ u64::from(product.id) << 32).below(200);
-    format!("{},{},{},{sold}\n", product.id, product.name, quote(product, now).price).into()
+    format!("{},{},{},{sold}\n", product.id, product.name, prices.of(product).price).into()
 }

@@ -12,8 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::app::Shop;
 use crate::catalogue::PRODUCTS;
-use crate::clock::{rfc3339, unix_seconds};
-use crate::prices::quote;
+use crate::clock::rfc3339;
 use crate::problem::Problem;
 
 /// How many sockets one instance keeps open.
@@ -67,7 +66,7 @@ async fn run(shop: &Shop, mut socket: WebSocket) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                if !send(&mut socket, Message::text(price_message(&shop.instance))).await {
+                if !send(&mut socket, Message::text(price_message(shop))).await {
                     return;
                 }
             }
@@ -93,15 +92,15 @@ async fn send(socket: &mut WebSocket, message: Message) -> bool {
 }
 
 /// Every second belongs to a product, on all instances the same.
-fn price_message(instance: &str) -> String {
-    let now = unix_seconds();
-    let product = &PRODUCTS[(now % PRODUCTS.len() as u64) as usize];
+fn price_message(shop: &Shop) -> String {
+    let prices = shop.prices.now();
+    let product = &PRODUCTS[(prices.now % PRODUCTS.len() as u64) as usize];
     json!({
         "product": product.id,
         "name": product.name,
-        "price": quote(product, now).price,
-        "at": rfc3339(now),
-        "instance": instance,
+        "price": prices.of(product).price,
+        "at": rfc3339(prices.now),
+        "instance": shop.instance,
     })
     .to_string()
 }

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use hyper::Request;
 
 use crate::client::Shop;
@@ -19,13 +21,47 @@ async fn a_visitor_looks_around() {
 
     let lantern = shop.get("/products/2").await;
     assert_eq!(lantern.status(), 200);
-    assert_eq!(lantern.header("surrogate-key"), "catalogue product:2");
     assert!(lantern.text().contains("<h1>Larch lantern</h1>"));
     assert!(lantern.text().contains(r#"action="/cart""#), "the cart works without scripts");
     assert!(shop.get("/products/11").await.text().contains("Whittler's knife"));
 
     let head = shop.send(Request::head("/products/2")).await;
     assert_eq!((head.status(), head.bytes()), (200, &b""[..]));
+}
+
+#[tokio::test]
+async fn a_page_is_tagged_with_every_product_it_shows() {
+    let shop = Shop::open("shop-1").await;
+    for (path, shown) in [("/", 14), ("/products", 24), ("/products/2", 4), ("/products?category=tools", 4)] {
+        let page = shop.get(path).await;
+        let tags: Vec<_> = page.header("surrogate-key").split(' ').collect();
+        assert_eq!((tags[0], tags.len()), ("catalogue", 1 + shown), "{path}: {tags:?}");
+        for tag in &tags[1..] {
+            let number = tag.strip_prefix("product:").unwrap();
+            assert!(
+                page.text().contains(&format!("-price=\"{number}\""))
+                    || page.text().contains(&format!("-product=\"{number}\""))
+            );
+        }
+    }
+    for path in ["/deal", "/api/products/7"] {
+        assert_eq!(shop.get(path).await.header("surrogate-key"), "catalogue product:7", "{path}");
+    }
+    assert!(shop.get("/api/products").await.header("surrogate-key").contains(" product:7 "));
+}
+
+#[tokio::test]
+async fn the_deal_is_dear_to_make_and_the_same_for_everyone() {
+    let shop = Shop::open("shop-1").await;
+    let begun = Instant::now();
+    let deal = shop.get("/deal").await;
+    assert!(begun.elapsed() >= Duration::from_millis(60));
+    assert_eq!((deal.status(), deal.header("cache-control")), (200, "public, max-age=2"));
+    assert!(
+        deal.text().contains("€ 109.00") && deal.text().contains(" left, counted at "),
+        "{}",
+        deal.text()
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A running shop, and the few things a client does.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ impl Shop {
             listen: address,
             instance: instance.to_owned(),
             jwt_secret: "the same for all instances".to_owned(),
+            prices: BTreeMap::new(),
             demo_token: demo_token.map(str::to_owned),
         };
         let (shutdown, told) = oneshot::channel();

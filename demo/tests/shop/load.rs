@@ -1,4 +1,6 @@
-use deepwater_shop::load::{Load, LoadOptions};
+use std::time::Duration;
+
+use deepwater_shop::load::{Load, LoadOptions, Rush, Wanted};
 use tokio::net::TcpListener;
 
 use crate::client::{Shop, within};
@@ -79,4 +81,43 @@ async fn a_restarted_shop_is_found_again() {
     let end = load.stop().await;
     assert_eq!(end.server_errors, 0);
     within(second.close()).await;
+}
+
+fn wanted(path: &str) -> Wanted {
+    Wanted { path: path.to_owned(), json: None }
+}
+
+#[tokio::test]
+async fn a_rush_queues_where_the_shop_has_to_ask_its_database() {
+    let shop = Shop::open("shop-1").await;
+    let target = format!("http://{}", shop.address);
+    let mut rush = Rush::new(&target, &wanted("/deal"), 60, 1).unwrap();
+    assert!(within(rush.one()).await.unwrap() >= Duration::from_millis(60));
+
+    let account = within(rush.all(Duration::from_millis(300))).await;
+    assert!(account.requests >= 60 && account.failed == 0, "{account:?}");
+    // Ten connections for sixty visitors: some wait for others.
+    assert!(account.p99.unwrap() > Duration::from_millis(90), "{account:?}");
+    assert!(account.p50 <= account.p99);
+
+    let again = within(rush.all(Duration::from_millis(1))).await;
+    assert!(again.requests <= 60, "who has not begun when it ends does not begin: {again:?}");
+    drop(rush);
+    within(shop.close()).await;
+}
+
+#[tokio::test]
+async fn a_rush_may_buy() {
+    let shop = Shop::open("shop-1").await;
+    let target = format!("http://{}", shop.address);
+    let json = Some(r#"{"items":[{"product":7}]}"#.to_owned());
+    let mut buyers = Rush::new(&target, &Wanted { path: "/api/checkout".into(), json }, 2, 1).unwrap();
+    assert!(within(buyers.one()).await.is_some());
+
+    let mut lost = Rush::new(&target, &wanted("/nowhere"), 2, 1).unwrap();
+    assert_eq!(within(lost.one()).await, None, "404 is no good answer");
+    let account = within(lost.all(Duration::from_millis(250))).await;
+    assert!(account.requests >= 2 && account.failed == account.requests, "{account:?}");
+    assert!(Rush::new("shop", &wanted("/"), 1, 1).is_err());
+    assert!(Rush::new(&target, &wanted("not a path"), 1, 1).is_err());
 }

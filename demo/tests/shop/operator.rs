@@ -47,11 +47,38 @@ async fn an_instance_can_be_made_slow_and_quick_again() {
 }
 
 #[tokio::test]
+async fn a_price_can_be_set_and_shows_everywhere() {
+    let shop = Shop::open("shop-1").await;
+    let before = shop.get("/api/prices/7").await;
+    assert_eq!(before.json()["price"], 109.0);
+    assert_eq!(turn(&shop, "/_demo/price", r#"{"product": 7, "price": 98.9}"#, "").await.status(), 204);
+    for path in ["/", "/products", "/products/7", "/deal"] {
+        assert!(shop.get(path).await.text().contains(r#"data-price="7">€ 98.90<"#), "{path}");
+    }
+    let after = shop.get("/api/prices/7").await;
+    assert_eq!(
+        (&after.json()["price"], &shop.get("/api/products/7").await.json()["price"]),
+        (&98.9.into(), &98.9.into())
+    );
+    assert_ne!(before.header("etag"), after.header("etag"));
+
+    for wrong in [r#"{"product": 99, "price": 1}"#, r#"{"product": 7, "price": -1}"#, r#"{"product": 7}"#] {
+        assert_eq!(turn(&shop, "/_demo/price", wrong, "").await.status(), 422, "{wrong}");
+    }
+    assert_eq!(shop.get("/api/prices/7").await.json()["price"], 98.9);
+}
+
+#[tokio::test]
 async fn without_the_token_there_are_no_controls() {
     let shop = Shop::open_with("shop-1", Some("open sesame")).await;
     for token in ["", "open", "open sesame!"] {
-        for control in ["/_demo/slow", "/_demo/unhealthy"] {
-            assert_eq!(turn(&shop, control, r#"{"value": true, "ms": 5}"#, token).await.status(), 404);
+        for control in ["/_demo/slow", "/_demo/unhealthy", "/_demo/price"] {
+            assert_eq!(
+                turn(&shop, control, r#"{"value": true, "ms": 5, "product": 7, "price": 1}"#, token)
+                    .await
+                    .status(),
+                404
+            );
         }
     }
     assert_eq!(shop.get("/_demo/slow").await.status(), 404);

@@ -2,42 +2,78 @@
 
 use std::net::SocketAddr;
 
-use deepwater_core::config::{Duration, Percent};
+use deepwater_core::config::{Duration, Percent, Size};
 use deepwater_edge::config as edge;
 use deepwater_upstream::{Balance, Outlier};
 
+use super::price::price_path;
+use super::stampede::{Protection, VARIANTS, Variant};
 use crate::settings::Settings;
 
 /// Name of the one pool.
 pub(super) const POOL: &str = "shop";
 
-/// A route per kind of request, so that the console tells them apart.
-const ROUTES: [(&str, &str); 4] =
-    [("api", "/api/*"), ("images", "/images/*"), ("live", "/ws/*"), ("pages", "/*")];
+/// How long what is cached may still be shown when no instance answers.
+const STALE_IF_ERROR: Duration = Duration::from_secs(300);
+/// How long a price is kept that is purged when it changes.
+const PRICE_LIFETIME: Duration = Duration::from_secs(3_600);
 
 pub(super) fn settings(
     listen: SocketAddr,
     console: deepwater_lens::Listen,
     shops: &[SocketAddr],
 ) -> Settings {
-    let route = |(name, path): (&str, &str)| edge::Route {
-        name: Some(name.into()),
-        r#match: edge::Match { path: Some(path.into()), ..edge::Match::default() },
-        pool: Some(POOL.into()),
-        ..edge::Route::default()
-    };
     Settings {
         console: deepwater_lens::Config { listen: console, token: None },
         edge: deepwater_edge::Config {
             listen: vec![edge::Listen::http(listen.to_string())],
-            route: ROUTES.map(route).into(),
+            route: routes(),
             // A few hundred visitors and a person: no need to ask the system for more open files.
             max_connections: 2_048,
             drain_timeout: Duration::from_secs(2),
             ..deepwater_edge::Config::default()
         },
         pools: [(POOL.to_owned(), pool(shops))].into(),
-        cache: edge::Cache::default(),
+        cache: edge::Cache { memory: Size::from_kib(64 * 1024), ..edge::Cache::default() },
+    }
+}
+
+/// A route per kind of request, so that the console tells them apart.
+fn routes() -> Vec<edge::Route> {
+    // What is personal says so itself (`private`, `no-store`), and is not stored.
+    let shared = || edge::CacheTable { stale_if_error: STALE_IF_ERROR, ..edge::CacheTable::default() };
+    // Browsers, which nobody can purge, are told two seconds by the shop.
+    let price = edge::CacheTable {
+        ttl: Some(PRICE_LIFETIME),
+        tags: vec![format!("product:{}", deepwater_shop::DEAL)],
+        ..shared()
+    };
+    let mut routes: Vec<edge::Route> = VARIANTS.iter().map(crowded).collect();
+    routes.extend([
+        route("live", "/ws/*", None),
+        route("deal price", &price_path(), Some(price)),
+        route("api", "/api/*", Some(shared())),
+        route("images", "/images/*", Some(shared())),
+        route("pages", "/*", Some(shared())),
+    ]);
+    routes
+}
+
+/// The shop once more, cached in another way.
+fn crowded(variant: &Variant) -> edge::Route {
+    edge::Route {
+        strip_prefix: Some(variant.prefix.into()),
+        ..route(variant.route, &format!("{}/*", variant.prefix), variant.protection.map(Protection::table))
+    }
+}
+
+fn route(name: &str, path: &str, cache: Option<edge::CacheTable>) -> edge::Route {
+    edge::Route {
+        name: Some(name.into()),
+        r#match: edge::Match { path: Some(path.into()), ..edge::Match::default() },
+        pool: Some(POOL.into()),
+        cache: cache.map(|table| edge::RouteCache::Table(Box::new(table))),
+        ..edge::Route::default()
     }
 }
 

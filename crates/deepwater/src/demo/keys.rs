@@ -17,6 +17,10 @@ pub(super) enum Key {
     Slow,
     /// A flash sale.
     FlashSale,
+    /// A crowd at one page, in front of ever better protected caches.
+    Crowd,
+    /// A new price.
+    Price,
     /// The end.
     Quit,
 }
@@ -27,6 +31,8 @@ impl Key {
             digit @ b'1'..=b'9' => Some(Self::Instance(usize::from(digit - b'1'))),
             b's' => Some(Self::Slow),
             b'f' => Some(Self::FlashSale),
+            b'c' => Some(Self::Crowd),
+            b'p' => Some(Self::Price),
             b'q' => Some(Self::Quit),
             _ => None,
         }
@@ -94,7 +100,9 @@ mod tests {
 
     #[test]
     fn line_ends_and_stray_keys_are_no_wishes() {
-        let keys: Vec<Key> = b"1\nF\r\n x?3q".iter().filter_map(|byte| Key::parse(*byte)).collect();
-        assert_eq!(keys, [Key::Instance(0), Key::FlashSale, Key::Instance(2), Key::Quit]);
+        let keys: Vec<Key> = b"1\nF\r\n x?3cPq".iter().filter_map(|byte| Key::parse(*byte)).collect();
+        let expected =
+            [Key::Instance(0), Key::FlashSale, Key::Instance(2), Key::Crowd, Key::Price, Key::Quit];
+        assert_eq!(keys, expected);
     }
 }

@@ -5,15 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::table::{Align, Table, count, latency};
+use crate::table::{Align, Table, bytes, count, counted, latency, share};
 
 /// Rows a terminal needs for the table to stay in view.
-const ROWS_NEEDED: u16 = 14;
+const ROWS_NEEDED: u16 = 15;
 /// Cells of the bar that shows a share.
 const BAR: usize = 10;
 
 /// The keys.
-pub(super) const MENU: &str = "1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
+pub(super) const MENU: &str = "1 2 3 kill/revive  s slow down  f flash sale  c crowd  p new price  q quit";
 
 /// Everything shown at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,9 +30,21 @@ pub(super) struct View {
     pub finished: u64,
     /// Failed ones since the start.
     pub failed: u64,
+    pub cache: CacheView,
     /// What is left of the flash sale.
     pub sale: Option<Duration>,
     pub instances: Vec<InstanceView>,
+}
+
+/// What the cache does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct CacheView {
+    /// Its part of the recent answers, 0 to 1.
+    pub hit_ratio: Option<f64>,
+    /// Requests that reached an instance, per second.
+    pub reached_per_second: f64,
+    pub objects: u64,
+    pub bytes: u64,
 }
 
 /// One line of the table.
@@ -153,7 +165,7 @@ impl Screen {
         lines
     }
 
-    fn figures(&self, view: &View) -> [String; 2] {
+    fn figures(&self, view: &View) -> [String; 3] {
         let failed = format!("{:.1} failed/s", view.failed_per_second);
         let failed = if view.failed_per_second > 0.0 { self.paint(RED, &failed) } else { failed };
         let sale = view.sale.map(|left| format!("   flash sale, {:.0} s left", left.as_secs_f64().ceil()));
@@ -172,7 +184,14 @@ impl Screen {
             ms(view.p99),
             view.in_flight
         );
-        [flow, latencies]
+        let cache = format!(
+            "         cache answers {}   {:.0} requests/s reach the shop   {} in {}",
+            share(view.cache.hit_ratio),
+            view.cache.reached_per_second,
+            bytes(view.cache.bytes),
+            counted(view.cache.objects, "object")
+        );
+        [flow, latencies, cache]
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -202,7 +221,8 @@ fn put(text: &str) -> io::Result<()> {
 /// Everything in one line.
 fn line(view: &View) -> String {
     let mut line = format!(
-        "  {}  {:.0} requests/s, {:.1} failed/s, p50 {}, p95 {}, p99 {}, {} in flight, {} in all, {} failed;",
+        "  {}  {:.0} requests/s, {:.1} failed/s, p50 {}, p95 {}, p99 {}, {} in flight, {} in all, {} failed, \
+         cache {}, {:.0}/s reach the shop;",
         clock(view.elapsed),
         view.finished_per_second,
         view.failed_per_second,
@@ -211,7 +231,9 @@ fn line(view: &View) -> String {
         ms(view.p99),
         view.in_flight,
         count(view.finished),
-        count(view.failed)
+        count(view.failed),
+        share(view.cache.hit_ratio),
+        view.cache.reached_per_second
     );
     let instances = view.instances.iter().map(|instance| {
         let InstanceView { name, state, share, .. } = instance;
@@ -264,6 +286,12 @@ mod tests {
             in_flight: 2,
             finished: 1_234,
             failed: 0,
+            cache: CacheView {
+                hit_ratio: Some(0.912),
+                reached_per_second: 6.6,
+                objects: 48,
+                bytes: 312 << 10,
+            },
             sale: Some(Duration::from_millis(18_200)),
             instances: vec![
                 instance("shop-1", 4001, "healthy", 0.75),
@@ -275,7 +303,7 @@ mod tests {
     #[test]
     fn a_line_says_everything() {
         let expected = "   1:05  40 requests/s, 0.0 failed/s, p50 2.1 ms, p95 12 ms, p99 –, 2 in flight, \
-                        1,234 in all, 0 failed; shop-1 healthy 75 %, shop-2 killed 25 %";
+                        1,234 in all, 0 failed, cache 91.2 %, 7/s reach the shop; shop-1 healthy 75 %, shop-2 killed 25 %";
         assert_eq!(line(&view()), expected);
     }
 
@@ -285,10 +313,11 @@ mod tests {
         let expected = "
    1:05  40 requests/s, 0.0 failed/s   1,234 in all, 0 failed   flash sale, 19 s left
          p50 2.1 ms   p95 12 ms   p99 –   2 in flight
+         cache answers 91.2 %   7 requests/s reach the shop   312 KiB in 48 objects
   instance  address          state    share              in flight
   shop-1    127.0.0.1:4001   healthy   75 %  ████████░░          1
   shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
-  1 2 3 kill, bring back   s slow one down   f flash sale   q quit";
+  1 2 3 kill/revive  s slow down  f flash sale  c crowd  p new price  q quit";
         assert_eq!(screen.lines(&view(), 100).join("\n"), expected);
     }
 
@@ -297,6 +326,6 @@ mod tests {
         let mut screen = Screen { live: true, colour: true, drawn: 6 };
         assert_eq!(screen.erased(), "\x1b[6A\r\x1b[J");
         assert_eq!(screen.erased(), "");
-        assert!(screen.lines(&view(), 100)[4].contains("\x1b[32mhealthy\x1b[0m"));
+        assert!(screen.lines(&view(), 100)[5].contains("\x1b[32mhealthy\x1b[0m"));
     }
 }

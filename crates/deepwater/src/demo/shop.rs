@@ -39,6 +39,9 @@ pub(crate) struct ShopArguments {
     /// Port on 127.0.0.1; 0 for any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// What the deal of the week costs, in cents, if it is not what the shop thinks.
+    #[arg(long)]
+    deal_price: Option<u64>,
 }
 
 /// The life of an instance, in its own process: until standard input ends.
@@ -65,7 +68,9 @@ pub(super) fn serve(arguments: ShopArguments) -> Result<(), Failure> {
         };
         say(&format!("{LISTENING}{listen}"))?;
         let orphaned = end_of_input()?;
-        let options = deepwater_shop::Options { listen, instance: arguments.name, jwt_secret, demo_token };
+        let prices = arguments.deal_price.map(|cents| (deepwater_shop::DEAL, cents)).into_iter().collect();
+        let options =
+            deepwater_shop::Options { listen, instance: arguments.name, jwt_secret, demo_token, prices };
         tokio::select! {
             served = deepwater_shop::serve(listener, options, std::future::pending()) => Ok(served?),
             // The edge has drained, or is gone: there is nobody left to finish anything for.
@@ -101,6 +106,8 @@ pub(super) struct Shops<'a> {
     pub token_text: String,
     /// Whether instances may write to standard error; not while a live table is drawn.
     pub may_complain: bool,
+    /// What the deal of the week costs by now, in cents, if somebody has changed it.
+    pub deal_price: Option<u64>,
 }
 
 impl<'a> Shops<'a> {
@@ -109,7 +116,7 @@ impl<'a> Shops<'a> {
     pub(super) fn new(executable: &'a Path, may_complain: bool) -> std::io::Result<Self> {
         let (jwt_secret, token_text) = (random_text()?, random_text()?);
         let token = HeaderValue::from_str(&token_text).map_err(std::io::Error::other)?;
-        Ok(Self { executable, jwt_secret, token, token_text, may_complain })
+        Ok(Self { executable, jwt_secret, token, token_text, may_complain, deal_price: None })
     }
 }
 
@@ -174,17 +181,26 @@ impl Instance {
     /// # Errors
     /// Why it could not be told.
     pub(super) async fn slow_down(&mut self, by: Duration, shops: &Shops<'_>) -> Result<(), String> {
-        let json = format!(r#"{{"ms":{}}}"#, by.as_millis());
+        self.tell("/_demo/slow", format!(r#"{{"ms":{}}}"#, by.as_millis()), shops).await?;
+        self.slow = !by.is_zero();
+        Ok(())
+    }
+
+    /// Sets the price of a product, in cents.
+    ///
+    /// # Errors
+    /// Why it could not be told.
+    pub(super) async fn set_price(&self, product: u32, cents: u64, shops: &Shops<'_>) -> Result<(), String> {
+        let euros = cents as f64 / 100.0;
+        self.tell("/_demo/price", format!(r#"{{"product":{product},"price":{euros}}}"#), shops).await
+    }
+
+    /// Uses one of its hidden controls.
+    async fn tell(&self, control: &str, json: String, shops: &Shops<'_>) -> Result<(), String> {
         let address = self.address.to_string();
-        let call = Call {
-            key: Some((TOKEN_HEADER, shops.token.clone())),
-            ..Call::post(&address, "/_demo/slow", json)
-        };
-        match call.send().await? {
-            (status, _) if status.is_success() => {
-                self.slow = !by.is_zero();
-                Ok(())
-            }
+        let key = Some((TOKEN_HEADER, shops.token.clone()));
+        match (Call { key, ..Call::post(&address, control, json) }).send().await? {
+            (status, _) if status.is_success() => Ok(()),
             (status, _) => Err(format!("it answered {status}")),
         }
     }
@@ -219,6 +235,7 @@ impl Process {
     async fn spawn(name: &str, port: u16, shops: &Shops<'_>) -> Result<(Self, SocketAddr), String> {
         let mut child = Command::new(shops.executable)
             .args(["demo-shop", "--name", name, "--port", &port.to_string()])
+            .args(shops.deal_price.map(|cents| format!("--deal-price={cents}")))
             .env(JWT_SECRET, &shops.jwt_secret)
             .env(DEMO_TOKEN, &shops.token_text)
             .stdin(Stdio::piped())

@@ -1,10 +1,12 @@
 //! The demo while it runs: the shop's instances, the planes in front of them, the customers, and whoever hurts them.
 
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use deepwater_core::metrics::Registry;
-use deepwater_core::{Call, Endpoint};
+use deepwater_core::{Call, Endpoint, Reply};
 use deepwater_shop::load::{Load, Snapshot};
 use deepwater_upstream::{PoolStatus, State, TargetStatus};
 use serde::Deserialize;
@@ -13,13 +15,14 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::keys::{Key, KeyAtATime};
-use super::screen::{InstanceView, Screen, View};
+use super::screen::{CacheView, InstanceView, Screen, View};
 use super::shop::{Instance, Shops};
+use super::stampede::{self, Row, Stampede};
 use super::story::{
     Fact, FlashSaleBegan, FlashSaleEnded, InstanceBroughtBack, InstanceCured, InstanceEnded, InstanceKilled,
-    InstanceSlowed, WishFailed,
+    InstanceSlowed, StampedeBegan, StampedeEnded, WishFailed,
 };
-use super::trend::{Sample, Trend};
+use super::trend::{Answered, Sample, Trend};
 use crate::run::Planes;
 
 /// How much longer a slow instance takes.
@@ -42,6 +45,8 @@ pub(super) struct Stage<'a> {
     pub shops: Shops<'a>,
     pub instances: Vec<Instance>,
     pub planes: Planes,
+    /// Where the edge listens.
+    pub shop: SocketAddr,
     /// None when nobody but the person at the keyboard comes.
     pub load: Option<Load>,
     /// Requests per second when there is no flash sale.
@@ -52,12 +57,55 @@ pub(super) struct Stage<'a> {
     pub facts: mpsc::Receiver<Fact>,
     pub trend: Trend,
     pub sale_ends: Option<Instant>,
+    /// Visitors of a stampede.
+    pub crowd: usize,
+    pub stampede: Option<Stampede>,
+    /// What is wished for without a keyboard, one after the other; then the demo ends.
+    pub script: Option<VecDeque<Key>>,
+    /// The wish of the script that is being fulfilled.
+    pub scene: Option<Key>,
 }
 
 /// The pages of `/api/edge/pools`.
 #[derive(Deserialize)]
 struct Pools {
     pools: Vec<PoolStatus>,
+}
+
+/// The page of `/api/cache`, as far as it is shown.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CachePage {
+    memory: CacheMemory,
+    routes: Vec<CacheRoute>,
+}
+
+#[derive(Deserialize, Default)]
+struct CacheMemory {
+    bytes: u64,
+    objects: u64,
+}
+
+#[derive(Deserialize)]
+struct CacheRoute {
+    hits: u64,
+    stale: u64,
+    coalesced: u64,
+    revalidated: u64,
+    misses: u64,
+    bypassed: u64,
+}
+
+impl CachePage {
+    fn answered(&self) -> Answered {
+        let mut all = Answered::default();
+        for route in &self.routes {
+            let answered = route.hits + route.stale + route.coalesced + route.revalidated;
+            all.answered += answered;
+            all.asked += answered + route.misses + route.bypassed;
+        }
+        all
+    }
 }
 
 /// Signals that end a process, and the one that lets it go on.
@@ -96,6 +144,7 @@ enum Wake {
     Key(Option<Key>),
     Fact(Option<Fact>),
     SaleOver,
+    Measured(Option<Row>),
     Resumed,
     End,
 }
@@ -117,6 +166,13 @@ impl Stage<'_> {
         let mut ticked = 0;
         let mut keys_open = true;
         loop {
+            // The first news of the instances are told before anything is done to them.
+            let settled = ticked > 1;
+            if settled && let (Some(script), None) = (&mut self.script, self.scene) {
+                let Some(wish) = script.pop_front() else { return Ok(()) };
+                self.scene = Some(wish);
+                self.fulfil(wish).await;
+            }
             let sale_ends = self.sale_ends;
             let wake = tokio::select! {
                 biased;
@@ -124,8 +180,9 @@ impl Stage<'_> {
                 () = at(ends) => Wake::End,
                 _ = signals.resumed.recv() => Wake::Resumed,
                 fact = self.facts.recv() => Wake::Fact(fact),
-                key = keys.recv(), if keys_open => Wake::Key(key),
+                key = keys.recv(), if keys_open && settled => Wake::Key(key),
                 () = at(sale_ends) => Wake::SaleOver,
+                row = next_row(&mut self.stampede) => Wake::Measured(row),
                 _ = ticks.tick() => Wake::Tick,
             };
             match wake {
@@ -135,6 +192,8 @@ impl Stage<'_> {
                 Wake::Key(None) => keys_open = false,
                 Wake::Fact(fact) => self.retell(fact.as_ref())?,
                 Wake::SaleOver => self.end_sale(),
+                Wake::Measured(Some(row)) => self.screen.tell(&row.line())?,
+                Wake::Measured(None) => self.end_stampede(),
                 Wake::Resumed => {
                     self.keyboard.iter().for_each(KeyAtATime::apply);
                     self.screen.leave();
@@ -142,7 +201,10 @@ impl Stage<'_> {
                 Wake::Tick => {
                     self.notice_ends();
                     let view = self.look().await;
-                    if self.screen.is_live() || (ticked > 0 && ticked % TICKS_A_LINE == 0) {
+                    // A line in the middle of a table would tear it.
+                    let quiet = self.scene.is_some() || self.stampede.is_some();
+                    let due = ticked > 0 && ticked % TICKS_A_LINE == 0 && !quiet;
+                    if self.screen.is_live() || due {
                         self.screen.show(&view)?;
                     }
                     ticked += 1;
@@ -161,11 +223,16 @@ impl Stage<'_> {
 
     fn retell(&mut self, fact: Option<&Fact>) -> io::Result<()> {
         let Some(fact) = fact else { return Ok(()) };
+        self.scene = self.scene.filter(|wish| !fact.concludes(*wish));
         let names = self.instances.iter().map(|instance| (instance.name.as_str(), instance.address));
-        match fact.sentence(names) {
-            Some(sentence) => self.screen.happened(self.started.elapsed(), &sentence, fact.is_bad()),
-            None => Ok(()),
+        if let Some(sentence) = fact.sentence(names) {
+            self.screen.happened(self.started.elapsed(), &sentence, fact.is_bad())?;
         }
+        if fact.begins_stampede() {
+            // The first row follows seconds later.
+            stampede::legend().iter().try_for_each(|line| self.screen.tell(line))?;
+        }
+        Ok(())
     }
 
     async fn fulfil(&mut self, key: Key) {
@@ -173,6 +240,8 @@ impl Stage<'_> {
             Key::Instance(position) => self.kill_or_bring_back(position).await,
             Key::Slow => self.slow_down_or_cure().await,
             Key::FlashSale => self.begin_sale(),
+            Key::Crowd => self.begin_stampede(),
+            Key::Price => self.change_price().await,
             Key::Quit => {}
         }
     }
@@ -231,6 +300,28 @@ impl Stage<'_> {
         }
     }
 
+    fn begin_stampede(&mut self) {
+        let context = &self.planes.context;
+        if self.stampede.is_some() {
+            let (wish, reason) = ("send another crowd".into(), "one is there".into());
+            context.events.emit(WishFailed { wish, reason });
+            return;
+        }
+        context.events.emit(StampedeBegan { visitors: self.crowd });
+        self.stampede = Some(Stampede::begin(self.shop, self.crowd, context.metrics.clone()));
+    }
+
+    fn end_stampede(&mut self) {
+        let Some(Stampede { measured, .. }) = self.stampede.take() else { return };
+        let reached =
+            |row: Option<&Row>| row.map_or("?".into(), |row| format!("{:.2}", row.reached_percent()));
+        self.planes.context.events.emit(StampedeEnded {
+            uncached: measured.first().map_or("?".into(), |row| format!("{:.0}", row.reached_percent())),
+            unprotected: reached(measured.get(1)),
+            protected: reached(measured.last()),
+        });
+    }
+
     fn notice_ends(&mut self) {
         for instance in &mut self.instances {
             if let Some(status) = instance.ended_by_itself() {
@@ -243,6 +334,7 @@ impl Stage<'_> {
     /// How everything is.
     async fn look(&mut self) -> View {
         let targets = self.targets().await;
+        let cache = self.cache().await;
         let figures = Figures::read(self.load.as_ref(), &self.planes.context.metrics);
         let of = |instance: &Instance| {
             let address = instance.address.to_string();
@@ -255,6 +347,8 @@ impl Stage<'_> {
             finished: figures.finished,
             failed: figures.failed,
             answers: self.instances.iter().map(answers).collect(),
+            reached: targets.iter().map(|target| target.requests).sum(),
+            cache: cache.answered(),
         });
         let recent = self.trend.recent();
         let shares = recent.shares.into_iter().chain(std::iter::repeat(0.0));
@@ -267,6 +361,12 @@ impl Stage<'_> {
             instances: instances
                 .map(|(instance, share)| instance_view(instance, of(instance), share))
                 .collect(),
+            cache: CacheView {
+                hit_ratio: recent.hit_ratio,
+                reached_per_second: recent.reached_per_second,
+                objects: cache.memory.objects,
+                bytes: cache.memory.bytes,
+            },
             finished: figures.finished,
             failed: figures.failed,
             in_flight: figures.in_flight,
@@ -278,18 +378,35 @@ impl Stage<'_> {
 
     /// What the edge thinks of the instances, as the console shows it.
     async fn targets(&self) -> Vec<TargetStatus> {
-        let endpoints = self.planes.edge.endpoints();
-        let page = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == "/api/edge/pools");
-        let Some(page) = page else { return Vec::new() };
-        let reply = (page.call)(Call::default()).await;
+        let Some(reply) = self.ask_edge("/api/edge/pools", Call::default()).await else { return Vec::new() };
         let pools = serde_json::from_value(reply.body).unwrap_or(Pools { pools: Vec::new() });
         pools.pools.into_iter().flat_map(|pool| pool.targets).collect()
+    }
+
+    /// What the cache holds and does, as the console shows it.
+    async fn cache(&self) -> CachePage {
+        let reply = self.ask_edge("/api/cache", Call::default()).await;
+        reply.and_then(|reply| serde_json::from_value(reply.body).ok()).unwrap_or_default()
+    }
+
+    /// What the console would answer, also when none listens.
+    pub(super) async fn ask_edge(&self, path: &str, call: Call) -> Option<Reply> {
+        let endpoints = self.planes.edge.endpoints();
+        let endpoint = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == path)?;
+        Some((endpoint.call)(call).await)
     }
 }
 
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_row(stampede: &mut Option<Stampede>) -> Option<Row> {
+    match stampede {
+        Some(stampede) => stampede.next().await,
         None => std::future::pending().await,
     }
 }

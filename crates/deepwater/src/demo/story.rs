@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::configuration::POOL;
+use super::keys::Key;
 use crate::table::counted;
 
 /// Facts that may wait to be shown. More are dropped; the console has them all.
@@ -63,16 +64,60 @@ deepwater_core::event! {
     flash_sale_ended: Info, "the flash sale is over: {rate:.0} requests/s again"
 }
 
+deepwater_core::event! {
+    /// A crowd came, to compare what protects the shop from it.
+    pub struct StampedeBegan { visitors: usize }
+    stampede_began: Info, "a crowd of {visitors} wants one page, again and again"
+}
+
+deepwater_core::event! {
+    /// The crowd has left.
+    pub struct StampedeEnded { uncached: String, unprotected: String, protected: String }
+    stampede_ended: Info, "of 100 requests {uncached} reached the shop without a cache, {unprotected} with one, {protected} with all protections"
+}
+
+deepwater_core::event! {
+    /// The deal of the week has another price.
+    pub struct PriceChanged { from: String, to: String, instances: u64 }
+    price_changed: Info, "the deal costs € {to}, no longer € {from}: {instances} instances know"
+}
+
+deepwater_core::event! {
+    /// What visitors saw of a price that had changed.
+    pub struct PriceCached { asked: u64, old: u64, price: String }
+    price_cached: Info, "{old} of {asked} visitors still see € {price}: the edge keeps it for an hour"
+}
+
+deepwater_core::event! {
+    /// What shows the price was purged.
+    pub struct TagPurged { tag: String, micros: u64 }
+    tag_purged: Info, "purged tag {tag} in {micros} µs, as `deepwater purge --tag {tag}` does"
+}
+
+deepwater_core::event! {
+    /// Everybody sees the new price.
+    pub struct PriceLive { asked: u64, addresses: usize, price: String }
+    price_live: Info, "{asked} of {asked} answers at {addresses} addresses say € {price}"
+}
+
+deepwater_core::event! {
+    /// Somebody saw the old price after the purge.
+    pub struct PriceStale { asked: u64, stale: u64 }
+    price_stale: Warn, "{stale} of {asked} answers do not have the new price after the purge"
+}
+
 /// Told by the demo in its own words at the start.
 const TOLD_ALREADY: [&str; 2] = ["edge_started", "console_started"];
 
 /// Nouns for the account at the end.
-const ACCOUNT: [(&str, &str); 7] = [
+const ACCOUNT: [(&str, &str); 9] = [
     ("instance_killed", "kill"),
     ("instance_ended", "unexpected end"),
     ("instance_brought_back", "restart"),
     ("instance_slowed", "slowdown"),
     ("flash_sale_began", "flash sale"),
+    ("stampede_began", "stampede"),
+    ("price_changed", "price change"),
     ("target_unhealthy", "failed health check"),
     ("target_ejected", "ejection"),
 ];
@@ -99,10 +144,25 @@ impl Fact {
         if let Some(target) = self.fields.get("target").and_then(Value::as_str) {
             let name =
                 names.into_iter().find(|(_, address)| address.to_string() == target).map(|(name, _)| name);
-            let long = format!("target {target} ({target}) of pool {POOL}");
+            let long = format!("target {target} of pool {POOL}");
             sentence = sentence.replace(&long, name.unwrap_or(target));
         }
         Some(sentence)
+    }
+
+    /// Whether a table follows.
+    pub(super) fn begins_stampede(&self) -> bool {
+        self.event == "stampede_began"
+    }
+
+    /// Whether this is the last that is to be told of a wish.
+    pub(super) fn concludes(&self, wish: Key) -> bool {
+        let last: &[&str] = match wish {
+            Key::Crowd => &["stampede_ended"],
+            Key::Price => &["price_live", "price_stale", "wish_failed"],
+            Key::Instance(_) | Key::Slow | Key::FlashSale | Key::Quit => &[],
+        };
+        last.contains(&self.event.as_str())
     }
 
     /// Whether something failed.
@@ -150,8 +210,7 @@ mod tests {
     async fn facts_arrive_with_names_for_addresses() {
         let (events, mut facts) = events();
         let address: SocketAddr = "127.0.0.1:4001".parse().unwrap();
-        let target = address.to_string();
-        events.emit(Ejected { pool: POOL.into(), target: target.clone(), address: target });
+        events.emit(Ejected { pool: POOL.into(), target: address.to_string() });
         events.emit(FlashSaleBegan { rate: 400.0, seconds: 20 });
         let mut sentences = Vec::new();
         for _ in 0..2 {
@@ -164,7 +223,7 @@ mod tests {
 
     deepwater_core::event! {
         /// As the pool tells it.
-        pub struct Ejected { pool: String, target: String, address: String }
-        ejected: Warn, "target {target} ({address}) of pool {pool} was ejected"
+        pub struct Ejected { pool: String, target: String }
+        ejected: Warn, "target {target} of pool {pool} was ejected"
     }
 }

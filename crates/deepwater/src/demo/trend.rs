@@ -18,6 +18,24 @@ pub(super) struct Sample {
     pub failed: u64,
     /// Good answers of each instance.
     pub answers: Vec<u64>,
+    /// Requests that reached an instance.
+    pub reached: u64,
+    /// Requests to routes that cache, and those of them that were answered without one of their own to an instance.
+    pub cache: Answered,
+}
+
+/// How many of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Answered {
+    pub asked: u64,
+    pub answered: u64,
+}
+
+impl Answered {
+    /// The share, 0 to 1; none of none.
+    pub(super) fn share(self) -> Option<f64> {
+        (self.asked > 0).then(|| self.answered as f64 / self.asked as f64)
+    }
 }
 
 /// The last samples, oldest first.
@@ -33,6 +51,10 @@ pub(super) struct Recent {
     pub failed_per_second: f64,
     /// Each instance's part of the good answers, 0 to 1.
     pub shares: Vec<f64>,
+    /// Requests that reached an instance, per second.
+    pub reached_per_second: f64,
+    /// The cache's part of the answers, 0 to 1.
+    pub hit_ratio: Option<f64>,
 }
 
 impl Trend {
@@ -60,6 +82,12 @@ impl Trend {
         Recent {
             finished_per_second: rate(short.finished, last.finished),
             failed_per_second: rate(short.failed, last.failed),
+            reached_per_second: rate(short.reached, last.reached),
+            hit_ratio: Answered {
+                asked: last.cache.asked.saturating_sub(oldest.cache.asked),
+                answered: last.cache.answered.saturating_sub(oldest.cache.answered),
+            }
+            .share(),
             shares: grown.iter().map(|answers| *answers as f64 / all.max(1) as f64).collect(),
         }
     }
@@ -78,11 +106,15 @@ mod tests {
             let at = start + Duration::from_secs(second);
             // The first instance answers until the 17th second, the second from then on.
             let answers = vec![10 * second.min(17), 10 * second.saturating_sub(17)];
-            trend.add(Sample { at, finished: 10 * second, failed: second, answers });
+            // The cache knows everything from the 18th second on.
+            let cache = Answered { asked: 10 * second, answered: 10 * second.saturating_sub(18) };
+            let reached = 10 * second.min(18);
+            trend.add(Sample { at, finished: 10 * second, failed: second, answers, reached, cache });
         }
         let recent = trend.recent();
         assert_eq!((recent.finished_per_second, recent.failed_per_second), (10.0, 1.0));
         assert_eq!(recent.shares, [0.4, 0.6]);
+        assert_eq!((recent.reached_per_second, recent.hit_ratio), (0.0, Some(0.4)));
         assert_eq!(trend.0.len(), 6);
     }
 }

@@ -206,18 +206,6 @@ async fn several_listeners_may_each_take_a_free_port() {
 }
 
 #[tokio::test]
-async fn the_demo_plays_and_cleans_up() {
-    let home = Home::new();
-    let arguments = ["demo", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--seconds", "2"];
-    let demo = run(&home.path(""), &arguments).await;
-    assert_eq!(demo.code, Some(0), "{demo:?}");
-    let shop = demo.stdout.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
-    let address = shop.unwrap_or_else(|| panic!("no address in {demo:?}")).trim_start_matches("http://");
-    let gone = std::net::TcpStream::connect(address.trim_end_matches('/'));
-    assert!(gone.is_err(), "nothing listens any longer");
-}
-
-#[tokio::test]
 async fn both_sides_may_speak_ipv6() {
     let anywhere: SocketAddr = "[::1]:0".parse().unwrap();
     let origin =

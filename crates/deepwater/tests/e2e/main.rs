@@ -10,6 +10,7 @@ mod balancing;
 mod cache;
 mod cache_commands;
 mod commands;
+mod demo;
 mod files;
 mod hostile;
 mod http1;

@@ -1,0 +1,226 @@
+//! `deepwater demo`: the sample shop, what is done to it, and what the cache makes of that.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::{Home, Message, Wire, run, soon};
+
+/// Visitors of a stampede: few, since these tests run beside others.
+const CROWD: &str = "40";
+
+/// A running demo, and what it has said.
+struct Demo {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    shop: SocketAddr,
+}
+
+impl Demo {
+    async fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
+        command.args(["demo", "--listen", "127.0.0.1:0", "--console", "off"]).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut demo = Self { process, lines, shop: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let shop = demo.says("Shop").await;
+        demo.shop = shop.rsplit('/').next().unwrap().parse().unwrap();
+        demo
+    }
+
+    /// The next line with this text.
+    async fn says(&mut self, text: &str) -> String {
+        soon(text, async {
+            loop {
+                let line = self.lines.next_line().await.unwrap();
+                let line = line.unwrap_or_else(|| panic!("it ended before it said {text:?}"));
+                if line.contains(text) {
+                    return line;
+                }
+            }
+        })
+        .await
+    }
+
+    async fn press(&mut self, keys: &str) {
+        let keyboard = self.process.stdin.as_mut().unwrap();
+        keyboard.write_all(keys.as_bytes()).await.unwrap();
+        keyboard.flush().await.unwrap();
+    }
+
+    /// Waits for the end of everything.
+    async fn ends(mut self) {
+        let status = soon("the demo to end", self.process.wait()).await.unwrap();
+        assert!(status.success(), "{status}");
+        assert!(TcpStream::connect(self.shop).await.is_err(), "nothing listens any longer");
+    }
+
+    async fn ask(&self, request: String) -> Message {
+        let stream = soon("the shop", TcpStream::connect(self.shop)).await.unwrap();
+        Wire::new(stream).ask(request).await
+    }
+
+    /// Visits a path with these cookies.
+    async fn visit(&self, path: &str, cookies: &str) -> Message {
+        let cookies = if cookies.is_empty() { String::new() } else { format!("Cookie: {cookies}\r\n") };
+        let Self { shop, .. } = self;
+        self.ask(format!("GET {path} HTTP/1.1\r\nHost: {shop}\r\n{cookies}Connection: close\r\n\r\n")).await
+    }
+
+    /// Puts a product into a cart; the cookies of the visitor who has it now.
+    async fn buy(&self, product: u32) -> String {
+        let body = format!(r#"{{"product":{product}}}"#);
+        let (shop, length) = (self.shop, body.len());
+        let fields = "Content-Type: application/json\r\nConnection: close\r\n";
+        let bought = self
+            .ask(format!(
+                "POST /api/cart/items HTTP/1.1\r\nHost: {shop}\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+            ))
+            .await;
+        assert_eq!(bought.status(), 201, "{bought:?}");
+        let cookies = bought.all("set-cookie").into_iter().map(|cookie| cookie.split(';').next().unwrap());
+        cookies.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn json(answer: &Message) -> Value {
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    serde_json::from_str(answer.text()).unwrap()
+}
+
+#[tokio::test]
+async fn the_demo_plays_and_cleans_up() {
+    let home = Home::new();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--seconds", "2"];
+    let demo = run(&home.path(""), &arguments).await;
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    let shop = demo.stdout.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
+    let address = shop.unwrap_or_else(|| panic!("no address in {demo:?}")).trim_start_matches("http://");
+    let gone = std::net::TcpStream::connect(address.trim_end_matches('/'));
+    assert!(gone.is_err(), "nothing listens any longer");
+}
+
+#[tokio::test]
+async fn a_stampede_is_compared_with_every_protection() {
+    let mut demo = Demo::start(&["--stampede", "--crowd", CROWD]).await;
+    demo.says("a crowd of 40 wants one page").await;
+    demo.says("requests fetches     p50     p99 first back checkout").await;
+    let mut rows = Vec::new();
+    for name in
+        ["no cache", "a cache, unprotected", "+ coalescing", "+ early refresh", "+ stale-while-revalidate"]
+    {
+        let row = demo.says(name).await;
+        assert!(!row.contains("failed"), "{row}");
+        let cells: Vec<_> = row.trim_start().strip_prefix(name).unwrap().split_whitespace().collect();
+        let number = |cell: usize| cells[cell].replace(',', "").parse::<u64>().unwrap();
+        rows.push((number(0), number(1), row));
+    }
+    let [uncached, unprotected, coalescing, early, stale] = rows.try_into().unwrap();
+    assert!(uncached.0 >= 40 && uncached.0 == uncached.1, "{}", uncached.2);
+    // It expires twice while the crowd is there, and several find it so.
+    assert!(unprotected.1 > coalescing.1 && unprotected.1 < unprotected.0, "{}", unprotected.2);
+    // One fetch at a time, and not many more than the page has lifetimes.
+    for (_, fetches, row) in [coalescing, early, stale] {
+        assert!((1..=8).contains(&fetches), "{row}");
+    }
+    demo.says("of 100 requests 100 reached the shop without a cache").await;
+    demo.says("1 stampede").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn a_new_price_is_live_everywhere_after_one_purge() {
+    let mut demo = Demo::start(&["--new-price", "--no-load"]).await;
+    for line in [
+        "the deal costs € 98.90, no longer € 109.00: 3 instances know",
+        "10 of 10 visitors still see € 109.00",
+        "purged tag product:7 in ",
+        "60 of 60 answers at 6 addresses say € 98.90",
+        "1 price change",
+    ] {
+        demo.says(line).await;
+    }
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_comes_back_knows_the_price() {
+    let mut demo = Demo::start(&["--no-load"]).await;
+    demo.press("p").await;
+    demo.says("60 of 60 answers").await;
+    demo.press("1").await;
+    demo.says("shop-1 killed").await;
+    demo.press("1").await;
+    demo.says("shop-1 started again").await;
+    let price = soon("an answer of shop-1", async {
+        loop {
+            let answer = demo.visit("/crowd/uncached/api/prices/7", "").await;
+            if answer.get("x-shop-instance") == Some("shop-1") {
+                return json(&answer)["price"].clone();
+            }
+        }
+    })
+    .await;
+    assert_eq!(price, 98.9);
+    demo.press("q").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn the_catalogue_is_shared_and_carts_are_not() {
+    let mut demo = Demo::start(&["--no-load"]).await;
+    let (ada, grace) = (demo.buy(7).await, demo.buy(11).await);
+    assert_ne!(ada, grace);
+    for path in ["/", "/products", "/products/7", "/images/7.svg", "/api/products"] {
+        // Whoever comes first, the next one is answered from the cache, and nobody gets anybody's cookie.
+        demo.visit(path, &ada).await;
+        for cookies in [grace.as_str(), "", ada.as_str()] {
+            let page = demo.visit(path, cookies).await;
+            assert_eq!((page.status(), page.get("set-cookie")), (200, None), "{path}");
+            let status = page.get("cache-status").unwrap();
+            assert!(status.starts_with("deepwater-edge; hit"), "{path}: {status}");
+        }
+    }
+    for _ in 0..2 {
+        for (cookies, product) in [(&ada, 7), (&grace, 11)] {
+            let cart = demo.visit("/api/cart", cookies).await;
+            assert!(!cart.get("cache-status").unwrap().contains("hit"), "{cart:?}");
+            let items = json(&cart)["items"].clone();
+            assert_eq!((items.as_array().unwrap().len(), &items[0]["product"]), (1, &product.into()));
+            let page = demo.visit("/cart", cookies).await;
+            assert_eq!(page.text().contains("Whittler's knife"), product == 11);
+        }
+        assert!(json(&demo.visit("/api/cart", "").await)["items"].as_array().unwrap().is_empty());
+    }
+    demo.press("q").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn the_catalogue_outlives_the_shop() {
+    let mut demo = Demo::start(&["--no-load"]).await;
+    let fresh = demo.visit("/deal", "").await;
+    assert_eq!(fresh.status(), 200);
+    demo.press("123").await;
+    demo.says("shop-3 killed").await;
+    let stale = soon("a stale answer", async {
+        loop {
+            let page = demo.visit("/deal", "").await;
+            assert_eq!((page.status(), page.text()), (200, fresh.text()));
+            let age: u64 = page.get("age").unwrap_or("0").parse().unwrap();
+            if age >= 2 {
+                return page.get("cache-status").unwrap().to_owned();
+            }
+        }
+    })
+    .await;
+    assert!(stale.starts_with("deepwater-edge; "), "{stale}");
+    assert!(demo.visit("/api/cart", "").await.status() >= 500, "nobody is there for what is personal");
+    demo.press("q").await;
+    demo.ends().await;
+}
