@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use deepwater_upstream::{Pool, TargetId};
 
 use crate::config::{SameSite, Sticky as Settings};
-use crate::head::{Fields, Name, Response};
+use crate::head::{Fields, Name};
 
 /// A token: 128 bits of HMAC-SHA-256, in hexadecimal digits.
 type Token = [u8; 32];
@@ -50,7 +50,7 @@ impl StickyPlan {
     }
 
     /// Gives the client a cookie for a target.
-    pub fn set(&self, response: &mut Response, id: TargetId, secure: bool) {
+    pub fn set(&self, fields: &mut Fields, id: TargetId, secure: bool) {
         let mut value = Vec::with_capacity(128);
         value.extend_from_slice(self.cookie.as_bytes());
         value.push(b'=');
@@ -59,7 +59,7 @@ impl StickyPlan {
         if secure || self.always_secure {
             value.extend_from_slice(b"; Secure");
         }
-        response.fields.add_known(Name::SetCookie, &value);
+        fields.add_known(Name::SetCookie, &value);
     }
 
     fn token_of(&self, id: TargetId) -> Token {
@@ -122,9 +122,9 @@ mod tests {
     }
 
     fn set_cookie(plan: &StickyPlan, id: TargetId) -> String {
-        let mut response = Response::default();
-        plan.set(&mut response, id, true);
-        String::from_utf8(response.fields.get_known(Name::SetCookie).unwrap().to_vec()).unwrap()
+        let mut fields = Fields::default();
+        plan.set(&mut fields, id, true);
+        String::from_utf8(fields.get_known(Name::SetCookie).unwrap().to_vec()).unwrap()
     }
 
     #[test]

@@ -443,7 +443,7 @@ impl Proxying<'_> {
             if lease.chosen() == Chosen::StickyMoved {
                 self.pool.metrics.sticky_moved.increment();
             }
-            sticky.set(response, lease.target().id, self.peer.secure);
+            sticky.set(&mut response.fields, lease.target().id, self.peer.secure);
         }
         self.route.edit_response(&mut response.fields, values);
     }

@@ -1,7 +1,7 @@
 //! What is stored, and for how long.
 
-use super::{caching, did, fresh, get, is_hit, with};
-use crate::support::{Message, Origin};
+use super::{caching, config, did, fresh, get, is_hit, with};
+use crate::support::{Deepwater, Message, Origin};
 
 /// Whether a second request like the first finds its answer stored.
 async fn stored(request: &'static str, answer: &'static str, cache: &str) -> (bool, Message) {
@@ -225,4 +225,23 @@ async fn caches_nearer_to_the_origin_are_named_first() {
         assert_eq!(app, "app; hit; ttl=5");
         assert_eq!(own.starts_with("deepwater-edge; hit"), hit, "{value}");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_answered_alone_stays_with_its_server() {
+    let origin = Origin::answering(|_| with("Cache-Control: no-store\nSet-Cookie: sid=1", "for one")).await;
+    let config = config(&origin, "true").replace("targets", "sticky = { cookie = \"lb\" }\ntargets");
+    let edge = Deepwater::start(&config).await;
+    let cookies = |answer: &Message| -> Vec<String> {
+        answer.all("set-cookie").iter().map(|cookie| cookie.split('=').next().unwrap().to_owned()).collect()
+    };
+    let first = edge.get("/").await;
+    assert_eq!(did(&first), "fwd=uri-miss; detail=\"no-store\"");
+    let mut both = cookies(&first);
+    both.sort_unstable();
+    assert_eq!(both, ["lb", "sid"]);
+    let lines = first.all("set-cookie");
+    let token = lines.iter().find(|cookie| cookie.starts_with("lb=")).unwrap().split(';').next().unwrap();
+    let other = edge.ask(get("/other", &format!("Cookie: {token}"))).await;
+    assert_eq!(cookies(&other), ["sid"], "it has its cookie already");
 }

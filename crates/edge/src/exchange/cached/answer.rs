@@ -211,6 +211,9 @@ impl Caching<'_> {
         self.begin_fields(&mut fields, status, status != whole, lines, &member);
         if leads {
             Lines(&answer.withheld).copy_to(&mut fields, |_| true);
+            if answer.refused.is_some() {
+                self.stick(answer, &mut fields);
+            }
         }
         // As a response that comes from its origin has none, one of an age below a second has none.
         if let Some(age) = answer.meta.map(|meta| meta.age(now_ms)).filter(|age| *age > 0) {
@@ -234,6 +237,19 @@ impl Caching<'_> {
             add_unsatisfied(&mut fields, answer.length.unwrap_or_default());
         }
         self.send(status, fields, length, &mut arriving, reply).await;
+    }
+
+    /// Keeps a client with the server whose answer is for it alone, as one that is passed on would be.
+    fn stick(&self, answer: &Answer, fields: &mut Fields) {
+        let pool = &self.local.pools[self.at.1];
+        let (Some(sticky), Some(server)) = (&pool.plan.sticky, &answer.target) else { return };
+        let kept = sticky
+            .token(&self.request.fields)
+            .and_then(|token| pool.tokens.target(sticky, &pool.plan.targets, &token))
+            .is_some_and(|target| target == server.id);
+        if !kept {
+            sticky.set(fields, server.id, self.peer.secure);
+        }
     }
 
     /// What of a response answers the request's conditions and ranges. Ranges are cut from what is whole, and from
