@@ -7,6 +7,7 @@
 mod table;
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -25,6 +26,8 @@ const WINDOW_BYTES: u64 = 256 * 1024;
 pub struct Flight<H, E> {
     born: Epoch,
     state: Mutex<State<H, E>>,
+    /// What all flights hold, bytes.
+    held: Arc<AtomicUsize>,
 }
 
 /// Who may read a fetch.
@@ -42,13 +45,20 @@ pub enum Audience {
 struct State<H, E> {
     phase: Phase<H, E>,
     audience: Audience,
-    chunks: VecDeque<Bytes>,
+    chunks: VecDeque<Chunk>,
     /// How many bytes and chunks went before those in `chunks`.
     dropped: Position,
     pushed_bytes: u64,
     over: Option<Result<(), Broken>>,
     readers: Slab<Reading>,
     writer: Option<Waker>,
+}
+
+/// A piece of a body, and how many of those who read have not read it.
+#[derive(Debug)]
+struct Chunk {
+    bytes: Bytes,
+    unread: usize,
 }
 
 #[derive(Debug)]
@@ -90,7 +100,7 @@ pub enum Outcome<H, E> {
 }
 
 impl<H, E: Clone> Flight<H, E> {
-    fn new(born: Epoch) -> Self {
+    fn new(born: Epoch, held: Arc<AtomicUsize>) -> Self {
         let state = State {
             phase: Phase::Waiting,
             audience: Audience::Everybody,
@@ -101,7 +111,7 @@ impl<H, E: Clone> Flight<H, E> {
             readers: Slab::new(),
             writer: None,
         };
-        Self { born, state: Mutex::new(state) }
+        Self { born, state: Mutex::new(state), held }
     }
 
     /// When it began: what was purged since may be in its answer.
@@ -128,7 +138,7 @@ impl<H, E: Clone> Flight<H, E> {
         if state.audience == Audience::Everybody {
             state.audience = Audience::Present;
         }
-        state.drop_read();
+        state.drop_read(&self.held);
     }
 
     /// Tells that there will be no answer; once there is one, that its body broke off.
@@ -144,8 +154,10 @@ impl<H, E: Clone> Flight<H, E> {
     /// Adds to the body.
     pub fn push(&self, chunk: Bytes) {
         let mut state = self.state();
+        self.held.fetch_add(chunk.len(), Relaxed);
         state.pushed_bytes += chunk.len() as u64;
-        state.chunks.push_back(chunk);
+        let unread = state.readers.len();
+        state.chunks.push_back(Chunk { bytes: chunk, unread });
         state.wake_readers();
     }
 
@@ -158,10 +170,11 @@ impl<H, E: Clone> Flight<H, E> {
         if state.audience == Audience::Everybody {
             return Poll::Ready(Ok(()));
         }
-        let Some(slowest) = state.readers.iter().map(|(_, reading)| reading.at.bytes).min() else {
+        if state.readers.is_empty() {
             return Poll::Ready(Err(Broken));
-        };
-        if state.pushed_bytes - slowest < WINDOW_BYTES {
+        }
+        // What everybody has read is dropped: what is left begins where the slowest is.
+        if state.pushed_bytes - state.dropped.bytes < WINDOW_BYTES {
             return Poll::Ready(Ok(()));
         }
         state.writer = Some(cx.waker().clone());
@@ -186,19 +199,33 @@ impl<H, E> State<H, E> {
     }
 
     /// Drops what everybody has read, unless somebody may still join.
-    fn drop_read(&mut self) {
+    fn drop_read(&mut self, held: &AtomicUsize) {
         if self.audience == Audience::Everybody {
             return;
         }
-        let slowest = self.readers.iter().map(|(_, reading)| reading.at.chunks).min();
-        while slowest.is_none_or(|slowest| self.dropped.chunks < slowest) {
-            let Some(chunk) = self.chunks.pop_front() else { break };
+        while self.chunks.front().is_some_and(|chunk| chunk.unread == 0) {
+            let Some(Chunk { bytes, .. }) = self.chunks.pop_front() else { break };
+            held.fetch_sub(bytes.len(), Relaxed);
             self.dropped.chunks += 1;
-            self.dropped.bytes += chunk.len() as u64;
+            self.dropped.bytes += bytes.len() as u64;
         }
         if let Some(waker) = self.writer.take() {
             waker.wake();
         }
+    }
+
+    /// One more reader, who has read nothing.
+    fn begin(&mut self) -> usize {
+        self.chunks.iter_mut().for_each(|chunk| chunk.unread += 1);
+        self.readers.insert(Reading::default())
+    }
+}
+
+impl<H, E> Drop for Flight<H, E> {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let left: usize = state.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        self.held.fetch_sub(left, Relaxed);
     }
 }
 
@@ -212,7 +239,7 @@ pub struct Reader<H, E> {
 
 impl<H, E: Clone> Reader<H, E> {
     fn new(flight: Arc<Flight<H, E>>, is_leader: bool) -> Self {
-        let key = flight.state().readers.insert(Reading::default());
+        let key = flight.state().begin();
         Self { flight, key, is_leader }
     }
 
@@ -225,7 +252,7 @@ impl<H, E: Clone> Reader<H, E> {
         if state.readers.len() >= most {
             return Some(Err(Full));
         }
-        let key = state.readers.insert(Reading::default());
+        let key = state.begin();
         drop(state);
         Some(Ok(Self { flight: Arc::clone(flight), key, is_leader: false }))
     }
@@ -258,12 +285,16 @@ impl<H, E: Clone> Reader<H, E> {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let mut state = self.flight.state();
         let at = state.readers[self.key].at;
-        let next = state.chunks.get(at.chunks - state.dropped.chunks).cloned();
+        let index = at.chunks - state.dropped.chunks;
+        let next = state.chunks.get_mut(index).map(|chunk| {
+            chunk.unread -= 1;
+            chunk.bytes.clone()
+        });
         if let Some(chunk) = next {
             let reading = &mut state.readers[self.key];
             reading.at.chunks += 1;
             reading.at.bytes += chunk.len() as u64;
-            state.drop_read();
+            state.drop_read(&self.flight.held);
             return Poll::Ready(Some(Ok(chunk)));
         }
         match state.over {
@@ -280,8 +311,10 @@ impl<H, E: Clone> Reader<H, E> {
 impl<H, E> Drop for Reader<H, E> {
     fn drop(&mut self) {
         let mut state = self.flight.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.readers.remove(self.key);
-        state.drop_read();
+        let at = state.readers.remove(self.key).at;
+        let read = at.chunks.saturating_sub(state.dropped.chunks);
+        state.chunks.iter_mut().skip(read).for_each(|chunk| chunk.unread -= 1);
+        state.drop_read(&self.flight.held);
     }
 }
 

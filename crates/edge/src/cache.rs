@@ -154,6 +154,9 @@ impl HttpCache {
     /// Writes the key of a request, as its route writes keys.
     pub fn write_key(&self, out: &mut Vec<u8>, request: &Request, peer: &Peer, plan: &CachePlan) {
         self.write_url(out, target_of(request, peer), &plan.key);
+        if let Some(host) = other_host(request, peer) {
+            out.extend_from_slice(&deepwater_upstream::hash_bytes(host).to_le_bytes());
+        }
     }
 
     fn write_url(&self, out: &mut Vec<u8>, url: Target<'_>, form: &KeyForm) {
@@ -170,10 +173,11 @@ impl HttpCache {
     }
 
     /// Invalidates a URL after a write (RFC 9111 §4.4), if anything is stored or being fetched for it: writes to what
-    /// is never cached would purge by accident what shares a slot with them.
-    pub fn invalidate(&self, url: Target<'_>) {
+    /// is never cached would purge by accident what shares a slot with them. `by_other_name`: it may be stored under a
+    /// key that tells its host by two names.
+    pub fn invalidate(&self, url: Target<'_>, by_other_name: bool) {
         let mut slots = SmallVec::<[Slot; 2]>::new();
-        let mut held = self.unlisted.load(SeqCst) > 0;
+        let mut held = by_other_name || self.unlisted.load(SeqCst) > 0;
         let mut key = Vec::new();
         for form in &self.keys {
             key.clear();
@@ -253,6 +257,12 @@ pub(crate) fn target_of<'a>(request: &'a Request, peer: &Peer) -> Target<'a> {
     }
     let query = (request.target().len() > request.path().len()).then(|| request.query());
     Target { scheme, authority, path: request.path(), query }
+}
+
+/// The host a request is sent to, where a trusted proxy says that it was for another: the application may go by either.
+pub(crate) fn other_host<'a>(request: &'a Request, peer: &Peer) -> Option<&'a [u8]> {
+    let told = request.fields.get_known(Name::XForwardedHost).filter(|_| peer.trusted)?;
+    (told != request.authority()).then(|| request.authority())
 }
 
 /// A fetch under way by another key than that of its URL.

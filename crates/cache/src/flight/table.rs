@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Broken, Flight, Reader};
@@ -19,6 +20,7 @@ pub struct Flights<H, E> {
     shards: Box<[Mutex<Shard<H, E>>]>,
     hasher: RandomState,
     max_readers: usize,
+    held: Arc<AtomicUsize>,
 }
 
 /// How one takes part in a fetch.
@@ -46,7 +48,7 @@ impl<H, E: Clone> Flights<H, E> {
     /// An empty table; at most `max_readers` read one fetch.
     pub fn new(max_readers: usize) -> Arc<Self> {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Arc::new(Self { shards, hasher: RandomState::new(), max_readers })
+        Arc::new(Self { shards, hasher: RandomState::new(), max_readers, held: Arc::default() })
     }
 
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard<H, E>> {
@@ -73,7 +75,7 @@ impl<H, E: Clone> Flights<H, E> {
         {
             return joined.map_or(Joined::Full, Joined::Waiting);
         }
-        let flight = Arc::new(Flight::new(now));
+        let flight = Arc::new(Flight::new(now, Arc::clone(&self.held)));
         shard.insert(key.into(), Arc::clone(&flight));
         drop(shard);
         let reader = Reader::new(Arc::clone(&flight), true);
@@ -85,7 +87,7 @@ impl<H, E: Clone> Flights<H, E> {
         match self.shard(key).entry(key.into()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(free) => {
-                let flight = Arc::clone(free.insert(Arc::new(Flight::new(now))));
+                let flight = Arc::clone(free.insert(Arc::new(Flight::new(now, Arc::clone(&self.held)))));
                 Some(Lead { flights: Arc::clone(self), flight, key: key.into(), death })
             }
         }
@@ -94,6 +96,11 @@ impl<H, E: Clone> Flights<H, E> {
     /// Whether a fetch for a key is under way that others may join.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.shard(key).contains_key(key)
+    }
+
+    /// What all fetches hold of their bodies, bytes: those that are still read after they have landed too.
+    pub fn held_bytes(&self) -> usize {
+        self.held.load(Relaxed)
     }
 
     /// How many fetches are under way.

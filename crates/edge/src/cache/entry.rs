@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bytes::Bytes;
-use deepwater_cache::purge::Stamp;
+use deepwater_cache::purge::{Epoch, Stamp};
 use deepwater_cache::rules::{Meta, Vary};
 use http::StatusCode;
 use smallvec::SmallVec;
@@ -203,8 +203,12 @@ impl Object {
         for piece in &other.pieces {
             let have: Vec<Range<u64>> = own.pieces.iter().map(|own| own.start..own.end()).collect();
             for gap in missing(&have, piece.start..piece.end()) {
-                let bytes =
+                let mut bytes =
                     piece.bytes.slice((gap.start - piece.start) as usize..(gap.end - piece.start) as usize);
+                if bytes.len() * 2 < piece.bytes.len() {
+                    // A slice keeps all of its piece in memory.
+                    bytes = Bytes::copy_from_slice(&bytes);
+                }
                 let at = own.pieces.partition_point(|own| own.start < gap.start);
                 own.pieces.insert(at, Piece { start: gap.start, bytes });
             }
@@ -312,8 +316,10 @@ fn missing(have: &[Range<u64>], range: Range<u64>) -> Vec<Range<u64>> {
 }
 
 /// What is known of a URL: how its responses depend on requests, where those are stored, and that others may not be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Notes {
+    /// Variants from before are none of it: writes could not find them.
+    born: Epoch,
     varies: SmallVec<[Vary; 1]>,
     /// Keys of the variants, the oldest first.
     keys: Vec<Arc<[u8]>>,
@@ -322,6 +328,16 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
+    /// Of a URL of which nothing was known at that epoch.
+    pub fn new(born: Epoch) -> Self {
+        Self { born, varies: SmallVec::new(), keys: Vec::new(), pass_until_ms: 0 }
+    }
+
+    /// Whether a variant was stored since something is known of the URL.
+    pub fn covers(&self, variant: &Object) -> bool {
+        variant.stamp.born() >= self.born
+    }
+
     /// Whether requests that nothing stored answers pass the cache by.
     pub fn passes(&self, now_ms: u64) -> bool {
         now_ms < self.pass_until_ms
@@ -468,7 +484,7 @@ mod tests {
     #[test]
     fn the_oldest_variants_make_room() {
         let vary = |name| Vary::of([("vary", name)].as_slice()).unwrap();
-        let mut notes = Notes::default();
+        let mut notes = Notes::new(Epoch::default());
         let key = |n: usize| n.to_le_bytes();
         for n in 0..MOST_VARIANTS {
             let (next, dropped) = notes.with(&vary("a"), &key(n));

@@ -1,12 +1,12 @@
 //! HTTP/2 clients (RFC 9113).
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ::h2::Reason;
 use ::h2::server::{self, SendResponse};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::body::h2::{Reader, Writer};
@@ -192,12 +192,14 @@ fn join_cookies(headers: &HeaderMap, fields: &mut Fields) {
 struct H2Reply {
     respond: SendResponse<Bytes>,
     body: Writer,
+    /// Of a stored answer, what has not left.
+    rest: Bytes,
     head_sent: bool,
 }
 
 impl H2Reply {
     fn new(respond: SendResponse<Bytes>) -> Self {
-        Self { respond, body: Writer::new(None), head_sent: false }
+        Self { respond, body: Writer::new(None), rest: Bytes::new(), head_sent: false }
     }
 }
 
@@ -241,13 +243,13 @@ impl Reply for H2Reply {
                 headers.append(name, value);
             }
         }
-        if let Ok(mut stream) = self.respond.send_response(response, body.is_empty())
+        // On failure the writer stays closed, so ending the body fails and ends the exchange.
+        if let Ok(stream) = self.respond.send_response(response, body.is_empty())
             && !body.is_empty()
         {
-            // Small enough to wait for the window in memory. A stream that is gone is noticed by nobody: so be it.
-            let _ = stream.send_data(Bytes::copy_from_slice(body), true);
+            self.body = Writer::new(Some(stream));
+            self.rest = Bytes::copy_from_slice(body);
         }
-        self.body = Writer::new(None);
     }
 
     fn tunnel(&mut self, status: StatusCode, fields: &Fields, _protocol: Option<&[u8]>) {
@@ -278,6 +280,10 @@ impl BodyWrite for H2Reply {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>, trailers: Option<&Fields>) -> Poll<Result<(), BodyError>> {
+        while !self.rest.is_empty() {
+            let taken = ready!(self.body.poll_data(cx, &self.rest, true))?;
+            self.rest.advance(taken);
+        }
         self.body.poll_end(cx, trailers)
     }
 

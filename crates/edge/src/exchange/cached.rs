@@ -71,6 +71,8 @@ struct Want<'k> {
     /// What is stored and stale.
     stored: Option<(Box<[u8]>, Arc<Entry>)>,
     stale_until_ms: Option<u64>,
+    /// It is for the request's own range: then its key is that of the range.
+    range: bool,
     /// What is missing of that, to be fetched alone.
     completes: Option<Range<u64>>,
     /// Only what was begun since may answer.
@@ -136,9 +138,10 @@ impl Caching<'_> {
         }
         let Target { scheme, authority, .. } = target_of(request, self.peer);
         let url = [scheme, b"://", authority, request.target()].concat();
-        let url = String::from_utf8_lossy(&url).into_owned();
         let soft = request.fields.get(b"soft-purge").is_some_and(|value| value == b"1");
-        let (status, value) = match self.cache.purge(&Purge::url(url, soft)) {
+        let url = String::from_utf8(url)
+            .map_err(|_| "the URL holds bytes that are no UTF-8: encode them".to_owned());
+        let (status, value) = match url.and_then(|url| self.cache.purge(&Purge::url(url, soft))) {
             Ok(purged) => (StatusCode::OK, serde_json::to_value(purged).unwrap_or_default()),
             Err(fault) => (StatusCode::BAD_REQUEST, serde_json::json!({ "error": fault })),
         };
@@ -177,6 +180,7 @@ impl Caching<'_> {
                     fwd: Fwd::Partial,
                     stored,
                     stale_until_ms: None,
+                    range: self.facts.range,
                     completes,
                     since: again.since,
                 };
@@ -197,6 +201,7 @@ impl Caching<'_> {
                     fwd,
                     stored: None,
                     stale_until_ms: None,
+                    range: self.facts.range,
                     completes: None,
                     since: again.since,
                 };
@@ -206,7 +211,15 @@ impl Caching<'_> {
         let Entry::Object(object) = &*entry else { return Next::Continue(again) };
         let hit = Member { hit: true, ..Member::default() };
         let fwd = if object.meta.is_fresh(now_ms) { Fwd::Request } else { Fwd::Stale };
-        match self.reuse(object, now_ms) {
+        let reuse = match self.reuse(object, now_ms) {
+            // Parts are fetched for those who ask for them: a refresh would be for one of them.
+            Reuse::FreshRefreshEarly if object.is_partial() => Reuse::Fresh,
+            Reuse::StaleWhileRevalidate if object.is_partial() => {
+                Reuse::Revalidate { stale_if_error_until_ms: Some(object.meta.useful_until_ms()) }
+            }
+            reuse => reuse,
+        };
+        match reuse {
             Reuse::Fresh => {
                 metrics.hits.increment();
                 self.serve_stored(object, hit, reply).await;
@@ -242,11 +255,14 @@ impl Caching<'_> {
                     self.serve_stored(object, member, reply).await;
                     return Next::Break(End::Answered);
                 }
+                let range = object.is_partial();
+                let range_key = keys::range(&own_key, &self.request.fields);
                 let want = Want {
-                    key: &own_key,
+                    key: if range { &range_key } else { &own_key },
                     fwd,
                     stored: Some((own_key.clone(), Arc::clone(&entry))),
                     stale_until_ms: stale_if_error_until_ms,
+                    range,
                     completes: None,
                     since: again.since,
                 };

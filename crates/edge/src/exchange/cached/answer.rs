@@ -330,7 +330,9 @@ impl Caching<'_> {
             None => Framing::Chunked,
         };
         reply.head(status, &fields, framing);
-        let stall = self.worker.limits().body_stall;
+        // The origin may take its time as well as the client.
+        let origin_stall = self.local.pools[self.at.1].plan.timeouts.body.get();
+        let stall = self.worker.limits().body_stall.max(origin_stall);
         self.deadline.set(stall);
         let sent = if framing == Framing::Empty {
             let ended = poll_fn(|cx| reply.poll_end(cx, None));
@@ -348,6 +350,7 @@ impl Caching<'_> {
         let failure = match sent {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
+            Err(_) if body.data().is_empty() && framing != Framing::Empty => Failure::ResponseIncomplete,
             Err(_) => Failure::ClientStalled,
         };
         if failure == Failure::ResponseIncomplete {

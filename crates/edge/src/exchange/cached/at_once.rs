@@ -25,20 +25,28 @@ impl Caching<'_> {
         let len = key.len();
         let found = store.with(key, |entry| match entry {
             Entry::Object(object) => self.answer_at_once(object, key, reply),
-            Entry::Notes(notes) => notes.varies().iter().any(|vary| {
-                let mut of_variant = SmallVec::<[u8; 256]>::from_slice(key);
-                let mut secondary = Vec::new();
-                if !keys::append_variant(&mut secondary, vary, &self.request.fields) {
-                    return false;
+            Entry::Notes(notes) => {
+                for vary in notes.varies() {
+                    let mut of_variant = key.clone();
+                    if !keys::append_variant(&mut of_variant, vary, &self.request.fields) {
+                        continue;
+                    }
+                    // The first that there is, the newest, decides: older lists are for what is not known by newer ones.
+                    let answered = store.with(&of_variant, |entry| match entry {
+                        Entry::Object(object)
+                            if notes.covers(object)
+                                && self.cache.validity(object, &of_variant) != Validity::Hard =>
+                        {
+                            Some(self.answer_at_once(object, &of_variant, reply))
+                        }
+                        _ => None,
+                    });
+                    if let Some(Some(answered)) = answered {
+                        return answered;
+                    }
                 }
-                of_variant.extend_from_slice(&secondary);
-                store
-                    .with(&of_variant, |entry| match entry {
-                        Entry::Object(object) => self.answer_at_once(object, &of_variant, reply),
-                        _ => false,
-                    })
-                    .unwrap_or(false)
-            }),
+                false
+            }
         });
         debug_assert_eq!(key.len(), len);
         found.unwrap_or(false)

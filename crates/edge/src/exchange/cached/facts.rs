@@ -63,6 +63,15 @@ const OVERRIDES: [&[u8]; 14] = [
     b"x-middleware-prefetch",
 ];
 
+/// Whether nothing in a request tells who has asked, or asks for something else than its URL.
+pub(super) fn is_anonymous(request: &Request) -> bool {
+    !request.fields.iter().any(|(id, name, _)| match id {
+        Name::Authorization | Name::Cookie => true,
+        Name::Other => OVERRIDES.iter().any(|other| name.eq_ignore_ascii_case(other)),
+        _ => false,
+    })
+}
+
 /// Makes a request one for everybody: without conditions and ranges of its own (unless a range is what is fetched),
 /// without a say about caches on the way, and without fields that could change what it is for.
 pub(super) fn strip(request: &mut Request, policy: &Policy, keeps_range: bool) {

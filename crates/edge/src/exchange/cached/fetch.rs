@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use deepwater_cache::flight::Lead;
-use deepwater_cache::purge::Slot;
+use deepwater_cache::purge::{Slot, Validity};
 use deepwater_cache::rules::{self};
 
 use crate::body::Nothing;
@@ -140,7 +140,9 @@ impl Fetch {
 
     fn stale(&self, now_ms: u64) -> Option<&Arc<Entry>> {
         let (_, entry) = self.stored.as_ref()?;
-        self.stale_until_ms.filter(|until| now_ms < *until).map(|_| entry)
+        let Entry::Object(object) = &**entry else { return None };
+        let purged = self.cache.validity(object, &self.key) == Validity::Hard;
+        self.stale_until_ms.filter(|until| now_ms < *until && !purged).map(|_| entry)
     }
 
     fn object(&self) -> Option<&Object> {

@@ -38,6 +38,7 @@ impl Caching<'_> {
                     }
                     let Some(entry) = self.cache.store.get(&of_variant) else { continue };
                     if let Entry::Object(object) = &*entry
+                        && notes.covers(object)
                         && let Some(look) = self.judge(&entry, object, &of_variant, now_ms)
                     {
                         return look;
@@ -86,8 +87,9 @@ impl Caching<'_> {
 
     /// Whether a stored response that no purge concerns answers.
     pub(super) fn reuse(&self, object: &Object, now_ms: u64) -> Reuse {
-        let random =
-            if self.due.get() { f64::MIN_POSITIVE } else { 1.0 - self.worker.random.borrow_mut().unit() };
+        // Not for what has landed since it was drawn.
+        let due = self.due.get() && object.meta.response_ms <= self.cache.now_ms(self.tally.started);
+        let random = if due { f64::MIN_POSITIVE } else { 1.0 - self.worker.random.borrow_mut().unit() };
         rules::reuse(&self.request.fields, &object.meta, now_ms, &self.plan.policy, random)
     }
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use deepwater_cache::purge::Stamp;
+use deepwater_cache::purge::{Kind, Stamp};
 use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, HeadEffect, Target, Times, surrogate};
 use http::Method;
 
-use crate::cache::{Entry, HttpCache, Lines, target_of, unix_ms, write_line};
+use crate::cache::{Entry, HttpCache, Lines, other_host, target_of, unix_ms, write_line};
 use crate::head::{Fields, Name, Request, Response};
 use crate::peer::Peer;
 
-use super::Caching;
+use super::{Caching, facts};
 
 /// What is kept of a request to learn from its answer: the request itself is changed on its way.
 pub(in crate::exchange) struct Passing {
@@ -21,6 +21,8 @@ pub(in crate::exchange) struct Passing {
     /// Its URL, if it may write.
     url: Option<Url>,
     asked: Fields,
+    /// Its answer is one for everybody, as far as the request goes.
+    anonymous: bool,
     /// What `Cache-Status` says, if its route caches.
     pub status: Option<Vec<u8>>,
 }
@@ -31,6 +33,8 @@ struct Url {
     authority: Vec<u8>,
     path: Vec<u8>,
     query: Option<Vec<u8>>,
+    /// Its host goes by two names.
+    by_other_name: bool,
 }
 
 impl Url {
@@ -42,11 +46,12 @@ impl Url {
             authority: authority.to_vec(),
             path: path.to_vec(),
             query: query.map(<[u8]>::to_vec),
+            by_other_name: other_host(request, peer).is_some(),
         })
     }
 
     fn target(&self) -> Target<'_> {
-        let Self { scheme, authority, path, query } = self;
+        let Self { scheme, authority, path, query, .. } = self;
         Target { scheme, authority, path, query: query.as_deref() }
     }
 }
@@ -63,6 +68,7 @@ impl Caching<'_> {
             key: key.to_vec(),
             url: Url::of(request, self.peer),
             asked: if request.method == Method::GET { request.fields.clone() } else { Fields::default() },
+            anonymous: self.facts.bypass.is_none() && facts::is_anonymous(request),
             status: Some(text),
         }
     }
@@ -73,7 +79,7 @@ impl Passing {
     pub fn of_write(request: &Request, peer: &Peer) -> Option<Self> {
         let url = Url::of(request, peer)?;
         let (method, asked) = (request.method.clone(), Fields::default());
-        Some(Self { method, key: Vec::new(), url: Some(url), asked, status: None })
+        Some(Self { method, key: Vec::new(), url: Some(url), asked, anonymous: false, status: None })
     }
 
     /// Learns from the head of the answer, and writes into it what the cache did.
@@ -88,7 +94,7 @@ impl Passing {
             self.invalidate(cache, url, response);
         }
         let (Some(policy), Some(status)) = (policy, &self.status) else { return };
-        if self.method == Method::HEAD {
+        if self.method == Method::HEAD && self.anonymous {
             self.freshen(cache, policy, now_ms, times, response);
         } else if self.method == Method::GET
             && let Some(Entry::Notes(notes)) = cache.store.peek(&self.key).as_deref()
@@ -113,7 +119,8 @@ impl Passing {
         let target = url.target();
         let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
         for invalid in rules::invalidated(&self.method, target, told) {
-            cache.invalidate(Target { path: &invalid.path, query: invalid.query.as_deref(), ..target });
+            let invalid = Target { path: &invalid.path, query: invalid.query.as_deref(), ..target };
+            cache.invalidate(invalid, url.by_other_name);
         }
     }
 
@@ -144,7 +151,12 @@ impl Passing {
             cache.store.remove(&self.key);
             return;
         };
-        let stamp = Stamp::clone(&object.stamp);
+        let Ok(tags) = surrogate::tags(&response.fields) else {
+            cache.store.remove(&self.key);
+            return;
+        };
+        let tags = tags.iter().map(|tag| cache.epochs.slot(Kind::Tag, tag));
+        let stamp = Stamp::new(object.stamp.born(), object.stamp.slots().iter().copied().chain(tags));
         let new = Arc::new(Entry::Object(object.with_head(meta, stamp, &lines)));
         let weight = new.weight() + self.key.len();
         // Only what was looked at is replaced.

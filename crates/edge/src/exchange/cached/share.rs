@@ -65,7 +65,7 @@ impl Caching<'_> {
                     stale_until_ms: want.stale_until_ms,
                     completes: want.completes,
                     interims: Some(Rc::clone(&interims)),
-                    ..self.prepare(url_key, slots, lead)
+                    ..self.prepare(url_key, slots, lead, want.range)
                 };
                 tokio::task::spawn_local(fetch.run());
                 (reader, Some(interims))
@@ -114,7 +114,14 @@ impl Caching<'_> {
             }
         }
         let born = reader.born();
-        let purged = self.cache.epochs.check(born, &answer.slots, &joined(key)) != Validity::Valid;
+        let purged = match answer.stored.as_deref() {
+            // As old as before: a soft purge has not made it worse.
+            Some(Entry::Object(object)) if answer.is_stale => {
+                self.cache.validity(object, key) == Validity::Hard
+            }
+            Some(Entry::Object(object)) => self.cache.validity(object, key) != Validity::Valid,
+            _ => self.cache.epochs.check(born, &answer.slots, &joined(key)) != Validity::Valid,
+        };
         purged.then_some(Again { key: None, since: Some(now) })
     }
 
@@ -204,17 +211,23 @@ impl Caching<'_> {
             // A good response is not given up for an error while it may be served.
             stale_until_ms: Some(object.meta.useful_until_ms()),
             _place: Some(refreshing),
-            ..self.prepare(url_key, self.slots(url_key), lead)
+            ..self.prepare(url_key, self.slots(url_key), lead, false)
         };
         tokio::task::spawn_local(fetch.run());
         true
     }
 
-    /// A fetch for this request.
-    pub(super) fn prepare(&self, key: &[u8], slots: Vec<Slot>, lead: Lead<Answer, Fault>) -> Fetch {
+    /// A fetch for this request, of its range or of the whole.
+    pub(super) fn prepare(
+        &self,
+        key: &[u8],
+        slots: Vec<Slot>,
+        lead: Lead<Answer, Fault>,
+        range: bool,
+    ) -> Fetch {
         let mut request = self.request.clone();
         request.method = Method::GET;
-        facts::strip(&mut request, &self.plan.policy, self.facts.range);
+        facts::strip(&mut request, &self.plan.policy, range);
         if let Some(query) = self.plan.key.options.counted(request.query()) {
             let mark: &[u8] = if query.is_empty() { b"" } else { b"?" };
             request.set_target(&[request.path(), mark, &query].concat());

@@ -25,6 +25,13 @@ use super::Fetch;
 /// After a refresh that failed, the next one waits this long: a failing origin is not asked at the rate of requests.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// Bytes of a body nobody wants that are read so that the connection can be kept.
+const MOST_DROPPED: usize = 64 * 1024;
+/// What a chunk costs beside its bytes.
+const CHUNK_BYTES: usize = 64;
+/// All fetches may hold one over this of the store's capacity; beyond it bodies are passed on and not stored.
+const HELD_SHARE: usize = 4;
+
 /// The cache's end of a fetch.
 pub(super) struct Filling<'a> {
     fetch: &'a Fetch,
@@ -44,8 +51,8 @@ enum State {
     Storing(Box<Storing>),
     /// The body goes to those who read already.
     Passing,
-    /// Nobody wants the body.
-    Dropping,
+    /// Nobody wants the body; so many bytes of it have come.
+    Dropping(usize),
 }
 
 struct Storing {
@@ -76,7 +83,7 @@ impl<'a> Filling<'a> {
     /// There is no answer, or one that says that the origin fails.
     fn failed(&mut self, failure: Failure) {
         let fetch = self.fetch;
-        self.state = State::Dropping;
+        self.state = State::Dropping(0);
         let now_ms = fetch.cache.now_ms(Instant::now());
         self.back_off(now_ms);
         match fetch.stale(now_ms) {
@@ -142,17 +149,23 @@ impl<'a> Filling<'a> {
             self.again = true;
             return;
         }
-        let merged = rules::freshen(&lines, fields);
+        let newer = fetch.for_all(fields);
+        let merged = rules::freshen(&lines, &newer);
         let merged = merged.as_slice();
         let policy = &fetch.plan().policy;
         let told = Told { status: object.meta.status.as_u16(), fields: merged };
         let decided = rules::update(told, policy, times);
-        let mut slots: Vec<Slot> = object.stamp.slots().to_vec();
-        for slot in fetch.tag_slots(fields).unwrap_or_default() {
-            if !slots.contains(&slot) {
-                slots.push(slot);
-            }
+        let tags = fetch.tag_slots(fields);
+        let decided = tags.as_ref().map_err(|why| *why).and(decided);
+        if let Ok(storable) = &decided
+            && rules::Vary::of(&lines).is_ok_and(|vary| vary != storable.vary)
+        {
+            // It is for other requests than it was: where it lies it would answer all.
+            fetch.cache.store.remove(key);
+            self.again = true;
+            return;
         }
+        let slots = union(object.stamp.slots(), &tags.unwrap_or_default());
         let stamp = Stamp::new(fetch.lead.flight().born(), slots);
         let mut kept = Vec::with_capacity(lines.0.len());
         let (meta, stays) = match &decided {
@@ -213,12 +226,7 @@ impl<'a> Filling<'a> {
         });
         let mut withheld = Vec::new();
         fetch.write_lines(&mut withheld, fields, |name| !keeps(name) && !name.eq_ignore_ascii_case(b"age"));
-        let mut slots = fetch.slots.clone();
-        for slot in tags {
-            if !slots.contains(&slot) {
-                slots.push(slot);
-            }
-        }
+        let slots = union(&fetch.slots, &tags);
         let meta = Meta { response_ms: now_ms, ..storable.meta };
         let unknown_part = storable.part.as_ref().is_some_and(|part| part.len.is_none());
         let too_large = length.is_some_and(|length| length > fetch.cache.store.max_weight() as u64);
@@ -239,7 +247,9 @@ impl<'a> Filling<'a> {
             ..self.blank()
         };
         if unknown_part || too_large {
-            self.publish(answer, Audience::Present);
+            // Shared, a body that is not kept would go at the pace of the slowest.
+            fetch.note_pass(now_ms, status);
+            self.publish(answer, Audience::Leader);
             self.state = State::Passing;
             return;
         }
@@ -307,34 +317,43 @@ impl<'a> Filling<'a> {
         let Storing { mut meta, slots, lines, vary, variant, part, chunks, bytes, .. } = storing;
         let whole_fetch = self.sent.elapsed().as_millis();
         meta.fetch_ms = u32::try_from(whole_fetch).unwrap_or(u32::MAX).max(meta.fetch_ms);
-        let stamp = Stamp::new(fetch.lead.flight().born(), slots);
+        let born = fetch.lead.flight().born();
+        let key = fetch.place(&vary, &variant);
         let object = match part {
-            None => Object::whole(meta, stamp, &lines, chunks),
+            None => Object::whole(meta, Stamp::new(born, slots), &lines, chunks),
             Some(part) if part.range.end - part.range.start == bytes => {
-                let mut object = Object::part(
-                    meta,
-                    stamp,
-                    &lines,
-                    part.range.start,
-                    Bytes::from(chunks.concat()),
-                    part.len,
-                );
-                if let Some(older) = fetch.object().filter(|older| part.combinable && older.is_partial())
-                    && same_version(
-                        &Validators::of(&older.lines(), meta.response_ms),
-                        &Validators::of(&object.lines(), meta.response_ms),
-                    )
-                {
-                    object.join(older);
-                    object.settle();
+                let content = Bytes::from(chunks.concat());
+                let object = |slots| {
+                    let stamp = Stamp::new(born, slots);
+                    Object::part(meta, stamp, &lines, part.range.start, content.clone(), part.len)
+                };
+                // What is there now, not what was there when this was asked for.
+                let now = fetch.cache.store.peek(&key);
+                match now.as_deref() {
+                    Some(Entry::Object(older))
+                        if part.combinable
+                            && fetch.cache.validity(older, &key) != Validity::Hard
+                            && same_version(
+                                &Validators::of(&older.lines(), meta.response_ms),
+                                &Validators::of(&object(Vec::new()).lines(), meta.response_ms),
+                            ) =>
+                    {
+                        if !older.is_partial() {
+                            // The whole of this version has come meanwhile.
+                            return now;
+                        }
+                        let mut joined = object(union(&slots, older.stamp.slots()));
+                        joined.join(older);
+                        joined.settle();
+                        joined
+                    }
+                    _ => object(slots),
                 }
-                object
             }
             // Not what it said it is.
             Some(_) => return None,
         };
         let entry = Arc::new(Entry::Object(object));
-        let key = fetch.place(&vary, &variant);
         if let Entry::Object(object) = &*entry
             && fetch.cache.validity(object, &key) == Validity::Hard
         {
@@ -369,6 +388,13 @@ impl<'a> Filling<'a> {
     }
 }
 
+/// The slots of both.
+fn union(one: &[Slot], other: &[Slot]) -> Vec<Slot> {
+    let mut all = one.to_vec();
+    all.extend(other.iter().filter(|slot| !one.contains(slot)));
+    all
+}
+
 /// Whether an answer may not be stored for the sake of who has asked: to others it may be another one.
 fn is_of_the_asker(why: NotStored) -> bool {
     matches!(why, NotStored::Authorization | NotStored::Cookie | NotStored::ClientNoStore)
@@ -397,7 +423,7 @@ impl Reply for Filling<'_> {
         }
         let now_ms = fetch.cache.now_ms(Instant::now());
         let times = Times { sent_ms: self.sent_ms, received_ms: unix_ms(fetch.worker.context.clock.wall()) };
-        self.state = State::Dropping;
+        self.state = State::Dropping(0);
         if self.conditional
             && status == StatusCode::NOT_MODIFIED
             && let (Some(object), Some((key, _))) = (fetch.object(), &fetch.stored)
@@ -434,7 +460,8 @@ impl Reply for Filling<'_> {
     }
 
     fn abort(&mut self) {
-        self.state = State::Dropping;
+        self.again = false;
+        self.state = State::Dropping(0);
         self.over(Err(Broken));
         self.fetch.lead.flight().fail(Fault::Failed(Failure::ResponseIncomplete));
     }
@@ -460,7 +487,12 @@ impl BodyWrite for Filling<'_> {
         let flight = self.fetch.lead.flight();
         match &mut self.state {
             State::Waiting => return Poll::Ready(Err(BodyError::Malformed)),
-            State::Dropping => {}
+            State::Dropping(dropped) => {
+                *dropped += data.len();
+                if *dropped > MOST_DROPPED {
+                    return Poll::Ready(Err(BodyError::Truncated));
+                }
+            }
             State::Passing => {
                 ready!(flight.poll_room(cx)).map_err(|Broken| BodyError::Truncated)?;
                 flight.push(Bytes::copy_from_slice(data));
@@ -472,8 +504,11 @@ impl BodyWrite for Filling<'_> {
                     flight.push(chunk.clone());
                 }
                 storing.chunks.push(chunk);
-                if storing.bytes > self.fetch.cache.store.max_weight() as u64 {
-                    // Larger than may be kept: from now on it is only passed on.
+                let cache = &self.fetch.cache;
+                let weight = storing.bytes as usize + storing.chunks.len() * CHUNK_BYTES;
+                let holds_too_much = cache.fetches.held_bytes() > cache.store.capacity() / HELD_SHARE;
+                if !storing.completes && (weight > cache.store.max_weight() || holds_too_much) {
+                    // Larger than may be kept, or one of too many that are read slowly: it is only passed on.
                     self.fetch.lead.leave_table();
                     flight.close();
                     self.state = State::Passing;
@@ -484,7 +519,7 @@ impl BodyWrite for Filling<'_> {
     }
 
     fn poll_end(&mut self, _cx: &mut Context<'_>, _trailers: Option<&Fields>) -> Poll<Result<(), BodyError>> {
-        match std::mem::replace(&mut self.state, State::Dropping) {
+        match std::mem::replace(&mut self.state, State::Dropping(0)) {
             State::Storing(storing) => {
                 let completes = storing.completes;
                 let landed = self.land(*storing);
@@ -492,9 +527,11 @@ impl BodyWrite for Filling<'_> {
                     self.complete(landed);
                 }
                 self.over(Ok(()));
+                // Whoever still reads needs no more than what it has not read.
+                self.fetch.lead.flight().close();
             }
             State::Passing => self.over(Ok(())),
-            State::Waiting | State::Dropping => {}
+            State::Waiting | State::Dropping(_) => {}
         }
         Poll::Ready(Ok(()))
     }

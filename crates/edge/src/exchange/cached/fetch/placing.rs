@@ -68,6 +68,29 @@ impl Fetch {
         store.insert(key, Arc::clone(entry), entry.weight() + key.len());
     }
 
+    /// The fields of a 304 that are for everybody: where it was asked for with a cookie or a password only those that
+    /// tell its version and its times.
+    pub(super) fn for_all(&self, fields: &Fields) -> Fields {
+        let asked = &self.asked.fields;
+        let anonymous =
+            asked.get_known(Name::Cookie).is_none() && asked.get_known(Name::Authorization).is_none();
+        let mut kept = fields.clone();
+        kept.remove_where(|id, name, _| {
+            let of_version = matches!(
+                id,
+                Name::Age
+                    | Name::CacheControl
+                    | Name::Date
+                    | Name::Etag
+                    | Name::Expires
+                    | Name::LastModified
+                    | Name::Vary
+            );
+            !anonymous && !of_version && !name.eq_ignore_ascii_case(b"cdn-cache-control")
+        });
+        kept
+    }
+
     /// Where a response is stored.
     pub(super) fn place(&self, vary: &Vary, variant: &[u8]) -> Box<[u8]> {
         if vary.is_empty() { self.key.clone() } else { keys::variant(&self.key, vary, variant).into() }
@@ -75,7 +98,7 @@ impl Fetch {
 
     pub(super) fn note_variant(&self, vary: &Vary, key: &[u8]) {
         let known = self.cache.store.peek(&self.key);
-        let none = Notes::default();
+        let none = Notes::new(self.lead.flight().born());
         let notes = match known.as_deref() {
             Some(Entry::Notes(notes)) => notes,
             _ => &none,
@@ -103,7 +126,7 @@ impl Fetch {
         // A variant that turns out so is fetched by itself: the others are still for all.
         match self.cache.store.peek(&self.key).as_deref() {
             Some(Entry::Notes(notes)) => self.note(notes.passing_until(until_ms)),
-            _ => self.note(Notes::default().passing_until(until_ms)),
+            _ => self.note(Notes::new(self.lead.flight().born()).passing_until(until_ms)),
         }
     }
 }
