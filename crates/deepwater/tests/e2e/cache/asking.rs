@@ -193,3 +193,19 @@ async fn a_head_of_what_is_stored_in_part_tells_of_the_whole() {
     );
     assert_eq!(client.get("/").await.text(), "content");
 }
+
+#[tokio::test]
+async fn the_head_of_one_is_not_shown_to_all() {
+    let origin = Origin::answering(|request| match (request.method(), request.get("cookie")) {
+        ("HEAD", Some(_)) => with("Cache-Control: max-age=60\nETag: \"1\"\nX-User: ada", ""),
+        _ => with("Cache-Control: max-age=0, stale-while-revalidate=60\nETag: \"1\"", "page"),
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    edge.get("/").await;
+    let head = "HEAD / HTTP/1.1\r\nHost: shop.example\r\nCookie: user=ada\r\nIf-Match: \"1\"\r\n\r\n";
+    let mut client = edge.client().await;
+    client.send(head).await;
+    client.head().await;
+    assert_eq!(edge.get("/").await.get("x-user"), None);
+}

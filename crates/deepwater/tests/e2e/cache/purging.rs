@@ -1,8 +1,11 @@
 //! What is purged is never served again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
-use super::{Gate, ask, caching, config, did, fresh, gated, get, is_hit, purge, with};
+use super::{Gate, ask, caching, config, did, fresh, gated, get, is_hit, purge, under_way, with};
 use crate::support::{Deepwater, LISTEN, Origin, pool};
 
 /// An origin whose pages carry their path as a tag, in one of the three fields, and a tag for all.
@@ -391,4 +394,44 @@ async fn a_tier_that_is_no_edge_shows_tags_to_the_next() {
         assert_eq!(answer.get("cache-tag"), Some("a, all"));
         assert!(answer.get("cache-status").unwrap().starts_with("deepwater-regional; "));
     }
+}
+
+#[tokio::test]
+async fn a_purge_reaches_what_is_being_revalidated() {
+    let gate = Gate::shut();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let origin = {
+        let (gate, asked) = (gate.clone(), Arc::clone(&asked));
+        Origin::scripted(move |mut visit| {
+            let (gate, asked) = (gate.clone(), Arc::clone(&asked));
+            async move {
+                while let Some(request) = visit.request().await {
+                    let tagged = "Cache-Control: max-age=0\nETag: \"1\"\nSurrogate-Key: price";
+                    let answer = match (asked.fetch_add(1, Ordering::SeqCst), request.get("if-none-match")) {
+                        (0, _) => with(tagged, "old"),
+                        (1, Some(_)) => {
+                            gate.pass().await;
+                            "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".into()
+                        }
+                        _ => with("Cache-Control: max-age=60", "new"),
+                    };
+                    visit.send(answer).await;
+                }
+            }
+        })
+        .await
+    };
+    let edge = caching(&origin, "true").await;
+    assert_eq!(edge.get("/").await.text(), "old");
+    let mut early = edge.client().await;
+    early.send(get("/", "")).await;
+    origin.hears(2).await;
+    purge(&edge, json!({ "tag": "price" })).await;
+    let mut late = edge.client().await;
+    late.send(get("/", "")).await;
+    under_way(&edge, 2).await;
+    gate.open();
+    assert_eq!(early.response().await.text(), "old", "it asked before the purge");
+    assert_eq!(late.response().await.text(), "new");
+    assert_eq!(edge.get("/").await.text(), "new");
 }

@@ -249,3 +249,23 @@ async fn a_range_of_what_is_arriving_is_cut_from_it() {
     }
     assert_eq!(origin.heard().len(), 1);
 }
+
+#[tokio::test]
+async fn a_range_that_finds_the_whole_stale_asks_for_the_whole() {
+    let first = "Cache-Control: max-age=0\nETag: \"1\"";
+    let origin =
+        Origin::answering(move |request| match (request.get("range"), request.get("if-none-match")) {
+            (Some(_), _) => {
+                say("206 Partial Content", "Cache-Control: max-age=60\nContent-Range: bytes 0-1/9", "ne")
+            }
+            (None, None) => with(first, ALPHABET),
+            (None, Some(_)) => with("Cache-Control: max-age=60\nETag: \"2\"", "new whole"),
+        })
+        .await;
+    let edge = caching(&origin, "true").await;
+    assert_eq!(edge.get("/").await.text(), ALPHABET);
+    let part = edge.ask(get("/", "Range: bytes=0-1")).await;
+    assert_eq!((part.status(), part.text()), (206, "ne"));
+    let whole = edge.get("/").await;
+    assert_eq!((whole.status(), whole.text(), is_hit(&whole)), (200, "new whole", true));
+}

@@ -1,5 +1,7 @@
 //! Responses that depend on the request.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::{caching, did, get, is_hit, with};
 use crate::support::Origin;
 
@@ -108,4 +110,27 @@ async fn edits_of_requests_by_the_client_make_no_variants() {
     let edge = caching(&origin, edited).await;
     edge.get("/").await;
     assert!(!is_hit(&edge.get("/").await));
+}
+
+#[tokio::test]
+async fn a_newer_list_of_fields_decides() {
+    let asked = AtomicUsize::new(0);
+    let origin = Origin::answering(move |request| {
+        let user = request.get("x-user").unwrap_or("nobody").to_owned();
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => with("Cache-Control: max-age=60\nVary: X-Kind", "for all of a kind"),
+            _ => with("Cache-Control: max-age=0\nETag: \"1\"\nVary: X-Kind, X-User", &format!("for {user}")),
+        }
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    assert_eq!(edge.ask(get("/", "X-Kind: a")).await.text(), "for all of a kind");
+    // Another kind brings the newer list.
+    assert_eq!(edge.ask(get("/", "X-Kind: b\nX-User: ada")).await.text(), "for ada");
+    assert_eq!(
+        edge.ask(get("/", "X-Kind: b\nX-User: ada")).await.text(),
+        "for ada",
+        "stale, and asked for anew"
+    );
+    assert_eq!(edge.ask(get("/", "X-Kind: b\nX-User: bob")).await.text(), "for bob");
 }
