@@ -32,7 +32,7 @@ mod vary;
 #[cfg(test)]
 mod testing;
 
-pub use conditional::{Outcome, evaluate, for_origin_only, in_not_modified, is_conditional, not_modified};
+pub use conditional::{Outcome, evaluate, in_not_modified, is_conditional, not_modified};
 pub use entity_tag::{EntityTag, entity_tags};
 pub use excluded::Excluded;
 pub use fields::{Fields, Request, Response, Times};
@@ -47,5 +47,5 @@ pub use range::{
 pub use refusal::NotStored;
 pub use reuse::{Reuse, is_error, reuse, wants_only_cached};
 pub use storing::{Part, Storable, has_content, store, update};
-pub use validators::{Revalidation, Validators, revalidation, write_if_none_match};
+pub use validators::{Revalidation, Validators, revalidation};
 pub use vary::Vary;

@@ -26,13 +26,6 @@ pub fn not_modified<F: Fields + ?Sized>(
         .unwrap_or(false)
 }
 
-/// Whether a request has conditions that only the origin decides (RFC 9111 §4.3.2): it goes there as it is.
-pub fn for_origin_only<F: Fields + ?Sized>(request: &F) -> bool {
-    request.iter().any(|(name, _)| {
-        name.eq_ignore_ascii_case(b"if-match") || name.eq_ignore_ascii_case(b"if-unmodified-since")
-    })
-}
-
 /// Whether a request is for anything but the whole content as it is.
 pub fn is_conditional<F: Fields + ?Sized>(request: &F) -> bool {
     request.iter().any(|(name, _)| {
@@ -213,9 +206,6 @@ mod tests {
             let request = fields(conditions);
             assert_eq!(evaluate(&request, &validators, NOW), expected, "{conditions:?}");
             assert!(is_conditional(&request) != conditions.is_empty());
-            let for_origin =
-                conditions.iter().any(|(name, _)| matches!(*name, "If-Match" | "If-Unmodified-Since"));
-            assert_eq!(for_origin_only(&request), for_origin);
         }
         assert!(is_conditional([("range", "")].as_slice()) && is_conditional([("IF-RANGE", "")].as_slice()));
         assert!(!is_conditional([("if", ""), ("accept", "")].as_slice()));

@@ -94,20 +94,6 @@ impl Member<'_> {
     }
 }
 
-/// Appends the value of the field: the members of the caches nearer to the origin, then this one's.
-pub fn append<'a>(
-    existing: impl Iterator<Item = &'a [u8]>,
-    cache: &str,
-    member: &Member<'_>,
-    out: &mut Vec<u8>,
-) {
-    for line in existing.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-        out.extend_from_slice(line);
-        out.extend_from_slice(b", ");
-    }
-    member.write(cache, out);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,13 +120,5 @@ mod tests {
         ] {
             assert_eq!(written(member), format!("deepwater-edge{expected}"));
         }
-    }
-
-    #[test]
-    fn it_follows_those_nearer_to_the_origin() {
-        let mut out = Vec::new();
-        let existing = [&b"origin; hit"[..], b" ", b"shield; fwd=stale"];
-        append(existing.into_iter(), "deepwater-edge", &Member { hit: true, ..Member::default() }, &mut out);
-        assert_eq!(out, b"origin; hit, shield; fwd=stale, deepwater-edge; hit");
     }
 }

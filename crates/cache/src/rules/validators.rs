@@ -74,17 +74,6 @@ pub fn revalidation<F: Fields + ?Sized>(stored: &F, now_ms: u64) -> Revalidation
     }
 }
 
-/// Writes an `If-None-Match` that asks for any of several stored variants at once, by their entity tags as stored.
-pub fn write_if_none_match<'a>(etags: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    let start = out.len();
-    for etag in etags.filter(|value| EntityTag::parse(value).is_some()) {
-        if out.len() > start {
-            out.extend_from_slice(b", ");
-        }
-        out.extend_from_slice(etag.trim_ascii());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,9 +127,6 @@ mod tests {
         assert_eq!(asked.if_modified_since, Some(date(-10).as_bytes()));
         let odd = fields(&[("ETag", "a"), ("Last-Modified", "yesterday")]);
         assert_eq!(revalidation(&odd, NOW), Revalidation::default());
-        let mut out = Vec::new();
-        write_if_none_match([&b"\"a\""[..], b"b", b"W/\"c\""].into_iter(), &mut out);
-        assert_eq!(out, b"\"a\", W/\"c\"");
     }
 
     proptest! {
