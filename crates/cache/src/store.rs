@@ -181,6 +181,30 @@ impl<V: Send + Sync + 'static> Store<V> {
         }
     }
 
+    /// Stores a value in place of another, if that one is still there: for a value made of the one that was seen.
+    pub fn swap(&self, key: &[u8], seen: &Arc<V>, value: Arc<V>, weight: usize) -> bool {
+        let is_seen = |now: &V| std::ptr::eq(now, Arc::as_ptr(seen));
+        if weight > self.max_weight() {
+            self.counts.rejected.fetch_add(1, Relaxed);
+            return self.take(key, &mut |now| is_seen(now)).is_some();
+        }
+        let weight = weight + OVERHEAD_BYTES;
+        let guard = self.map.guard();
+        let Some(node) = self.node(key, &guard) else { return false };
+        let grows = |queues: &Queues<V>| {
+            node.is_linked() && queues.bytes() + weight.saturating_sub(node.weight()) > self.capacity()
+        };
+        // Values change under the lock only, or after the node is dead.
+        let swapped = self.make_room(grows, |queues| {
+            let stays = node.value.load().as_deref().is_some_and(is_seen) && queues.reweigh(node, weight);
+            stays.then(|| node.value.swap(Some(value)))
+        });
+        if swapped.is_some() {
+            self.counts.replaced.fetch_add(1, Relaxed);
+        }
+        swapped.is_some()
+    }
+
     /// Removes and returns what is stored under a key.
     pub fn remove(&self, key: &[u8]) -> Option<Arc<V>> {
         let value = self.take(key, &mut |_| true)?;

@@ -176,6 +176,20 @@ fn a_smaller_capacity_holds_at_once() {
 }
 
 #[test]
+fn only_what_was_seen_is_swapped() {
+    let store = Store::new(MIB);
+    let (one, two, three) = (Arc::new(1), Arc::new(2), Arc::new(3));
+    assert!(!store.swap(b"a", &one, Arc::clone(&two), 10), "nothing is there");
+    store.insert(b"a", Arc::clone(&one), 10);
+    assert!(!store.swap(b"a", &two, Arc::clone(&three), 10));
+    assert!(store.swap(b"a", &one, Arc::clone(&two), 500));
+    assert!(!store.swap(b"a", &one, Arc::clone(&three), 10));
+    assert_eq!((store.peek(b"a").as_deref(), store.bytes()), (Some(&2), 500 + OVERHEAD_BYTES));
+    assert!(store.swap(b"a", &two, three, MIB), "too heavy: what was seen is out of date");
+    assert_eq!(store.peek(b"a"), None);
+}
+
+#[test]
 fn removing_only_if() {
     let store = Store::new(MIB);
     put(&store, 1, 10);

@@ -79,9 +79,7 @@ impl Caching<'_> {
         let stamp = Stamp::new(epoch, object.stamp.slots().iter().copied());
         let stale = Arc::new(Entry::Object(object.with_head(meta, stamp, object.lines().0)));
         let store = &self.cache.store;
-        if store.peek(key).is_some_and(|now| Arc::ptr_eq(&now, entry)) {
-            store.insert(key, Arc::clone(&stale), stale.weight() + key.len());
-        }
+        store.swap(key, entry, Arc::clone(&stale), stale.weight() + key.len());
         stale
     }
 

@@ -97,15 +97,17 @@ impl Passing {
         if self.method == Method::HEAD && self.anonymous {
             self.freshen(cache, policy, now_ms, times, response);
         } else if self.method == Method::GET
-            && let Some(Entry::Notes(notes)) = cache.store.peek(&self.key).as_deref()
+            && let Some(entry) = cache.store.peek(&self.key)
+            && let Entry::Notes(notes) = &*entry
             && notes.passes(now_ms)
         {
             let asked = rules::Request { method: &self.method, fields: &self.asked };
             let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
             if rules::store(asked, told, policy, times).is_ok() {
                 // It may be stored after all: the next one fetches it for everybody.
-                let notes = Arc::new(Entry::Notes(Box::new(notes.passing_until(0))));
-                cache.store.insert(&self.key, Arc::clone(&notes), notes.weight() + self.key.len());
+                let new = Arc::new(Entry::Notes(Box::new(notes.passing_until(0))));
+                let weight = new.weight() + self.key.len();
+                cache.store.swap(&self.key, &entry, new, weight);
             }
         }
         if !cache.shows_tags {
@@ -159,10 +161,7 @@ impl Passing {
         let stamp = Stamp::new(object.stamp.born(), object.stamp.slots().iter().copied().chain(tags));
         let new = Arc::new(Entry::Object(object.with_head(meta, stamp, &lines)));
         let weight = new.weight() + self.key.len();
-        // Only what was looked at is replaced.
-        if cache.store.peek(&self.key).is_some_and(|now| Arc::ptr_eq(&now, &entry)) {
-            cache.store.insert(&self.key, new, weight);
-        }
+        cache.store.swap(&self.key, &entry, new, weight);
     }
 }
 

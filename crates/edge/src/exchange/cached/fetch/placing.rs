@@ -105,14 +105,23 @@ impl Fetch {
         };
         if !notes.knows(vary, key) {
             let (notes, dropped) = notes.with(vary, key);
-            self.note(notes);
+            self.note(known.as_ref(), notes);
             dropped.iter().for_each(|key| drop(self.cache.store.remove(key)));
         }
     }
 
-    pub(super) fn note(&self, notes: Notes) {
+    /// Notes what has become of what was seen. Lost if that has changed meanwhile: it is found out again.
+    fn note(&self, seen: Option<&Arc<Entry>>, notes: Notes) {
         let entry = Arc::new(Entry::Notes(Box::new(notes)));
-        self.cache.store.insert(&self.key, Arc::clone(&entry), entry.weight() + self.key.len());
+        let (store, weight) = (&self.cache.store, entry.weight() + self.key.len());
+        match seen {
+            Some(seen) => {
+                store.swap(&self.key, seen, entry, weight);
+            }
+            None => {
+                store.insert(&self.key, entry, weight);
+            }
+        }
     }
 
     /// Lets requests for what may not be stored go side by side for a while.
@@ -124,9 +133,11 @@ impl Fetch {
         }
         let until_ms = now_ms + plan.hit_for_miss.as_millis() as u64;
         // A variant that turns out so is fetched by itself: the others are still for all.
-        match self.cache.store.peek(&self.key).as_deref() {
-            Some(Entry::Notes(notes)) => self.note(notes.passing_until(until_ms)),
-            _ => self.note(Notes::new(self.lead.flight().born()).passing_until(until_ms)),
-        }
+        let known = self.cache.store.peek(&self.key);
+        let notes = match known.as_deref() {
+            Some(Entry::Notes(notes)) => notes.passing_until(until_ms),
+            _ => Notes::new(self.lead.flight().born()).passing_until(until_ms),
+        };
+        self.note(known.as_ref(), notes);
     }
 }
