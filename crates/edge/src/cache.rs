@@ -3,6 +3,7 @@
 
 mod console;
 mod entry;
+mod head;
 mod lines;
 mod plan;
 mod purge;
@@ -31,6 +32,7 @@ use crate::route::name_of;
 
 pub(crate) use console::{collect, endpoints};
 pub(crate) use entry::{Entry, Notes, Object};
+pub(crate) use head::{Freshened, union};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
 

@@ -192,3 +192,25 @@ fn of_many_threads_one_leads() {
     });
     assert_eq!(leaders.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn what_is_held_is_counted_until_it_is_let_go() {
+    let table = Table::new(10);
+    let (waker, mut held) = (Waker::noop(), Vec::new());
+    let mut cx = Context::from_waker(waker);
+    let (one, mut first) = lead(&table, "a");
+    let second = wait(&table, "a");
+    one.flight().answer(Arc::new("head"), Audience::Everybody);
+    one.flight().push(Bytes::from_static(b"0123"));
+    one.flight().push(Bytes::from_static(b"45"));
+    held.push(table.held_bytes());
+    assert!(matches!(first.poll_chunk(&mut cx), Poll::Ready(Some(Ok(_)))));
+    held.push(table.held_bytes());
+    one.flight().close();
+    held.push(table.held_bytes());
+    drop(second);
+    held.push(table.held_bytes());
+    drop((one, first));
+    held.push(table.held_bytes());
+    assert_eq!(held, [6, 6, 6, 2, 0]);
+}

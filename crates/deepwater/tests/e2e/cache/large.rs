@@ -172,3 +172,46 @@ async fn many_small_ones_stay_within_the_memory() {
     let grown = edge.resident_bytes().saturating_sub(before);
     assert!(grown < 24 * 1024 * 1024, "resident memory grew by {grown} bytes for a cache of 1 MiB");
 }
+
+#[tokio::test]
+async fn bodies_under_way_hold_no_more_than_their_share() {
+    const BODY: usize = 100 * KIB;
+    const FIRST: usize = 95 * KIB;
+    let gate = Gate::shut();
+    let origin = {
+        let gate = gate.clone();
+        Origin::scripted(move |mut visit| {
+            let gate = gate.clone();
+            async move {
+                while visit.request().await.is_some() {
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {BODY}\r\n\r\n"
+                    );
+                    visit.send(head).await;
+                    visit.send(vec![b'x'; FIRST]).await;
+                    gate.pass().await;
+                    visit.send(vec![b'x'; BODY - FIRST]).await;
+                }
+            }
+        })
+        .await
+    };
+    let edge = small_cache(&origin).await;
+    let mut clients = Vec::new();
+    for at in 0..4 {
+        let mut client = edge.client().await;
+        client.send(super::get(&format!("/{at}"), "")).await;
+        client.head().await;
+        client.bytes(FIRST).await;
+        clients.push(client);
+    }
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.bytes(BODY - FIRST).await.len(), BODY - FIRST, "all get all of it");
+    }
+    let mut hits = Vec::new();
+    for at in 0..4 {
+        hits.push(is_hit(&edge.get(&format!("/{at}")).await));
+    }
+    assert_eq!(hits, [true, true, false, false], "a quarter of the mebibyte holds two of them");
+}

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use deepwater_cache::purge::{Kind, Stamp};
+use deepwater_cache::purge::Stamp;
 use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, HeadEffect, Target, Times, surrogate};
 use http::Method;
 
-use crate::cache::{Entry, HttpCache, Lines, other_host, target_of, unix_ms, write_line};
+use crate::cache::{Entry, HttpCache, other_host, target_of, unix_ms};
 use crate::head::{Fields, Name, Request, Response};
 use crate::peer::Peer;
 
@@ -145,47 +145,20 @@ impl Passing {
             HeadEffect::Expire => {
                 let mut meta = object.meta;
                 meta.expire(now_ms);
-                Some((meta, lines.0.to_vec()))
+                object.with_head(meta, Stamp::clone(&object.stamp), lines.0)
             }
-            HeadEffect::Update => updated(object, &lines, policy, now_ms, times, response, cache.shows_tags),
+            HeadEffect::Update => match cache.freshened(object, &response.fields, policy, times, now_ms) {
+                Ok(new) => object.with_head(new.meta, Stamp::new(object.stamp.born(), new.slots), &new.lines),
+                Err(_) => {
+                    cache.store.remove(&self.key);
+                    return;
+                }
+            },
         };
-        let Some((meta, lines)) = new else {
-            cache.store.remove(&self.key);
-            return;
-        };
-        let Ok(tags) = surrogate::tags(&response.fields) else {
-            cache.store.remove(&self.key);
-            return;
-        };
-        let tags = tags.iter().map(|tag| cache.epochs.slot(Kind::Tag, tag));
-        let stamp = Stamp::new(object.stamp.born(), object.stamp.slots().iter().copied().chain(tags));
-        let new = Arc::new(Entry::Object(object.with_head(meta, stamp, &lines)));
+        let new = Arc::new(Entry::Object(new));
         let weight = new.weight() + self.key.len();
         cache.store.swap(&self.key, &entry, new, weight);
     }
-}
-
-fn updated(
-    object: &crate::cache::Object,
-    lines: &Lines<'_>,
-    policy: &rules::Policy,
-    now_ms: u64,
-    times: Times,
-    response: &Response,
-    shows_tags: bool,
-) -> Option<(rules::Meta, Vec<u8>)> {
-    let merged = rules::freshen(lines, &response.fields);
-    let merged = merged.as_slice();
-    let told = rules::Response { status: object.meta.status.as_u16(), fields: merged };
-    let storable = rules::update(told, policy, times).ok()?;
-    let mut written = Vec::new();
-    for (name, value) in merged {
-        let hidden = !shows_tags && surrogate::is_tag_field(name);
-        if storable.excluded.keeps(name) && !hidden && Name::of(name) != Name::ContentLength {
-            write_line(&mut written, name, value);
-        }
-    }
-    Some((rules::Meta { response_ms: now_ms, ..storable.meta }, written))
 }
 
 /// When an answer came: by the cache's time, and by the system's clock.

@@ -13,7 +13,7 @@ use deepwater_cache::rules::{
 use http::{Method, StatusCode};
 
 use crate::body::{BodyError, BodyWrite};
-use crate::cache::{Answer, Entry, Fault, Object, unix_ms, write_line};
+use crate::cache::{Answer, Entry, Fault, Freshened, Object, union, unix_ms, write_line};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Fields, Name, Response};
@@ -149,37 +149,27 @@ impl<'a> Filling<'a> {
             self.again = true;
             return;
         }
-        let newer = fetch.for_all(fields);
-        let merged = rules::freshen(&lines, &newer);
-        let merged = merged.as_slice();
+        let born = fetch.lead.flight().born();
         let policy = &fetch.plan().policy;
-        let told = Told { status: object.meta.status.as_u16(), fields: merged };
-        let decided = rules::update(told, policy, times);
-        let tags = fetch.tag_slots(fields);
-        let decided = tags.as_ref().map_err(|why| *why).and(decided);
-        if let Ok(storable) = &decided
-            && rules::Vary::of(&lines).is_ok_and(|vary| vary != storable.vary)
-        {
-            // It is for other requests than it was: where it lies it would answer all.
-            fetch.cache.store.remove(key);
-            self.again = true;
-            return;
-        }
-        let slots = union(object.stamp.slots(), &tags.unwrap_or_default());
-        let stamp = Stamp::new(fetch.lead.flight().born(), slots);
-        let mut kept = Vec::with_capacity(lines.0.len());
-        let (meta, stays) = match &decided {
-            Ok(storable) => {
-                fetch.write_lines(&mut kept, merged, |name| storable.excluded.keeps(name));
-                (Meta { response_ms: now_ms, ..storable.meta }, true)
+        let newer = fetch.for_all(fields);
+        let (entry, stays) = match fetch.cache.freshened(object, &newer, policy, times, now_ms) {
+            Ok(Freshened { vary, .. }) if Vary::of(&lines).is_ok_and(|stored| stored != vary) => {
+                // It is for other requests than it was: where it lies it would answer all.
+                fetch.cache.store.remove(key);
+                self.again = true;
+                return;
             }
+            Ok(new) => (object.with_head(new.meta, Stamp::new(born, new.slots), &new.lines), true),
             // It answers whom it was validated for, and nobody after.
             Err(_) => {
-                fetch.write_lines(&mut kept, merged, |_| true);
-                (Meta { response_ms: now_ms, ..object.meta }, false)
+                let mut merged = Vec::new();
+                fetch.cache.write_lines(&mut merged, &rules::freshen(&lines, &newer), |_| true);
+                let meta = Meta { response_ms: now_ms, ..object.meta };
+                let stamp = Stamp::new(born, object.stamp.slots().iter().copied());
+                (object.with_head(meta, stamp, &merged), false)
             }
         };
-        let entry = Arc::new(Entry::Object(object.with_head(meta, stamp, &kept)));
+        let entry = Arc::new(Entry::Object(entry));
         if stays {
             fetch.insert(key, &entry);
         } else {
@@ -202,7 +192,7 @@ impl<'a> Filling<'a> {
         let fetch = self.fetch;
         let mut variant = Vec::new();
         let varies = fetch.check_vary(&storable.vary, &mut variant);
-        let tags = fetch.tag_slots(fields);
+        let tags = fetch.cache.tag_slots(fields);
         let (Ok(()), Ok(tags)) = (varies, tags) else {
             return self.unstorable(varies.err().unwrap_or(NotStored::Tags), status, fields, length, now_ms);
         };
@@ -221,11 +211,13 @@ impl<'a> Filling<'a> {
         let of_part = status == StatusCode::PARTIAL_CONTENT;
         let mut lines = Vec::new();
         let keeps = |name: &[u8]| storable.excluded.keeps(name);
-        fetch.write_lines(&mut lines, fields, |name| {
+        fetch.cache.write_lines(&mut lines, fields, |name| {
             keeps(name) && !(of_part && Name::of(name) == Name::ContentRange)
         });
         let mut withheld = Vec::new();
-        fetch.write_lines(&mut withheld, fields, |name| !keeps(name) && !name.eq_ignore_ascii_case(b"age"));
+        fetch
+            .cache
+            .write_lines(&mut withheld, fields, |name| !keeps(name) && !name.eq_ignore_ascii_case(b"age"));
         let slots = union(&fetch.slots, &tags);
         let meta = Meta { response_ms: now_ms, ..storable.meta };
         let unknown_part = storable.part.as_ref().is_some_and(|part| part.len.is_none());
@@ -299,7 +291,7 @@ impl<'a> Filling<'a> {
             Audience::Leader
         };
         let mut lines = Vec::new();
-        fetch.write_lines(&mut lines, fields, |_| true);
+        fetch.cache.write_lines(&mut lines, fields, |_| true);
         let answer = Answer {
             status: status.as_u16(),
             lines: lines.into(),
@@ -386,13 +378,6 @@ impl<'a> Filling<'a> {
         let now_ms = object.meta.response_ms;
         same_version(&Validators::of(&lines, now_ms), &Validators::of(fields, now_ms))
     }
-}
-
-/// The slots of both.
-fn union(one: &[Slot], other: &[Slot]) -> Vec<Slot> {
-    let mut all = one.to_vec();
-    all.extend(other.iter().filter(|slot| !one.contains(slot)));
-    all
 }
 
 /// Whether an answer may not be stored for the sake of who has asked: to others it may be another one.

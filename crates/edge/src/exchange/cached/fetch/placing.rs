@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use deepwater_cache::purge::{Kind, Slot};
-use deepwater_cache::rules::{self, NotStored, Vary, surrogate};
+use deepwater_cache::rules::{NotStored, Vary};
 use http::StatusCode;
 
-use crate::cache::{CachePlan, Entry, Notes, write_line};
+use crate::cache::{CachePlan, Entry, Notes};
 use crate::head::{Fields, Name};
 
 use super::super::keys;
@@ -34,29 +33,6 @@ impl Fetch {
         }
     }
 
-    /// Slots of the tags a response carries.
-    pub(super) fn tag_slots(&self, fields: &Fields) -> Result<Vec<Slot>, NotStored> {
-        let tags = surrogate::tags(fields)?;
-        let slot = |tag: &&[u8]| self.cache.epochs.slot(Kind::Tag, tag);
-        Ok(tags.iter().map(slot).collect())
-    }
-
-    /// Writes the fields that are part of a stored head: length and age are written anew into each answer.
-    pub(super) fn write_lines<F: rules::Fields + ?Sized>(
-        &self,
-        out: &mut Vec<u8>,
-        fields: &F,
-        keeps: impl Fn(&[u8]) -> bool,
-    ) {
-        for (name, value) in fields.iter() {
-            let written_anew = Name::of(name) == Name::ContentLength;
-            let hidden = !self.cache.shows_tags && surrogate::is_tag_field(name);
-            if !written_anew && !hidden && keeps(name) {
-                write_line(out, name, value);
-            }
-        }
-    }
-
     /// Stores a response, unless one is there that was asked for after a purge that this one was asked for before.
     pub(super) fn insert(&self, key: &[u8], entry: &Arc<Entry>) {
         let store = &self.cache.store;
@@ -69,7 +45,7 @@ impl Fetch {
     }
 
     /// The fields of a 304 that are for everybody: where it was asked for with a cookie or a password only those that
-    /// tell its version and its times.
+    /// tell its version, its times and its tags.
     pub(super) fn for_all(&self, fields: &Fields) -> Fields {
         let asked = &self.asked.fields;
         let anonymous =
@@ -84,6 +60,9 @@ impl Fetch {
                     | Name::Etag
                     | Name::Expires
                     | Name::LastModified
+                    | Name::SurrogateKey
+                    | Name::CacheTag
+                    | Name::Xkey
                     | Name::Vary
             );
             !anonymous && !of_version && !name.eq_ignore_ascii_case(b"cdn-cache-control")
