@@ -43,6 +43,7 @@ def _arguments():
     add("--json", metavar="FILE", help="where the record goes (default: bench/results/DATE-COMMIT.json)")
     add("--from", dest="source", metavar="FILE", help="report on an earlier record, measure nothing")
     add("--markdown", action="store_true", help="print Markdown tables instead")
+    add("--as-shipped", action="store_true", help="caches: nginx and Varnish as they come, without our tuning of hits")
     add("--publish", action="store_true", help="keep a full run as bench/record.json and in bench/README.md")
     return parser.parse_args()
 
@@ -71,6 +72,8 @@ def main():
 
 
 def _run(arguments):
+    if arguments.publish and arguments.as_shipped:
+        raise Usage("--publish measures tuned peers: leave out --as-shipped")
     chosen = _chosen_cases(arguments)
     names = arguments.peers.split(",")
     unknown = set(names) - set(PEERS)
@@ -85,6 +88,8 @@ def _run(arguments):
     binary = functools.cache(lambda: tools.deepwater(arguments.deepwater))
     contenders = peers.known(names, binary)
     rivals = peers.known(names, binary, caches.CACHES) if for_caches else []
+    for rival in rivals:
+        rival.as_shipped = arguments.as_shipped
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
     with prepared(arguments.cores, seconds) as setting:
         result = record.begin(setting, [*contenders, *rivals])
