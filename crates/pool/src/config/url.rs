@@ -1,0 +1,1 @@
+//! Where a server is, as a URL.

@@ -1,0 +1,6 @@
+//! The pool: between an application and its PostgreSQL. Thousands of client connections run on a few server
+//! connections, with back-pressure in place of collapse.
+
+pub mod config;
+
+pub use config::Config;
