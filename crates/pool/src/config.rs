@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use auth::{Auth, AuthMethod};
 pub use database::{Database, User};
 pub use tls::{ClientTls, ClientTlsMode, ServerTls, ServerTlsMode};
-pub use url::ServerUrl;
+pub use url::{Host, ServerUrl, UrlError};
 
 /// The PostgreSQL pooler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
