@@ -1,0 +1,76 @@
+//! A set of things a text mentions.
+
+use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
+
+/// What a text mentions anywhere outside strings and comments, whether or not it comes to run.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Marks(u16);
+
+impl Marks {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// A function that takes an advisory lock for the session: `pg_advisory_lock` and its relatives, those of the
+    /// transaction (`…_xact_…`) excepted.
+    pub const ADVISORY_LOCK: Self = Self(1);
+    /// A function that gives up advisory locks of the session.
+    pub const ADVISORY_UNLOCK: Self = Self(1 << 1);
+    /// `set_config`.
+    pub const SET_CONFIG: Self = Self(1 << 2);
+    /// What cannot be understood and may change the session in any way: a `DO` block or a `CALL` that names what
+    /// could, or more statements than [`super::MAX_STATEMENTS`].
+    pub const OPAQUE: Self = Self(1 << 3);
+    /// `NOTIFY` or `pg_notify`.
+    pub const NOTIFY: Self = Self(1 << 4);
+    /// A string, a quoted name or a comment does not end. PostgreSQL refuses the whole text then.
+    pub const UNTERMINATED: Self = Self(1 << 5);
+    /// Another function that binds to the session: named connections of dblink, backups, replication origins and
+    /// slots (which may be temporary).
+    pub const SESSION_FUNCTION: Self = Self(1 << 6);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::ADVISORY_LOCK, "ADVISORY_LOCK"),
+        (Self::ADVISORY_UNLOCK, "ADVISORY_UNLOCK"),
+        (Self::SET_CONFIG, "SET_CONFIG"),
+        (Self::OPAQUE, "OPAQUE"),
+        (Self::NOTIFY, "NOTIFY"),
+        (Self::UNTERMINATED, "UNTERMINATED"),
+        (Self::SESSION_FUNCTION, "SESSION_FUNCTION"),
+    ];
+
+    /// Whether all of `other` is in it.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in it.
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Marks {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Self::NAMES.iter().filter(|(mark, _)| self.contains(*mark)).map(|(_, name)| name);
+        f.debug_set().entries(names).finish()
+    }
+}
