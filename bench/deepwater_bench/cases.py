@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
+from .postgres_cases import POSTGRES
 from .process import Usage
 
 PROTOCOLS = {
@@ -54,7 +55,7 @@ def _cached_table():
 
 
 PROXIED, CACHED = tuple(_table()), tuple(_cached_table())
-ALL = PROXIED + CACHED
+ALL = PROXIED + CACHED  # of HTTP; those of PostgreSQL are another table
 # The rows that the goals of CPU time and of latency are about.
 HEADLINE = next(case for case in ALL if case.name == "h1-1k-64")
 CACHED_HEADLINE = next(case for case in ALL if case.name == "cached-1k-64")
@@ -62,7 +63,8 @@ CACHED_HEADLINE = next(case for case in ALL if case.name == "cached-1k-64")
 
 def select(patterns):
     """The cases whose names match any of the patterns (`h1-1k-64`, `tls-*`), in the table's order."""
+    known = ALL + POSTGRES
     for pattern in patterns:
-        if not any(fnmatch(case.name, pattern) for case in ALL):
-            raise Usage(f"no case is named {pattern}; known: {', '.join(case.name for case in ALL)}")
-    return [case for case in ALL if any(fnmatch(case.name, pattern) for pattern in patterns)]
+        if not any(fnmatch(case.name, pattern) for case in known):
+            raise Usage(f"no case is named {pattern}; known: {', '.join(case.name for case in known)}")
+    return [case for case in known if any(fnmatch(case.name, pattern) for pattern in patterns)]

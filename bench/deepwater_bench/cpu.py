@@ -71,9 +71,20 @@ def best_source():
     return "stat"
 
 
-def cpu_ns(pids, source):
-    """CPU time, user and system, that these processes have used so far, in nanoseconds."""
-    return sum(_READERS[source](pid) for pid in pids)
+def cpu_ns(pids, source, gone=None):
+    """CPU time, user and system, that these processes have used so far, in nanoseconds.
+
+    One that has ended is an error, or counts as `gone`.
+    """
+    total = 0
+    for pid in pids:
+        try:
+            total += _READERS[source](pid)
+        except OSError:
+            if gone is None:
+                raise
+            total += gone
+    return total
 
 
 def resident_bytes(root, kind="VmRSS:"):
@@ -97,6 +108,11 @@ class CoreTime:
 
     busy: int
     stolen: int
+
+
+def machine_time():
+    """Counters of all cores together."""
+    return core_time("")
 
 
 def core_time(core):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
+from . import postgres_goals as pooler
 from .cases import CACHED_HEADLINE, HEADLINE
 from .record import find_row, ratio
 
@@ -17,11 +18,19 @@ class Goal:
     limit: float
     unit: str
     value: Callable[[dict], float | None]
+    # Whether the limit is the least, not the most.
+    at_least: bool = False
+
+    @property
+    def bound(self):
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g} {self.unit}".rstrip()
 
     def verdict(self, record):
         """(measured value or None, met or None)."""
         value = self.value(record)
-        return value, None if value is None else value <= self.limit
+        if value is None:
+            return None, None
+        return value, value >= self.limit if self.at_least else value <= self.limit
 
 
 def _cpu_ratio(case, peer, part="cases"):
@@ -92,4 +101,12 @@ GOALS = (
     Goal("fetches at once for a key that expires under load", 1, "", _hot_key(lambda one: one["hot"]["most_at_once"])),
     Goal("fetches for a key that all clients ask for first", 1, "", _hot_key(lambda one: one["herd_fetches"])),
     Goal("memory for each object of 1 KiB", 1.6, "KiB", _object_memory),
+    Goal("pooler: CPU per query (-S), over PgBouncer", 0.9, "x", pooler.query_cpu),
+    Goal("pooler: CPU per query of TPC-B, over PgBouncer", 0.9, "x", pooler.transaction_cpu),
+    Goal("pooler: CPU per reconnection with a query, over PgBouncer", 0.9, "x", pooler.login_cpu),
+    Goal("pooler: throughput (-S) at 1 to 16 clients, over PgBouncer", 1.0, "x", pooler.throughput(1, 16), at_least=True),
+    Goal("pooler: throughput (-S) at 64 clients and more, over PgBouncer", 1.2, "x", pooler.throughput(64, 10**6), at_least=True),
+    Goal("pooler: p99 over p50 at 2,000 clients (-S)", 1.5, "x", pooler.tail),
+    Goal("pooler: errors with 2,000 clients on 20 server connections", 0, "", pooler.crowd_errors),
+    Goal("pooler: memory for each idle client", 8, "KiB", pooler.client_memory),
 )

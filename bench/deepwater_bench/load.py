@@ -76,10 +76,11 @@ class H2load:
         if not times:
             raise Failure(f"h2load logged no answer after {warmup} s of warming up")
         errors = sum(map(int, counts.groups()[1:3])) + sum(row[1] != "200" for row in rows)
-        return Outcome(_percentile(times, 0.50), _percentile(times, 0.99), errors)
+        return Outcome(percentile(times, 0.50), percentile(times, 0.99), errors)
 
 
-def _percentile(ordered, share):
+def percentile(ordered, share):
+    """The value below which this share of ordered ones lies."""
     return float(ordered[min(int(len(ordered) * share), len(ordered) - 1)])
 
 

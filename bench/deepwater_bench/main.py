@@ -6,18 +6,19 @@ import signal
 import statistics
 import sys
 
-from . import caches, caching, cases, goals, measure, peers, record, report, tools
+from . import caches, caching, cases, goals, measure, peers, postgres, postgres_cases, record, report, tools
 from .origin import SlowOrigin
 from .process import Failure, Usage
 from .setting import prepared, started
 
 SECONDS, QUICK_SECONDS = 2.1, 3.0
 ROUNDS, GOAL_ROUNDS = 3, 5
-GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64", "cached-1k-64")
-PEERS = ("nginx", "haproxy", "varnish", "deepwater")
-# In the order of a run; the first ones are about proxies, the rest about caches.
+GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64", "cached-1k-64", postgres_cases.HEADLINE.name)
+PEERS = ("nginx", "haproxy", "varnish", "pgbouncer", "deepwater")
+# In the order of a run: proxies, caches, poolers.
 PROXY_PARTS = ("cases", "equal-load", "idle", "churn")
 CACHE_PARTS = ("cached", "hot-key", "purges", "object-memory")
+POOLER_PART = "postgres"
 IDLE_CONNECTIONS = 10_000
 README_MARKS = ("<!-- results: written by bench/run --publish -->", "<!-- end of results -->")
 
@@ -25,16 +26,16 @@ README_MARKS = ("<!-- results: written by bench/run --publish -->", "<!-- end of
 def _arguments():
     parser = argparse.ArgumentParser(
         prog="bench/run",
-        description="Measures Deepwater beside nginx and HAProxy as reverse proxies, and beside these and Varnish "
-        "as caches, in one run on this machine.",
-        epilog=f"cases: {' '.join(case.name for case in cases.ALL)}",
+        description="Measures Deepwater beside nginx and HAProxy as reverse proxies, beside these and Varnish as caches, "
+        "and beside PgBouncer as a pooler, in one run on this machine.",
+        epilog=f"cases: {' '.join(case.name for case in cases.ALL + cases.POSTGRES)}",
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="about a minute: HTTP/1.1, 1 KiB, 64 connections, 3 rounds of 3 s")
-    add("--peers", default=",".join(PEERS), help="which proxies and caches, in the order of a round (default: all)")
+    add("--quick", action="store_true", help="one or two minutes: HTTP/1.1, 1 KiB, 64 connections, 3 rounds of 3 s; with --only postgres, four of its cases")
+    add("--peers", default=",".join(PEERS), help="which proxies, caches and poolers, in the order of a round (default: all)")
     add("--deepwater", metavar="PATH", help="the binary to measure (default: cargo build --release)")
     add("--case", action="append", metavar="NAME", help="only this case, * allowed, may be repeated; leaves out the rest")
-    add("--only", choices=PROXY_PARTS + CACHE_PARTS, help="only this part of a run")
+    add("--only", choices=(*PROXY_PARTS, *CACHE_PARTS, POOLER_PART), help="only this part of a run")
     add("--rounds", type=int, help=f"rounds of each case (default: {GOAL_ROUNDS} where there is a goal, else {ROUNDS})")
     add("--seconds", type=float, help=f"measured seconds of each round (default: {SECONDS})")
     add("--connections", type=int, default=IDLE_CONNECTIONS, help="idle connections (default: %(default)s)")
@@ -79,23 +80,30 @@ def _run(arguments):
     unknown = set(names) - set(PEERS)
     if unknown:
         raise Usage(f"no peer is named {', '.join(sorted(unknown))}; known: {', '.join(PEERS)}")
+    pooled = _chosen_postgres(arguments)
+    # All but the poolers have HTTP's origin behind them.
+    for_http = bool(chosen) or any(_wanted(arguments, part) for part in PROXY_PARTS + CACHE_PARTS)
     # nginx is the origin too.
-    programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names)
+    programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names) if for_http else set()
+    if pooled:
+        programs |= postgres.PROGRAMS | {"pgbouncer"} & set(names)
     for_caches = any(case.cached for case in chosen) or any(_wanted(arguments, part) for part in CACHE_PARTS)
     if for_caches and "varnish" in names:
         programs |= {"varnishd"}
     tools.require(sorted(programs))
     binary = functools.cache(lambda: tools.deepwater(arguments.deepwater))
-    contenders = peers.known(names, binary)
+    contenders = peers.known(names, binary) if for_http else []
     rivals = peers.known(names, binary, caches.CACHES) if for_caches else []
     for rival in rivals:
         rival.as_shipped = arguments.as_shipped
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
-    with prepared(arguments.cores, seconds) as setting:
+    with prepared(arguments.cores, seconds, origin=for_http) as setting:
         result = record.begin(setting, [*contenders, *rivals])
         try:
             _measure_proxies(setting, contenders, chosen, arguments, result)
             _measure_caches(setting, rivals, chosen, arguments, result)
+            if pooled:
+                _measure_poolers(setting, names, binary, pooled, arguments, result)
         except Failure as failure:
             # Half an hour of figures is worth keeping; the report says what is lacking.
             if not any(result[part] for part in record.PARTS):
@@ -144,6 +152,19 @@ def _measure_caches(setting, rivals, chosen, arguments, result):
             result["object_memory"][cache.name] = caching.object_memory(setting, cache, pace)
 
 
+def _measure_poolers(setting, names, binary, pooled, arguments, result):
+    """The part about poolers, likewise."""
+    with postgres.served(setting, names, binary) as (server, poolers):
+        for peer in (server, *poolers):
+            result["versions"].setdefault(peer.name, peer.version())
+        for case in pooled:
+            rounds = _round_count(case, arguments)
+            result["postgres"].append(postgres.measure_case(setting, server, poolers, case, rounds))
+        if not arguments.case:
+            for pooler in poolers:
+                result["postgres_idle"][pooler.name] = postgres.idle_memory(setting, pooler, postgres.IDLE_CLIENTS)
+
+
 def _wanted(arguments, part):
     """Whether this part, which is no case, runs."""
     if arguments.only:
@@ -164,13 +185,14 @@ def _chosen_cases(arguments):
     return among
 
 
-def _rounds(contenders, count, one):
-    """Interleaved rounds (a, b, c, a, b, c, ...), so that a change of the machine meets all alike."""
-    samples = {peer.name: [] for peer in contenders}
-    for _ in range(count):
-        for peer in contenders:
-            samples[peer.name].append(one(peer))
-    return {name: record.summarise(rounds) for name, rounds in samples.items()}
+def _chosen_postgres(arguments):
+    if arguments.only not in (None, POOLER_PART):
+        return []
+    if arguments.case:
+        return [case for case in cases.select(arguments.case) if case in cases.POSTGRES]
+    if arguments.quick:
+        return postgres_cases.QUICK if arguments.only else []
+    return cases.POSTGRES
 
 
 def _round_count(case, arguments):
@@ -182,7 +204,7 @@ def _case(setting, contenders, case, arguments, result):
     with started(setting, *contenders):
         for peer in contenders:
             result["tls"][peer.name] = peers.check(peer)
-        measured = _rounds(contenders, rounds, lambda peer: measure.saturated(setting, peer, case))
+        measured = record.interleaved(contenders, rounds, lambda peer: measure.saturated(setting, peer, case))
     if case.protocol == "h1":
         # The ceiling: what load and origin do with no proxy between them.
         measured["direct"] = record.summarise([measure.saturated(setting, setting.origin, case)])
@@ -194,7 +216,7 @@ def _cached_case(setting, rivals, case, arguments):
     with started(setting, *rivals):
         for cache in rivals:
             caches.check(cache, setting.origin)
-        measured = _rounds(rivals, _round_count(case, arguments), lambda cache: measure.cached(setting, cache, case))
+        measured = record.interleaved(rivals, _round_count(case, arguments), lambda cache: measure.cached(setting, cache, case))
     _progress(case.name, measured)
     return {"case": case.name, **vars(case), "peers": measured}
 
@@ -220,7 +242,7 @@ def _equal_load(setting, contenders, arguments, result):
             def one(target, rate=rate):
                 return measure.paced(setting, target, cases.HEADLINE, rate, pace)
 
-            measured = _rounds(targets, rounds, one)
+            measured = record.interleaved(targets, rounds, one)
             _progress(f"{share:.0%} load", measured)
             rows.append({"share": share, "rate": rate, "peers": measured})
     return rows
@@ -259,7 +281,8 @@ def _churn(setting, peer, seconds):
 def _publish(result):
     """Keeps a whole, clean run as the project's record; anything less is refused."""
     lacking = [part for part in record.PARTS if part != "churn" and not result[part]]
-    if len(result["cases"]) < len(cases.PROXIED) or len(result["cached"]) < len(cases.CACHED):
+    tables = {"cases": cases.PROXIED, "cached": cases.CACHED, "postgres": cases.POSTGRES}
+    if any(len(result[part]) < len(table) for part, table in tables.items()):
         lacking.append("some cases")
     if goals.SUBJECT not in result["versions"]:
         lacking.append(goals.SUBJECT)

@@ -29,9 +29,12 @@ class Usage(Failure):
     status = 2
 
 
-def _before_exec():
-    # A child must not outlive a harness that was killed outright.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def dies_with_us(number=signal.SIGTERM):
+    """What a child does before it becomes its program, so as not to outlive a harness that was killed outright."""
+    return lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+_before_exec = dies_with_us()
 
 
 def _before_exec_of_load():
@@ -97,7 +100,7 @@ class Children:
         return self.start(name, argv, core, _before_exec_of_load, stdout=stdout)
 
     def start(self, name, argv, core, before_exec=_before_exec, **options):
-        """Starts `argv` on one core. Standard error goes to a file in the run's directory."""
+        """Starts `argv` on one core, or on several ("0,1"). Standard error goes to a file in the run's directory."""
         log = self.directory / f"{name}.log"
         with log.open("wb") as stderr:
             options.setdefault("stdout", stderr)

@@ -23,6 +23,8 @@ PARTS = {
     "hot_key": list,
     "beside": list,
     "object_memory": dict,
+    "postgres": list,
+    "postgres_idle": dict,
 }
 # Shares of the proxy's core taken by others: above the first the report warns, above the second a run
 # is not published.
@@ -99,6 +101,15 @@ def summarise(rounds):
     return summary
 
 
+def interleaved(contenders, count, one):
+    """Summaries of rounds a, b, c, a, b, c, ..., so that a change of the machine meets all alike."""
+    samples = {peer.name: [] for peer in contenders}
+    for _ in range(count):
+        for peer in contenders:
+            samples[peer.name].append(one(peer))
+    return {name: summarise(rounds) for name, rounds in samples.items()}
+
+
 def ratio(row, figure, over, under="deepwater"):
     """Median of the ratios taken round by round: rounds of one number ran side by side in time."""
     peers = row["peers"]
@@ -122,16 +133,16 @@ def find_row(rows, **wanted):
 
 def errors(record):
     """Failed requests of the whole run; figures of a run with failures are not to be published."""
-    rows = [row for part in ("cases", "equal_load", "cached", "hot_key", "beside") for row in record[part]]
+    rows = [row for part in ("cases", "equal_load", "cached", "hot_key", "beside", "postgres") for row in record[part]]
     counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
-    return sum(counts) + sum(one["errors"] for one in record["churn"].values())
+    return sum(counts) + sum(one["errors"] for part in ("churn", "postgres_idle") for one in record[part].values())
 
 
 def disturbance(record):
     """The worst share of the proxy's core that others took in a case: (share, case, peer)."""
     shares = (
         (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
-        for row in record["cases"] + record["cached"]
+        for row in record["cases"] + record["cached"] + record["postgres"]
         for name, peer in row["peers"].items()
         if name != "direct"
     )

@@ -1,54 +1,23 @@
 """Tables of a record, for the terminal and for Markdown."""
 
+from . import postgres_report
 from .cases import PROTOCOLS
 from .goals import GOALS, SUBJECT, added_latency
 from .record import NOTABLE_DISTURBANCE, disturbance, errors, ratio, ratio_of_rows
+from .table import Table, latency, number, times
 
-NAMES = {"nginx": "nginx", "haproxy": "HAProxy", "varnish": "Varnish", "deepwater": "Deepwater", "direct": "origin alone"}
+NAMES = {
+    "nginx": "nginx",
+    "haproxy": "HAProxy",
+    "varnish": "Varnish",
+    "pgbouncer": "PgBouncer",
+    "postgres": "PostgreSQL",
+    "deepwater": "Deepwater",
+    "direct": "origin alone",
+}
 OTHERS = ("nginx", "haproxy", "varnish")
 # Decimals of a goal's measured value, by its unit.
 DIGITS = {"x": 2, "KiB": 2, "": 0}
-
-
-class Table:
-    """Rows of text; the first column leans left, the others right."""
-
-    def __init__(self, title, head):
-        self.title, self.rows = title, [head]
-
-    def add(self, *cells):
-        self.rows.append([str(cell) for cell in cells])
-
-    def text(self):
-        widths = [max(map(len, column)) for column in zip(*self.rows)]
-        lines = [f"\n{self.title}"]
-        for index, row in enumerate(self.rows):
-            cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-            lines.append("  " + "  ".join(cells).rstrip())
-            if index == 0:
-                lines.append("  " + "  ".join("-" * width for width in widths))
-        return "\n".join(lines)
-
-    def markdown(self):
-        head, *rows = self.rows
-        lines = [f"**{self.title}**", "", _bar(head), _bar(["---"] + ["--:"] * (len(head) - 1))]
-        return "\n".join(lines + [_bar(row) for row in rows])
-
-
-def _bar(cells):
-    return "| " + " | ".join(cells) + " |"
-
-
-def _number(value, digits=1):
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _times(value):
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _latency(us):
-    return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.0f} µs"
 
 
 def _names(rows):
@@ -61,7 +30,7 @@ def _ratio_heads(names):
 
 
 def _ratios(row, names, figure):
-    return [_times(ratio(row, figure, other)) for other in OTHERS if other in names and SUBJECT in names]
+    return [times(ratio(row, figure, other)) for other in OTHERS if other in names and SUBJECT in names]
 
 
 def cpu_table(rows, title="CPU per request, µs (lower is better)", spread=True):
@@ -71,7 +40,7 @@ def cpu_table(rows, title="CPU per request, µs (lower is better)", spread=True)
         cells = []
         for name in names:
             peer = row["peers"][name]
-            cells.append(_number(peer["cpu_us"]) + (f" ±{50 * peer['cpu_spread']:.0f}%" if spread else ""))
+            cells.append(number(peer["cpu_us"]) + (f" ±{50 * peer['cpu_spread']:.0f}%" if spread else ""))
         table.add(row["case"], *cells, *_ratios(row, names, "cpu_us"))
     return table
 
@@ -84,7 +53,7 @@ def throughput_table(rows, title="Requests per second, and how busy the proxy's 
         for name in names:
             peer = row["peers"].get(name)
             busy = f" @{peer['core_share']:.0%}" if peer and name != "direct" else ""
-            cells.append(_number(peer and peer["rps"], 0) + busy)
+            cells.append(number(peer and peer["rps"], 0) + busy)
         table.add(row["case"], *cells, *_ratios(row, names, "rps"))
     return table
 
@@ -98,7 +67,7 @@ def latency_table(rows, title="Latency as fast as it goes, p50 / p99"):
 
 
 def _pair(peer):
-    return f"{_latency(peer['p50_us'])} / {_latency(peer['p99_us'])}" if peer else "–"
+    return f"{latency(peer['p50_us'])} / {latency(peer['p99_us'])}" if peer else "–"
 
 
 def equal_load_table(record):
@@ -111,7 +80,7 @@ def equal_load_table(record):
         for name in names:
             cell = _pair(row["peers"][name])
             if name != "direct":
-                cell += f" (+{_number(added_latency(row, name), 0)}), {_number(row['peers'][name]['cpu_us'])} µs"
+                cell += f" (+{number(added_latency(row, name), 0)}), {number(row['peers'][name]['cpu_us'])} µs"
             cells.append(cell)
         table.add(f"{row['rate']:,.0f} ({row['share']:.0%})", *cells, *_ratios(row, names, "p99_us"))
     return table
@@ -123,7 +92,7 @@ def idle_table(record):
         open_after = f"{one['connections']:,}"
         if one["open_after"] < one["connections"]:
             open_after += f" ({one['open_after']:,} still open)"
-        table.add(NAMES[name], open_after, _number(one["before_mib"]), _number(one["after_mib"]), _number(one["kib_per_connection"]))
+        table.add(NAMES[name], open_after, number(one["before_mib"]), number(one["after_mib"]), number(one["kib_per_connection"]))
     return table
 
 
@@ -133,7 +102,7 @@ def churn_table(record):
     for name, one in record["churn"].items():
         figures = (one["before_mib"], one["settled_mib"], one["after_mib"])
         growth = f"{one['growth_mib']:+.1f} MiB ({one['growth_share']:+.1%})"
-        table.add(NAMES[name], f"{one['seconds']:.0f}", f"{one['connections']:,}", *map(_number, figures), growth)
+        table.add(NAMES[name], f"{one['seconds']:.0f}", f"{one['connections']:,}", *map(number, figures), growth)
     return table
 
 
@@ -150,9 +119,9 @@ def hot_key_table(row):
     table = Table(f"{HOT_KEY_TITLES[row['mode']]}; {one['clients']:,} clients", [*head, "hits: p50", "p99", "max"])
     for name, one in row["peers"].items():
         hot = one["hot"]
-        fetches = (_number(hot["fetches_per_lifetime"]), f"{hot['most_at_once']:,}", f"{one['herd_fetches']:,}")
-        times = [_latency(part[figure]) for part in (hot, one["hits"]) for figure in ("p50_us", "p99_us", "max_us")]
-        table.add(NAMES[name], *fetches, *times)
+        fetches = (number(hot["fetches_per_lifetime"]), f"{hot['most_at_once']:,}", f"{one['herd_fetches']:,}")
+        took = [latency(part[figure]) for part in (hot, one["hits"]) for figure in ("p50_us", "p99_us", "max_us")]
+        table.add(NAMES[name], *fetches, *took)
     return table
 
 
@@ -171,14 +140,14 @@ def _beside_cell(row, base, name):
     one = row["peers"].get(name)
     if one is None:
         return "–"
-    p50, p99 = (_times(ratio_of_rows(row, base, figure, name)) for figure in ("p50_us", "p99_us"))
+    p50, p99 = (times(ratio_of_rows(row, base, figure, name)) for figure in ("p50_us", "p99_us"))
     return f"{_pair(one)} ({p50} / {p99}; {one['missed_share']:.1%})"
 
 
 def object_memory_table(record):
     table = Table("Memory for each object of 1 KiB", ["cache", "objects", "before, MiB", "with them, MiB", "KiB each"])
     for name, one in record["object_memory"].items():
-        figures = (_number(one["before_mib"]), _number(one["after_mib"]), _number(one["kib_per_object"], 2))
+        figures = (number(one["before_mib"]), number(one["after_mib"]), number(one["kib_per_object"], 2))
         table.add(NAMES[name], f"{one['objects']:,}", *figures)
     return table
 
@@ -190,7 +159,7 @@ def goals_table(record):
         digits = DIGITS.get(goal.unit, 1)
         measured = "–" if value is None else f"{value:.{digits}f} {goal.unit}".rstrip()
         verdict = "not measured" if met is None else "met" if met else "MISSED"
-        table.add(goal.text, f"≤ {goal.limit:g} {goal.unit}".rstrip(), measured, verdict)
+        table.add(goal.text, goal.bound, measured, verdict)
     return table
 
 
@@ -198,11 +167,13 @@ def _heading(record):
     machine, versions = record["machine"], record["versions"]
     proxies = [f"{NAMES[name]} {version}" for name, version in versions.items() if name in NAMES]
     cores = record["cores"]
+    shared = ["poolers, their load and PostgreSQL share all cores"] if record["postgres"] else []
     return [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['kernel']}",
         f"{', '.join(proxies)}; commit {record['commit']}, {record['date']}",
         f"proxy on core {cores['proxy']}, load on core {cores['load']}, origin on core {cores['origin']}; "
         f"medians of rounds of {record['seconds']:g} s",
+        *shared,
         f"CPU time from {record['cpu_time_from']}",
         f"a byte to another process and back: {record['wakeup_us']['same_core']:.0f} µs on one core, "
         f"{record['wakeup_us']['other_core']:.0f} µs between two",
@@ -234,6 +205,7 @@ def _tables(record, brief=False):
         yield beside_table(record)
     if record["object_memory"]:
         yield object_memory_table(record)
+    yield from postgres_report.tables(record, brief)
     if SUBJECT in record["versions"]:
         yield goals_table(record)
 
@@ -261,6 +233,7 @@ def notes(record):
             f"! Other programs or the hypervisor took up to {share:.0%} of the proxy's core "
             f"({case}, {NAMES[peer]}): throughput and latency suffer, CPU per request less so."
         )
+    found += postgres_report.notes(record)
     if not record["cases"]:
         return found
     for protocol, name in PROTOCOLS.items():

@@ -41,10 +41,19 @@ class Setting:
     values: dict = field(default_factory=dict)
     origin: Origin | None = None
 
+    @property
+    def all_cores(self):
+        """For programs that share all cores, as `taskset` takes them."""
+        return ",".join(map(str, sorted(os.sched_getaffinity(0))))
+
+    @property
+    def core_count(self):
+        return len(os.sched_getaffinity(0))
+
 
 @contextlib.contextmanager
-def prepared(cores, seconds):
-    """A setting with the origin running; programs and files are gone when the block ends."""
+def prepared(cores, seconds, origin=True):
+    """A setting with the origin running, unless nothing needs it; programs and files are gone when the block ends."""
     chosen = _cores(cores)
     raise_file_limit()
     directory = Path(tempfile.mkdtemp(prefix="deepwater-bench-"))
@@ -53,15 +62,20 @@ def prepared(cores, seconds):
     try:
         with Children(directory) as children:
             setting = Setting(directory, fast_directory, children, chosen, best_source(), seconds)
-            setting.origin = Origin(setting)
-            cert, key, pem = tools.certificate(directory)
-            setting.values = setting.origin.ports | {"DIR": directory, "CERT": cert, "KEY": key, "PEM": pem}
-            # Caches have a second application, which runs only where it is measured.
-            setting.values["SLOW"] = setting.ports.take()
+            if origin:
+                _add_origin(setting)
             yield setting
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         shutil.rmtree(fast_directory, ignore_errors=True)
+
+
+def _add_origin(setting):
+    setting.origin = Origin(setting)
+    cert, key, pem = tools.certificate(setting.directory)
+    setting.values = setting.origin.ports | {"DIR": setting.directory, "CERT": cert, "KEY": key, "PEM": pem}
+    # Caches have a second application, which runs only where it is measured.
+    setting.values["SLOW"] = setting.ports.take()
 
 
 @contextlib.contextmanager

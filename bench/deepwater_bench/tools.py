@@ -21,6 +21,9 @@ PACKAGES = {
     "h2load": ("nghttp2-client", []),
     "openssl": ("openssl", []),
     "taskset": ("util-linux", []),
+    "pgbouncer": ("pgbouncer", ["pgbouncer"]),
+    "psql": ("postgresql-client", []),
+    **{program: ("postgresql", ["postgresql"]) for program in ("postgres", "initdb", "createdb", "pgbench")},
     "perf": ("linux-perf", []),
     "valgrind": ("valgrind", []),
 }
@@ -31,7 +34,7 @@ def require(programs):
     missing = [program for program in programs if not find(program)]
     if not missing:
         return
-    packages = [PACKAGES[program][0] for program in missing]
+    packages = sorted({PACKAGES[program][0] for program in missing})
     if os.geteuid() != 0:
         raise Usage(f"missing: {', '.join(missing)}. Run: sudo apt-get install {' '.join(packages)}")
     say(f"installing {' '.join(packages)}")
@@ -40,8 +43,18 @@ def require(programs):
 
 
 def find(program):
-    """Path of a program; system directories count even where they are not in PATH."""
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
+    """Path of a program; system directories count even where they are not in PATH.
+
+    PostgreSQL's come first, the newest version's: Debian puts a wrapper in Perl before them, or nothing.
+    """
+    own = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    first = shutil.which(program, path=":".join(map(str, own))) if own else None
+    return first or shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
+
+
+def _version(directory):
+    number = directory.parent.name
+    return int(number) if number.isdigit() else 0
 
 
 def _install(packages, services):
@@ -98,7 +111,7 @@ def deepwater(path, profile="release"):
     say(f"building deepwater ({profile})")
     command = ["cargo", "build", "--quiet", "--profile", profile, "-p", "deepwater"]
     if subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL).returncode != 0:
-        raise Failure(f"{' '.join(command)} failed (measure the others alone with --peers nginx,haproxy)")
+        raise Failure(f"{' '.join(command)} failed (measure the others alone with --peers nginx,haproxy,pgbouncer)")
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return (REPOSITORY / target / profile / "deepwater").resolve()
 
