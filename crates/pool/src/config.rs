@@ -85,6 +85,11 @@ pub struct Config {
     pub application_name_add_host: bool,
     /// Hand out the server connection used longest ago rather than the one used last.
     pub round_robin: bool,
+    /// Refuse the simple query protocol, in which one message may hold several statements.
+    pub disable_simple_query: bool,
+    /// RECONNECT and changed servers close the connections of `session` pools between two transactions, their clients
+    /// with them, rather than when the client leaves.
+    pub fast_close: bool,
     /// Users who may give every command in the administration database.
     pub admin_users: Vec<String>,
     /// Users who may look (`SHOW …`) there.
@@ -128,6 +133,8 @@ impl Default for Config {
             ignore_startup_parameters: Vec::new(),
             application_name_add_host: false,
             round_robin: false,
+            disable_simple_query: false,
+            fast_close: false,
             admin_users: Vec::new(),
             stats_users: Vec::new(),
             timeouts: Timeouts::default(),

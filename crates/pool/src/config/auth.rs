@@ -27,6 +27,10 @@ pub struct Auth {
     /// The database it is asked in; by default the one the client wants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query_database: Option<String>,
+    /// Rounds of hashing asked of clients that prove by SCRAM a password that is stored in clear.
+    pub scram_iterations: u32,
+    /// Ask for passwords in clear text on TCP connections without TLS too.
+    pub plain_without_tls: bool,
 }
 
 impl Auth {
@@ -45,6 +49,8 @@ impl Default for Auth {
             query: Self::QUERY.into(),
             query_user: None,
             query_database: None,
+            scram_iterations: 4_096,
+            plain_without_tls: false,
         }
     }
 }
