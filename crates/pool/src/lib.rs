@@ -2,5 +2,8 @@
 //! connections, with back-pressure in place of collapse.
 
 pub mod config;
+pub mod hba;
+mod lines;
+pub mod userlist;
 
 pub use config::Config;
