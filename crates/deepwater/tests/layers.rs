@@ -1,4 +1,4 @@
-//! Imports run one way: core → {cache, upstream, pgwire} → {edge, pool, lens} → deepwater.
+//! Imports run one way: core → {cache, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
 //! Planes never import planes; only the binary names two of them.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("deepwater-cache", CORE),
     ("deepwater-upstream", CORE),
     ("deepwater-pgwire", CORE),
+    ("deepwater-tls", CORE),
     ("deepwater-edge", BELOW_PLANES),
     ("deepwater-pool", BELOW_PLANES),
     ("deepwater-lens", BELOW_PLANES),
@@ -22,12 +23,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 const CORE: &[&str] = &["deepwater-core"];
 const BELOW_PLANES: &[&str] =
-    &["deepwater-core", "deepwater-cache", "deepwater-upstream", "deepwater-pgwire"];
+    &["deepwater-core", "deepwater-cache", "deepwater-upstream", "deepwater-pgwire", "deepwater-tls"];
 const EVERYTHING: &[&str] = &[
     "deepwater-core",
     "deepwater-cache",
     "deepwater-upstream",
     "deepwater-pgwire",
+    "deepwater-tls",
     "deepwater-edge",
     "deepwater-pool",
     "deepwater-lens",

@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheTable, CookieRule, EarlyRefresh, RouteCache, SetCookieRule, Tier};
-pub use listen::{Certificate, Certificates, Listen, ListenProtocol, TlsVersion};
+pub use deepwater_tls::{Certificate, Certificates, TlsVersion};
+pub use listen::{Listen, ListenProtocol};
 pub use pool::{
     HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite,
     Sticky, TargetEntry, TargetTable,

@@ -17,7 +17,7 @@ use crate::files::Files;
 use crate::probe::StatusSet;
 use crate::route::{Edits, Rewrite, RouteTable, Template};
 use crate::sticky::StickyPlan;
-use crate::tls::{self, Alpn, ServerTls, TlsProblem};
+use crate::tls::{self, ServerTls, TlsProblem};
 
 use super::{Action, Fixed, HostPolicy, Limits, OriginTlsPlan, Plan, PoolPlan, RoutePlan};
 
@@ -317,16 +317,10 @@ impl Builder<'_> {
             );
             return None;
         }
-        let tls = match &listen.tls {
+        let tls = match tls::server(listen, self.directory) {
             None => None,
-            Some(certificates) => {
-                let many = matches!(certificates, config::Certificates::Many(_));
-                let loaded = ServerTls::load(
-                    certificates.as_slice(),
-                    self.directory,
-                    listen.tls_min,
-                    Alpn::of(listen),
-                );
+            Some(loaded) => {
+                let many = matches!(listen.tls, Some(config::Certificates::Many(_)));
                 let place = place.at("tls");
                 Some(Arc::new(
                     self.tls_problems(loaded, |index| if many { place.index(index) } else { place.clone() })?,

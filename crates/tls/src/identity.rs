@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
+#[cfg(test)]
 use rustls_pki_types::CertificateDer;
-use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::asn1::Any;
-use x509_cert::der::oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
-use x509_cert::der::{Decode as _, Tag, TagNumber, Tagged as _};
 use x509_cert::time::Time;
 
 use super::pem::{Fault, Pem};
+use super::x509::Parsed;
 use super::{TlsProblem, provider};
 
 /// A chain and its key, found to belong together.
@@ -66,13 +64,13 @@ impl Identity {
             )]
         })?;
         let certified = CertifiedKey::new(cert.certificates, signing);
-        let facts =
-            Facts::of(&certified.cert[0]).ok_or_else(|| vec![problem("cert", unreadable(&cert.file))])?;
+        let parsed =
+            Parsed::of(&certified.cert[0]).ok_or_else(|| vec![problem("cert", unreadable(&cert.file))])?;
         check_match(&certified, &cert.file, &key.file).map_err(|(at, fault)| vec![problem(at, fault)])?;
         Ok(Self {
             certified: Arc::new(certified),
-            names: facts.names,
-            not_after: facts.not_after,
+            names: parsed.server_names(),
+            not_after: parsed.validity().not_after,
             file: cert.file,
         })
     }
@@ -119,46 +117,8 @@ fn check_match(certified: &CertifiedKey, cert: &str, key: &str) -> Result<(), (&
     }
 }
 
-/// What the certificate itself says.
-struct Facts {
-    names: Vec<String>,
-    not_after: Time,
-}
-
-impl Facts {
-    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        // Old certificates bend the profile of RFC 5280 (serial numbers, above all), and clients accept them.
-        let certificate = CertificateInner::<Raw>::from_der(certificate).ok()?;
-        let certificate = certificate.tbs_certificate();
-        let not_after = certificate.validity().not_after;
-        let extensions = certificate.extensions().map_or(&[][..], Vec::as_slice);
-        let names = extensions
-            .iter()
-            .filter(|extension| extension.extn_id == ID_CE_SUBJECT_ALT_NAME)
-            .filter_map(|extension| Vec::<Any>::from_der(extension.extn_value.as_bytes()).ok())
-            .flatten()
-            .filter_map(|name| general_name(&name))
-            .collect();
-        Some(Self { names, not_after })
-    }
-}
-
 /// The names in a certificate, as a client sees it.
 #[cfg(test)]
 pub(super) fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
-    Facts::of(certificate).map_or_else(Vec::new, |facts| facts.names)
-}
-
-/// A `dNSName` or `iPAddress` (RFC 5280 §4.2.1.6); servers are not found by the other kinds.
-fn general_name(name: &Any) -> Option<String> {
-    const DNS_NAME: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(2) };
-    const IP_ADDRESS: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(7) };
-    match name.tag() {
-        DNS_NAME => Some(std::str::from_utf8(name.value()).ok()?.to_ascii_lowercase()),
-        IP_ADDRESS => match name.value().len() {
-            4 => Some(std::net::IpAddr::from(<[u8; 4]>::try_from(name.value()).ok()?).to_string()),
-            _ => Some(std::net::IpAddr::from(<[u8; 16]>::try_from(name.value()).ok()?).to_string()),
-        },
-        _ => None,
-    }
+    Parsed::of(certificate).map_or_else(Vec::new, |parsed| parsed.server_names())
 }

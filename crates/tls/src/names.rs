@@ -3,27 +3,26 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::identity::Identity;
+use super::material::Material;
 
-/// The certificates of a listener, found by name.
+/// The certificates of a listener, found by name. Handshakes under way keep those they began with.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// In the order of the configuration; never empty.
-    pub identities: Vec<Identity>,
+    /// With one certificate or more.
+    pub material: Material,
     exact: HashMap<String, Vec<usize>>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Vec<usize>>,
 }
 
 impl Names {
-    pub(super) fn of(identities: Vec<Identity>) -> Self {
+    pub(super) fn of(material: Material) -> Self {
         let (mut exact, mut wildcard) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        for (position, identity) in identities.iter().enumerate() {
+        for (position, identity) in material.identities.iter().enumerate() {
             for name in &identity.names {
                 let (map, name) = match name.strip_prefix("*.") {
                     Some(parent) => (&mut wildcard, parent),
@@ -32,7 +31,7 @@ impl Names {
                 map.entry(name.to_owned()).or_default().push(position);
             }
         }
-        Self { identities, exact, wildcard }
+        Self { material, exact, wildcard }
     }
 
     /// The certificate for a name: one that has it, else one with a wildcard in place of its first label, else the
@@ -44,21 +43,18 @@ impl Names {
             let parent = || self.wildcard.get(name.split_once('.')?.1);
             self.exact.get(name).or_else(parent)
         });
-        let candidates = || named.into_iter().flatten().filter_map(|position| self.identities.get(*position));
+        let identities = &self.material.identities;
+        let candidates = || named.into_iter().flatten().filter_map(|position| identities.get(*position));
         candidates()
             .find(|identity| identity.certified.key.choose_scheme(schemes).is_some())
             .or_else(|| candidates().next())
-            .or(self.identities.first())
+            .or(identities.first())
             .map(|identity| &identity.certified)
     }
 }
 
-/// The certificates in force; handshakes under way keep those they began with.
-#[derive(Debug)]
-pub(super) struct CurrentNames(pub ArcSwap<Names>);
-
-impl ResolvesServerCert for CurrentNames {
+impl ResolvesServerCert for Names {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load().choose(hello.server_name(), hello.signature_schemes()).cloned()
+        self.choose(hello.server_name(), hello.signature_schemes()).cloned()
     }
 }

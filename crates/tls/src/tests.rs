@@ -1,5 +1,9 @@
 //! Real handshakes over real sockets, with certificates made for each test.
 
+mod client_auth;
+mod end_point;
+mod trust;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
-use crate::config::{Certificate, OriginProtocol, OriginTls, TlsVersion};
+
+const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// A folder of certificates, and the authority that issued them.
 struct Fixture {
@@ -65,17 +71,17 @@ impl Fixture {
     }
 
     fn load(&self, certificates: &[Certificate]) -> Result<ServerTls, Vec<TlsProblem>> {
-        ServerTls::load(certificates, self.path(), TlsVersion::V1_2, Alpn::Http2)
+        ServerTls::load(spec(certificates), self.path())
     }
 
     /// A client that trusts the authority and speaks HTTP/2.
     fn client(&self) -> Arc<ClientConfig> {
-        self.client_of(OriginProtocol::Http2)
+        self.client_of(H2)
     }
 
-    fn client_of(&self, protocol: OriginProtocol) -> Arc<ClientConfig> {
-        let tls = OriginTls { ca: Some("ca.pem".into()), ..OriginTls::default() };
-        client_config(&tls, protocol, self.path()).unwrap()
+    fn client_of(&self, protocol: &[u8]) -> Arc<ClientConfig> {
+        let client = ClientSpec { alpn: vec![protocol.to_vec()], ..client(Trust::Web(ca())) };
+        ClientTls::load(client, self.path()).unwrap().config()
     }
 
     fn client_tls12(&self) -> ClientConfig {
@@ -95,6 +101,27 @@ impl Fixture {
         let [problem] = problems.as_slice() else { panic!("{problems:?}") };
         format!("{}: {problem}", problem.key)
     }
+}
+
+/// A listener for HTTP.
+fn spec(certificates: &[Certificate]) -> ServerSpec {
+    ServerSpec {
+        certificates: certificates.to_vec(),
+        client_auth: ClientAuth::None,
+        min: TlsVersion::V1_2,
+        alpn: vec![H2.to_vec(), HTTP_1_1.to_vec()],
+        resume: true,
+    }
+}
+
+/// A client without a certificate, for anything inside.
+fn client(trust: Trust) -> ClientSpec {
+    ClientSpec { trust, cert: None, key: None, min: TlsVersion::V1_2, alpn: Vec::new(), resume: true }
+}
+
+/// The fixture's authority.
+fn ca() -> Authorities {
+    Authorities::File("ca.pem".into())
 }
 
 /// What a client saw of a handshake.
@@ -260,17 +287,19 @@ async fn of_two_certificates_for_a_name_the_client_gets_one_it_can_verify() {
 async fn both_sides_agree_on_a_protocol() {
     let fixture = Fixture::new();
     let certificates = [fixture.issue("shop", &["shop.example"])];
-    let seen = async |alpn, protocol| {
-        let server = ServerTls::load(&certificates, fixture.path(), TlsVersion::V1_2, alpn).unwrap();
+    let seen = async |alpn: &[&[u8]], protocol| {
+        let alpn = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let server = ServerTls::load(ServerSpec { alpn, ..spec(&certificates) }, fixture.path()).unwrap();
         let name = ServerName::try_from("shop.example").unwrap();
         connect(server.acceptor(), fixture.client_of(protocol), name).await.map(|seen| seen.alpn)
     };
-    assert_eq!(seen(Alpn::Http2, OriginProtocol::Http2).await.unwrap().as_deref(), Some(H2));
-    assert_eq!(seen(Alpn::Http2, OriginProtocol::Http1).await.unwrap().as_deref(), Some(HTTP_1_1));
-    assert_eq!(seen(Alpn::Http1, OriginProtocol::Http1).await.unwrap().as_deref(), Some(HTTP_1_1));
-    let refusal = seen(Alpn::Http1, OriginProtocol::Http2).await.unwrap_err();
+    let (http2, http1): (&[&[u8]], &[&[u8]]) = (&[H2, HTTP_1_1], &[HTTP_1_1]);
+    assert_eq!(seen(http2, H2).await.unwrap().as_deref(), Some(H2));
+    assert_eq!(seen(http2, HTTP_1_1).await.unwrap().as_deref(), Some(HTTP_1_1));
+    assert_eq!(seen(http1, HTTP_1_1).await.unwrap().as_deref(), Some(HTTP_1_1));
+    let refusal = seen(http1, H2).await.unwrap_err();
     assert!(refusal.to_string().contains("NoApplicationProtocol"), "{refusal}");
-    assert_eq!(seen(Alpn::Opaque, OriginProtocol::Http2).await.unwrap(), None, "nothing is claimed");
+    assert_eq!(seen(&[], H2).await.unwrap(), None, "nothing is claimed");
 }
 
 #[tokio::test]
@@ -302,7 +331,8 @@ async fn tls_1_2_can_be_refused() {
     let certificates = [fixture.issue("shop", &["shop.example"])];
     let name = ServerName::try_from("shop.example").unwrap();
     let old = Arc::new(fixture.client_tls12());
-    let strict = ServerTls::load(&certificates, fixture.path(), TlsVersion::V1_3, Alpn::Http2).unwrap();
+    let strict = ServerSpec { min: TlsVersion::V1_3, ..spec(&certificates) };
+    let strict = ServerTls::load(strict, fixture.path()).unwrap();
     let refusal = connect(strict.acceptor(), Arc::clone(&old), name.clone()).await.unwrap_err();
     assert!(refusal.to_string().contains("ProtocolVersion"), "{refusal}");
     let seen = connect(strict.acceptor(), fixture.client(), name.clone()).await.unwrap();
@@ -487,56 +517,41 @@ fn faults_are_named_precisely() {
 }
 
 #[tokio::test]
-async fn an_origin_is_verified_and_may_verify_us() {
+async fn a_server_is_verified_and_may_verify_us() {
     let fixture = Fixture::new();
     let own = fixture.issue("edge", &["edge.internal"]);
     let server = fixture.issue("origin", &["app.internal", "127.0.0.1", "::1"]);
-    let tls = OriginTls {
-        ca: Some("ca.pem".into()),
-        cert: Some(own.cert),
-        key: Some(own.key),
-        server_name: Some("app.internal".into()),
-    };
-    let client = client_config(&tls, OriginProtocol::Http1, fixture.path()).unwrap();
+    let client = ClientSpec { cert: Some(own.cert), key: Some(own.key), ..client(Trust::Web(ca())) };
+    let client = ClientTls::load(client, fixture.path()).unwrap().config();
 
-    // An origin that admits only clients with a certificate of the authority.
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(fixture.authority.der().clone()).unwrap();
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    let identity = identity::Identity::load(fixture.path(), &server.cert, &server.key, 0).unwrap();
-    let origin = rustls::ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.certified)));
-    let origin = TlsAcceptor::from(Arc::new(origin));
+    // A server that admits only clients with a certificate of the authority.
+    let server = ServerSpec { client_auth: ClientAuth::Required("ca.pem".into()), ..spec(&[server]) };
+    let server = ServerTls::load(server, fixture.path()).unwrap();
 
-    let name = server_name(&tls, "10.0.0.1").unwrap();
-    connect(origin.clone(), Arc::clone(&client), name).await.unwrap();
-    let address = server_name(&OriginTls::default(), "[::1]").unwrap();
-    connect(origin.clone(), Arc::clone(&client), address).await.unwrap();
-    let wrong = server_name(&OriginTls::default(), "other.internal").unwrap();
-    let refusal = connect(origin.clone(), client, wrong).await.unwrap_err();
+    let name = server_name("app.internal").unwrap();
+    connect(server.acceptor(), Arc::clone(&client), name.clone()).await.unwrap();
+    let address = server_name("[::1]").unwrap();
+    connect(server.acceptor(), Arc::clone(&client), address).await.unwrap();
+    let wrong = server_name("other.internal").unwrap();
+    let refusal = connect(server.acceptor(), client, wrong).await.unwrap_err();
     assert!(refusal.to_string().contains("not valid for name"), "{refusal}");
-    let name = server_name(&tls, "10.0.0.1").unwrap();
-    connect(origin, fixture.client(), name).await.expect_err("a client without a certificate");
+    connect(server.acceptor(), fixture.client(), name).await.expect_err("a client without a certificate");
 }
 
 #[test]
-fn faults_towards_origins_are_named_precisely() {
+fn faults_towards_servers_are_named_precisely() {
     let fixture = Fixture::new();
     let shop = fixture.issue("shop", &["shop.example"]);
-    let faults = |ca: Option<&str>, cert: Option<&str>, key: Option<&str>| {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let tls = OriginTls { ca: owned(ca), cert: owned(cert), key: owned(key), server_name: None };
-        let problems = client_config(&tls, OriginProtocol::Http1, fixture.path()).unwrap_err();
+    let faults = |ca: &str, cert: Option<&str>, key: Option<&str>| {
+        let (cert, key) = (cert.map(str::to_owned), key.map(str::to_owned));
+        let client = ClientSpec { cert, key, ..client(Trust::Web(Authorities::File(ca.into()))) };
+        let problems = ClientTls::load(client, fixture.path()).err().expect("it is faulty");
         problems.iter().map(|problem| format!("{}: {}", problem.key, problem.what)).collect::<Vec<_>>()
     };
-    let ca = Some("ca.pem");
-    assert_eq!(faults(ca, Some(&shop.cert), None), ["cert: `cert` is given without its key"]);
-    assert_eq!(faults(ca, None, Some(&shop.key)), ["key: `key` is given without its certificate"]);
+    assert_eq!(faults("ca.pem", Some(&shop.cert), None), ["cert: `cert` is given without its key"]);
+    assert_eq!(faults("ca.pem", None, Some(&shop.key)), ["key: `key` is given without its certificate"]);
     assert_eq!(
-        faults(Some("no.pem"), Some("no.pem"), Some("no.key")),
+        faults("no.pem", Some("no.pem"), Some("no.key")),
         [
             "ca: the file `no.pem` does not exist",
             "cert: the file `no.pem` does not exist",
@@ -544,12 +559,13 @@ fn faults_towards_origins_are_named_precisely() {
         ]
     );
     assert_eq!(
-        faults(Some("shop.key"), None, None),
+        faults("no.pem", Some("no.pem"), None),
+        ["ca: the file `no.pem` does not exist", "cert: `cert` is given without its key"],
+        "all faults at once"
+    );
+    assert_eq!(
+        faults("shop.key", None, None),
         ["ca: the file `shop.key` holds a private key, but no certificate"]
     );
-
-    let problem = server_name(&OriginTls::default(), "not a name").unwrap_err();
-    assert_eq!(problem.key, "targets");
-    let tls = OriginTls { server_name: Some("a_b c".into()), ..OriginTls::default() };
-    assert_eq!(server_name(&tls, "shop.example").unwrap_err().key, "server_name");
+    assert_eq!(server_name("not a name"), None);
 }
