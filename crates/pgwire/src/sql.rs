@@ -1,11 +1,31 @@
 //! As much of SQL as a pooler must understand: what a text leaves behind in the session that ran it, and which texts
 //! are the same but for their values.
+//!
+//! Texts are cut into tokens as PostgreSQL cuts them and looked at word by word; they are not parsed. Limits: a text in
+//! an encoding whose characters may hold ASCII bytes after their first (SJIS, BIG5, GBK, UHC, GB18030, JOHAB, which
+//! only clients may use) can be misread; what functions and triggers do is not known.
 
+mod lexer;
+mod literal;
 mod marks;
+mod read;
 mod verdict;
+mod words;
 
+pub use lexer::Strings;
 pub use marks::Marks;
 pub use verdict::{Statement, Transaction, Verdict};
 
 /// As many statements of one text are listed in a verdict; what has more is [`Marks::OPAQUE`].
 pub const MAX_STATEMENTS: usize = 1_000;
+
+/// What a text does to the session that runs it, strings as the standard has them.
+pub fn read(text: &[u8]) -> Verdict {
+    read_with(text, Strings::Standard)
+}
+
+/// What a text does to the session that runs it. `strings` is how the session reads strings when the text arrives:
+/// PostgreSQL cuts the whole text before it runs any of it.
+pub fn read_with(text: &[u8], strings: Strings) -> Verdict {
+    read::Reader::new(text, strings).read()
+}

@@ -48,6 +48,10 @@ impl Marks {
         self.0 & other.0 != 0
     }
 
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -1,0 +1,444 @@
+//! Tokens, cut where PostgreSQL cuts them ("Lexical Structure" of its documentation, and its scanner).
+//!
+//! A text that does not end a string, a quoted name or a comment is refused by PostgreSQL as a whole; here it ends in
+//! [`Kind::Unterminated`].
+
+use memchr::{memchr, memchr2};
+
+/// How a backslash is meant in `'…'`, the setting `standard_conforming_strings` at the time the text arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strings {
+    /// As any other byte: `on`, the default since PostgreSQL 9.1 and the only way since 19.
+    #[default]
+    Standard,
+    /// As the start of an escape: `off`.
+    Escapes,
+}
+
+/// A token: its kind and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A keyword or a name.
+    Word,
+    /// `"…"`.
+    QuotedName,
+    /// `U&"…"`.
+    UnicodeName,
+    /// `'…'`.
+    String,
+    /// `E'…'`, or `'…'` where backslashes escape.
+    EscapeString,
+    /// `U&'…'`.
+    UnicodeString,
+    /// `B'…'` and `X'…'`.
+    BitString,
+    /// `$tag$…$tag$`.
+    DollarString,
+    Number,
+    /// `$1`.
+    Parameter,
+    /// One or more operator characters.
+    Operator,
+    /// `::`, `:=`, `:`.
+    Colon,
+    Open,
+    Close,
+    OpenBracket,
+    CloseBracket,
+    Comma,
+    Dot,
+    Semicolon,
+    /// A byte that is none of the above; PostgreSQL refuses it.
+    Other,
+    /// What follows does not end; the token reaches to the end of the text.
+    Unterminated,
+    /// There are no more.
+    End,
+}
+
+impl Kind {
+    /// Whether it is a string of any sort.
+    pub(super) fn is_string(self) -> bool {
+        matches!(
+            self,
+            Self::String | Self::EscapeString | Self::UnicodeString | Self::BitString | Self::DollarString
+        )
+    }
+
+    /// Whether it is a word or a quoted name.
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Self::Word | Self::QuotedName | Self::UnicodeName)
+    }
+}
+
+/// What a byte can begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Blank,
+    Letter,
+    Digit,
+    Dollar,
+    Quote,
+    DoubleQuote,
+    Operator,
+    Single(Kind),
+    Dot,
+    Colon,
+    Other,
+}
+
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut at = 0;
+    while at < 256 {
+        classes[at] = class(at as u8);
+        at += 1;
+    }
+    classes
+};
+
+const fn class(byte: u8) -> Class {
+    match byte {
+        b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => Class::Blank,
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => Class::Letter,
+        b'0'..=b'9' => Class::Digit,
+        b'$' => Class::Dollar,
+        b'\'' => Class::Quote,
+        b'"' => Class::DoubleQuote,
+        b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*' | b'/' | b'%'
+        | b'<' | b'>' | b'=' => Class::Operator,
+        b'(' => Class::Single(Kind::Open),
+        b')' => Class::Single(Kind::Close),
+        b'[' => Class::Single(Kind::OpenBracket),
+        b']' => Class::Single(Kind::CloseBracket),
+        b',' => Class::Single(Kind::Comma),
+        b';' => Class::Single(Kind::Semicolon),
+        b'.' => Class::Dot,
+        b':' => Class::Colon,
+        _ => Class::Other,
+    }
+}
+
+/// The bytes that continue a word.
+static IN_WORD: [bool; 256] = {
+    let mut in_word = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        in_word[at] = matches!(class(at as u8), Class::Letter | Class::Digit | Class::Dollar);
+        at += 1;
+    }
+    in_word
+};
+
+/// Cuts a text into tokens; a copy looks ahead.
+#[derive(Clone, Copy)]
+pub(super) struct Lexer<'a> {
+    text: &'a [u8],
+    at: usize,
+    strings: Strings,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a [u8], strings: Strings) -> Self {
+        Self { text, at: 0, strings }
+    }
+
+    /// The same text from another place, which must be between tokens.
+    pub(super) fn at(&self, at: usize) -> Self {
+        Self { at, ..*self }
+    }
+
+    /// The text it reads.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// The bytes of a token.
+    pub(super) fn bytes(&self, token: Token) -> &'a [u8] {
+        &self.text[token.start..token.end]
+    }
+
+    /// The next token without taking it.
+    pub(super) fn peek(&self) -> Token {
+        let mut ahead = *self;
+        ahead.next()
+    }
+
+    /// The next token; blanks and comments separate tokens and are none.
+    pub(super) fn next(&mut self) -> Token {
+        while let Some(&byte) = self.text.get(self.at) {
+            let start = self.at;
+            let kind = match CLASSES[usize::from(byte)] {
+                Class::Blank => {
+                    self.at += 1;
+                    continue;
+                }
+                Class::Letter => self.word(),
+                Class::Digit => self.number(),
+                Class::Single(kind) => {
+                    self.at += 1;
+                    kind
+                }
+                Class::Operator => match (byte, self.byte(1)) {
+                    (b'-', Some(b'-')) => {
+                        self.at = end_of_line(self.text, self.at);
+                        continue;
+                    }
+                    (b'/', Some(b'*')) => match end_of_comment(self.text, self.at) {
+                        Some(end) => {
+                            self.at = end;
+                            continue;
+                        }
+                        None => self.unterminated(),
+                    },
+                    _ => self.operator(),
+                },
+                Class::Dot if self.byte(1).is_some_and(|next| next.is_ascii_digit()) => self.number(),
+                Class::Dot => {
+                    self.at += 1;
+                    Kind::Dot
+                }
+                Class::Quote if self.strings == Strings::Escapes => self.string(0, Kind::EscapeString),
+                Class::Quote => self.string(0, Kind::String),
+                Class::DoubleQuote => self.quoted_name(0, Kind::QuotedName),
+                Class::Dollar => self.dollar(),
+                Class::Colon => {
+                    let pair = matches!(self.byte(1), Some(b':' | b'='));
+                    self.at += 1 + usize::from(pair);
+                    Kind::Colon
+                }
+                Class::Other => {
+                    self.at += 1;
+                    Kind::Other
+                }
+            };
+            return Token { kind, start, end: self.at };
+        }
+        Token { kind: Kind::End, start: self.at, end: self.at }
+    }
+
+    fn byte(&self, ahead: usize) -> Option<u8> {
+        self.text.get(self.at + ahead).copied()
+    }
+
+    fn unterminated(&mut self) -> Kind {
+        self.at = self.text.len();
+        Kind::Unterminated
+    }
+
+    fn word(&mut self) -> Kind {
+        let start = self.at;
+        self.at += self.text[start..].iter().take_while(|byte| IN_WORD[usize::from(**byte)]).count();
+        if self.at - start != 1 {
+            return Kind::Word;
+        }
+        // One letter right before a quote says how to read what is quoted.
+        match (self.text[start] | 0x20, self.byte(0), self.byte(1)) {
+            (b'e', Some(b'\''), _) => self.string(0, Kind::EscapeString),
+            (b'b' | b'x', Some(b'\''), _) => self.string(0, Kind::BitString),
+            (b'u', Some(b'&'), Some(b'\'')) => self.string(1, Kind::UnicodeString),
+            (b'u', Some(b'&'), Some(b'"')) => self.quoted_name(1, Kind::UnicodeName),
+            _ => Kind::Word,
+        }
+    }
+
+    /// `1`, `1.5`, `.5`, `1e-5`, `0x1F`, `1_000`; of `1..10` only the 1.
+    fn number(&mut self) -> Kind {
+        if self.byte(0) == Some(b'0') && self.byte(1).is_some_and(|b| matches!(b | 0x20, b'x' | b'o' | b'b'))
+        {
+            let digits = self.digits(2);
+            if digits > 0 {
+                self.at += 2 + digits;
+                return Kind::Number;
+            }
+        }
+        self.at += self.decimals(0);
+        if self.byte(0) == Some(b'.') && self.byte(1) != Some(b'.') {
+            self.at += 1 + self.decimals(1);
+        }
+        if self.byte(0).is_some_and(|b| b | 0x20 == b'e') {
+            let sign = usize::from(matches!(self.byte(1), Some(b'+' | b'-')));
+            let digits = self.decimals(1 + sign);
+            if digits > 0 {
+                self.at += 1 + sign + digits;
+            }
+        }
+        Kind::Number
+    }
+
+    /// How many decimal digits stand that far ahead, single underscores between them included.
+    fn decimals(&self, ahead: usize) -> usize {
+        let is_digit = |at: usize| self.byte(at).is_some_and(|b| b.is_ascii_digit());
+        let mut at = ahead;
+        while is_digit(at) || (at > ahead && self.byte(at) == Some(b'_') && is_digit(at + 1)) {
+            at += 1;
+        }
+        at - ahead
+    }
+
+    /// How many hexadecimal digits or underscores stand that far ahead.
+    fn digits(&self, ahead: usize) -> usize {
+        let rest = self.text.get(self.at + ahead..).unwrap_or_default();
+        rest.iter().take_while(|b| b.is_ascii_hexdigit() || **b == b'_').count()
+    }
+
+    /// The longest run of operator characters, up to a comment. A plus or minus at the end is an operator of its own
+    /// unless a character before it is of no operator of the SQL standard.
+    fn operator(&mut self) -> Kind {
+        let rest = &self.text[self.at..];
+        let mut len = 1;
+        while let Some(&byte) = rest.get(len) {
+            let comment = matches!((byte, rest.get(len + 1)), (b'-', Some(b'-')) | (b'/', Some(b'*')));
+            if comment || CLASSES[usize::from(byte)] != Class::Operator {
+                break;
+            }
+            len += 1;
+        }
+        if rest[..len].iter().all(|b| !b"~!@#^&|`?%".contains(b)) {
+            while len > 1 && matches!(rest[len - 1], b'+' | b'-') {
+                len -= 1;
+            }
+        }
+        self.at += len;
+        Kind::Operator
+    }
+
+    fn quoted_name(&mut self, prefix: usize, kind: Kind) -> Kind {
+        let mut at = self.at + prefix + 1;
+        while let Some(quote) = memchr(b'"', &self.text[at..]) {
+            at += quote + 1;
+            if self.text.get(at) != Some(&b'"') {
+                self.at = at;
+                return kind;
+            }
+            at += 1;
+        }
+        self.unterminated()
+    }
+
+    fn string(&mut self, prefix: usize, kind: Kind) -> Kind {
+        let mut at = self.at + prefix + 1;
+        loop {
+            let Some(end) = end_of_string(self.text, at, kind == Kind::EscapeString) else {
+                return self.unterminated();
+            };
+            // What continues on another line is read as the first part is, whatever its quote looks like.
+            match continued(self.text, end) {
+                Some(inside) => at = inside,
+                None => {
+                    self.at = end;
+                    return kind;
+                }
+            }
+        }
+    }
+
+    /// `$1`, `$tag$…$tag$`, or a dollar that begins nothing.
+    fn dollar(&mut self) -> Kind {
+        let rest = &self.text[self.at..];
+        let tag = match rest.get(1) {
+            Some(b'0'..=b'9') => {
+                self.at += 1 + rest[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+                return Kind::Parameter;
+            }
+            _ => tag(rest),
+        };
+        let Some(tag) = tag else {
+            self.at += 1;
+            return Kind::Other;
+        };
+        match end_of_dollar(rest, tag) {
+            Some(len) => {
+                self.at += len;
+                Kind::DollarString
+            }
+            None => self.unterminated(),
+        }
+    }
+}
+
+/// Past the quote that ends a string whose inside begins at `at`.
+fn end_of_string(text: &[u8], mut at: usize, escapes: bool) -> Option<usize> {
+    loop {
+        let rest = text.get(at..)?;
+        let found = if escapes { memchr2(b'\'', b'\\', rest) } else { memchr(b'\'', rest) };
+        at += found?;
+        let doubled = text.get(at + 1) == Some(&b'\'');
+        match text[at] {
+            b'\'' if !doubled => return Some(at + 1),
+            _ => at += 2,
+        }
+    }
+}
+
+/// Where the inside of a string goes on that ended at `at`: after blanks and `--` comments with a line end among them
+/// and a quote.
+pub(super) fn continued(text: &[u8], at: usize) -> Option<usize> {
+    let mut line_ended = false;
+    let mut next = at;
+    loop {
+        match text.get(next)? {
+            b'\'' if line_ended => return Some(next + 1),
+            b'\n' | b'\r' => line_ended = true,
+            b' ' | b'\t' | 0x0b | 0x0c => {}
+            b'-' if text.get(next + 1) == Some(&b'-') => {
+                next = end_of_line(text, next);
+                continue;
+            }
+            _ => return None,
+        }
+        next += 1;
+    }
+}
+
+fn end_of_line(text: &[u8], at: usize) -> usize {
+    memchr2(b'\n', b'\r', &text[at..]).map_or(text.len(), |len| at + len)
+}
+
+/// Past the comment that begins at `at`; comments nest.
+pub(super) fn end_of_comment(text: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 1;
+    let mut at = at + 2;
+    loop {
+        at += memchr2(b'/', b'*', text.get(at..)?)?;
+        match (text[at], text.get(at + 1)?) {
+            (b'/', b'*') => {
+                depth += 1;
+                at += 2;
+            }
+            (b'*', b'/') => {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// The delimiter at the start: `$$` or `$tag$`.
+pub(super) fn tag(text: &[u8]) -> Option<&[u8]> {
+    let len = text[1..].iter().take_while(|b| **b != b'$' && IN_WORD[usize::from(**b)]).count();
+    (text.get(len + 1) == Some(&b'$')).then(|| &text[..len + 2])
+}
+
+/// Past the string that begins with that delimiter.
+fn end_of_dollar(text: &[u8], tag: &[u8]) -> Option<usize> {
+    let mut at = tag.len();
+    loop {
+        at += memchr(b'$', &text[at..])?;
+        if text[at..].starts_with(tag) {
+            return Some(at + tag.len());
+        }
+        at += 1;
+    }
+}

@@ -1,0 +1,89 @@
+//! `CREATE`, `EXPLAIN` and `INTO`: something temporary comes to be, or a prepared statement runs.
+
+use super::Reader;
+use crate::sql::lexer::{Kind, Token};
+use crate::sql::words::{self, Lower};
+use crate::sql::{Statement, literal};
+
+impl Reader<'_> {
+    /// `EXPLAIN [ANALYZE] [VERBOSE] statement` and `EXPLAIN (option, …) statement`.
+    pub(super) fn explain(&mut self) {
+        let mut first = self.step();
+        while self.depth > 0 && !self.ended {
+            first = self.step();
+        }
+        let is_option = |reader: &Self, token| {
+            [&b"analyze"[..], b"analyse", b"verbose"].iter().any(|option| reader.is(token, option))
+        };
+        while first.kind == Kind::Close || is_option(self, first) {
+            first = self.step();
+        }
+        if self.is(first, b"execute") {
+            self.execute();
+        } else if self.is(first, b"create") {
+            self.create();
+        }
+    }
+
+    /// Something temporary, a table from a prepared statement, or a function whose body is statements.
+    pub(super) fn create(&mut self) {
+        while [&b"or"[..], b"replace", b"local", b"global"].iter().any(|word| self.takes(word)) {}
+        let mut temporary = self.takes(b"temp") || self.takes(b"temporary");
+        let mut dropped = false;
+        let mut query = false;
+        while !self.ended {
+            let token = self.step();
+            if self.depth > 0 || !token.kind.is_name() {
+                continue;
+            }
+            temporary |= self.is_temporary_schema(token);
+            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+                b"commit" => dropped |= self.takes(b"drop"),
+                b"as" if !query => {
+                    query = true;
+                    if self.takes(b"execute") {
+                        self.execute();
+                    }
+                }
+                b"begin" if self.takes(b"atomic") => (self.atomic, self.ended) = (true, true),
+                _ => {}
+            }
+        }
+        if temporary && !dropped {
+            self.push(Statement::CreateTemp);
+        }
+    }
+
+    /// What follows `INTO` wherever it stands: `INTO TEMP name` makes a table, `INTO temp …` fills one of that name.
+    pub(super) fn into_what(&mut self) {
+        let mut ahead = self.lexer;
+        let mut token = ahead.next();
+        if self.is_temporary_schema(token) && ahead.peek().kind == Kind::Dot {
+            return self.push(Statement::CreateTemp);
+        }
+        if self.is(token, b"local") || self.is(token, b"global") {
+            token = ahead.next();
+        }
+        if !self.is(token, b"temp") && !self.is(token, b"temporary") {
+            return;
+        }
+        let name = ahead.next();
+        let clause = name.kind == Kind::Word && follows_a_table(self.lexer.bytes(name));
+        // `MERGE INTO temp t USING …`
+        if name.kind.is_name() && !clause && !self.is(ahead.next(), b"using") {
+            self.push(Statement::CreateTemp);
+        }
+    }
+
+    fn is_temporary_schema(&self, token: Token) -> bool {
+        let long = token.end - token.start >= b"pg_temp".len();
+        long && literal::name_bytes(&self.lexer, token).is_some_and(|name| words::is_temporary_schema(&name))
+    }
+}
+
+/// Whether the word goes on after the name of a table rather than being one.
+fn follows_a_table(word: &[u8]) -> bool {
+    let words = "values select default overriding with as using from where group having window order limit offset \
+                 fetch for union intersect except";
+    words.split(' ').any(|other| other.as_bytes().eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,310 @@
+//! `SET`, `RESET` and `set_config`.
+
+use super::Reader;
+use crate::sql::lexer::{Kind, Lexer, Token};
+use crate::sql::words::Lower;
+use crate::sql::{Statement, literal};
+
+/// So far, in tokens, the arguments of `set_config` are looked at: calls within calls must not take forever.
+const LONGEST_CALL: usize = 100;
+
+/// The settings whose value is a list of names, each quoted where it must be (`GUC_LIST_QUOTE`).
+const LISTS_OF_NAMES: [&str; 6] = [
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+];
+
+/// What a setting is set to.
+enum Value {
+    Default,
+    Exactly(String),
+    Unknown,
+}
+
+impl Reader<'_> {
+    pub(super) fn set(&mut self) {
+        let mut token = self.step();
+        let mut local = false;
+        while !self.is_setting() {
+            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+                b"local" => local = true,
+                b"session" if self.sees(b"characteristics") => return self.characteristics(),
+                b"session" if self.takes(b"authorization") => {
+                    return self.assign("session_authorization", local);
+                }
+                b"session" => {}
+                b"time" if self.takes(b"zone") => return self.time_zone(local),
+                b"names" => return self.assign("client_encoding", local),
+                b"role" => return self.assign("role", local),
+                b"schema" => return self.assign("search_path", local),
+                b"xml" if self.takes(b"option") => return self.assign("xmloption", local),
+                // TRANSACTION and CONSTRAINTS are for the transaction; CATALOG is refused.
+                _ => return,
+            }
+            token = self.step();
+        }
+        let name = self.setting(token);
+        let current = self.sees(b"from");
+        self.step();
+        match name {
+            _ if local => {}
+            None => self.push(Statement::TouchUnknown),
+            Some(name) if current => self.push_set(name, Value::Unknown),
+            Some(name) => self.assign(&name, local),
+        }
+    }
+
+    /// Whether the token just taken is the name of a setting: what follows tells.
+    fn is_setting(&self) -> bool {
+        let next = self.lexer.peek();
+        match next.kind {
+            Kind::Dot => true,
+            Kind::Operator => self.lexer.bytes(next) == b"=",
+            Kind::Word => self.is(next, b"to") || self.is(next, b"from"),
+            _ => false,
+        }
+    }
+
+    /// The rest of a statement that ends in a value.
+    fn assign(&mut self, name: &str, local: bool) {
+        let value = self.value(name);
+        if !local {
+            self.push_set(name.to_owned(), value);
+        }
+    }
+
+    fn push_set(&mut self, name: String, value: Value) {
+        if is_of_transaction(&name) {
+            return;
+        }
+        self.push(match value {
+            Value::Default => Statement::Reset(name),
+            Value::Exactly(value) => Statement::Set { name, value: Some(value) },
+            Value::Unknown => Statement::Set { name, value: None },
+        });
+    }
+
+    fn time_zone(&mut self, local: bool) {
+        let value = if self.takes(b"local") { Value::Default } else { self.value("timezone") };
+        if !local {
+            self.push_set("timezone".to_owned(), value);
+        }
+    }
+
+    /// `SET SESSION CHARACTERISTICS AS TRANSACTION mode, …`
+    fn characteristics(&mut self) {
+        let mut not = false;
+        while !self.ended {
+            let token = self.step();
+            let (name, value) = match Lower::new(self.lexer.bytes(token)).as_bytes() {
+                b"level" => ("isolation", self.level()),
+                b"read" => ("read_only", if self.sees(b"only") { "on" } else { "off" }),
+                b"deferrable" => ("deferrable", if not { "off" } else { "on" }),
+                other => {
+                    not = other == b"not";
+                    continue;
+                }
+            };
+            let name = format!("default_transaction_{name}");
+            self.push(Statement::Set { name, value: Some(value.to_owned()) });
+        }
+    }
+
+    fn level(&mut self) -> &'static str {
+        if self.takes(b"serializable") {
+            return "serializable";
+        }
+        if self.takes(b"repeatable") {
+            self.step();
+            return "repeatable read";
+        }
+        self.step();
+        if self.sees(b"uncommitted") { "read uncommitted" } else { "read committed" }
+    }
+
+    pub(super) fn reset(&mut self) {
+        let token = self.step();
+        if self.lexer.peek().kind != Kind::Dot {
+            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+                b"all" => return self.push(Statement::ResetAll),
+                b"transaction" => return,
+                b"session" => return self.push(Statement::Reset("session_authorization".to_owned())),
+                b"time" => return self.push(Statement::Reset("timezone".to_owned())),
+                _ => {}
+            }
+        }
+        match self.setting(token) {
+            Some(name) if is_of_transaction(&name) => {}
+            Some(name) => self.push(Statement::Reset(name)),
+            None => self.push(Statement::TouchUnknown),
+        }
+    }
+
+    /// The name of a setting that begins with a token, dots included, if it is UTF-8.
+    fn setting(&mut self, first: Token) -> Option<String> {
+        let mut name = self.text(first);
+        while !self.ended && self.lexer.peek().kind == Kind::Dot {
+            self.step();
+            let token = self.step();
+            let part = self.text(token);
+            name = name.zip(part).map(|(name, part)| name + "." + &part);
+        }
+        Some(canonical(&name?))
+    }
+
+    fn text(&self, name: Token) -> Option<String> {
+        std::str::from_utf8(self.lexer.bytes(name)).ok()?;
+        literal::name(&self.lexer, name)
+    }
+
+    /// A value up to the end of the statement.
+    fn value(&mut self, name: &str) -> Value {
+        let mut token = self.step();
+        if self.ended || self.is(token, b"default") {
+            return Value::Default;
+        }
+        let quoted = LISTS_OF_NAMES.contains(&name);
+        let mut value = String::new();
+        while let Some(item) = self.item(token, quoted) {
+            value.push_str(&item);
+            token = self.step();
+            if self.ended {
+                return Value::Exactly(value);
+            }
+            if token.kind != Kind::Comma {
+                break;
+            }
+            value.push_str(", ");
+            token = self.step();
+        }
+        Value::Unknown
+    }
+
+    /// A member of a value as `set_config()` takes it.
+    fn item(&mut self, token: Token, quoted: bool) -> Option<String> {
+        let text = match token.kind {
+            Kind::Word if self.is(token, b"null") => return None,
+            Kind::Word | Kind::QuotedName => self.text(token)?,
+            Kind::Number => return number("", self.lexer.bytes(token)),
+            Kind::Operator => {
+                let sign = match self.lexer.bytes(token) {
+                    b"-" => "-",
+                    b"+" => "",
+                    _ => return None,
+                };
+                let digits = self.step();
+                return number(sign, self.lexer.bytes(digits));
+            }
+            _ => literal::string(&self.lexer, token)?,
+        };
+        Some(if quoted { quote(&text) } else { text })
+    }
+
+    /// Looks at the arguments of a `set_config` whose name was just taken, without taking them.
+    pub(super) fn set_config(&mut self) {
+        let mut ahead = self.lexer;
+        if ahead.next().kind != Kind::Open {
+            return;
+        }
+        let name = plain_argument(&mut ahead);
+        let more = name.is_some() || skip_argument(&mut ahead);
+        let local = more && skip_argument(&mut ahead) && is_true(&mut ahead);
+        match name.as_deref().map(canonical) {
+            _ if local => {}
+            Some(name) if is_of_transaction(&name) => {}
+            Some(name) => self.push(Statement::Touch(name)),
+            None => self.push(Statement::TouchUnknown),
+        }
+    }
+}
+
+/// An argument that is a literal, and the comma after it. Looks at nothing when it is another.
+fn plain_argument(ahead: &mut Lexer<'_>) -> Option<String> {
+    let mut after = *ahead;
+    let token = after.next();
+    let text = literal::string(&after, token)?;
+    (skip_cast(&mut after) == Kind::Comma).then(|| {
+        *ahead = after;
+        text
+    })
+}
+
+/// The type that a literal may be cast to, and the token after it.
+fn skip_cast(ahead: &mut Lexer<'_>) -> Kind {
+    let mut token = ahead.next();
+    if token.kind == Kind::Colon {
+        token = ahead.next();
+        if token.kind.is_name() {
+            token = ahead.next();
+        }
+    }
+    token.kind
+}
+
+/// Up to the comma after an argument. False when there is none in sight.
+fn skip_argument(ahead: &mut Lexer<'_>) -> bool {
+    let mut depth = 0_usize;
+    for _ in 0..LONGEST_CALL {
+        match ahead.next().kind {
+            Kind::Comma if depth == 0 => return true,
+            Kind::Open | Kind::OpenBracket => depth += 1,
+            Kind::Close | Kind::CloseBracket if depth > 0 => depth -= 1,
+            Kind::Close | Kind::CloseBracket | Kind::End | Kind::Unterminated => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether the last argument is plainly true.
+fn is_true(ahead: &mut Lexer<'_>) -> bool {
+    let token = ahead.next();
+    let is_true = match token.kind {
+        Kind::Word => ahead.bytes(token).eq_ignore_ascii_case(b"true"),
+        Kind::String => matches!(ahead.bytes(token), b"'t'" | b"'true'" | b"'on'"),
+        _ => false,
+    };
+    is_true && skip_cast(ahead) == Kind::Close
+}
+
+/// The one way to write the name of a setting.
+fn canonical(name: &str) -> String {
+    match name.to_ascii_lowercase() {
+        name if name == "sort_mem" => "work_mem".to_owned(),
+        name if name == "vacuum_mem" => "maintenance_work_mem".to_owned(),
+        name => name,
+    }
+}
+
+/// Whether every transaction begins with this setting anew.
+fn is_of_transaction(name: &str) -> bool {
+    matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable")
+}
+
+/// A number as PostgreSQL hands it on: an integer that fits is normalised, another number stays as it is written.
+/// None for what only some versions read: `1_000`, `0x1F`.
+fn number(sign: &str, digits: &[u8]) -> Option<String> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    let known = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-');
+    if digits.is_empty() || !digits.bytes().all(known) {
+        return None;
+    }
+    match digits.parse::<i32>() {
+        Ok(0) => Some("0".to_owned()),
+        Ok(integer) => Some(format!("{sign}{integer}")),
+        Err(_) => Some(format!("{sign}{digits}")),
+    }
+}
+
+/// A name in quotes unless it goes without (`quote_identifier`, which quotes keywords too).
+fn quote(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if name.bytes().all(plain) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
