@@ -5,6 +5,8 @@ pub mod write;
 
 pub use options::{BadOption, options};
 
+use std::collections::hash_map::Entry;
+
 use foldhash::{HashMap, HashMapExt as _};
 use memchr::memchr;
 
@@ -136,18 +138,18 @@ fn cancel(body: &[u8]) -> Result<Startup, StartupError> {
 
 fn parameters(mut body: &[u8]) -> Result<Vec<(String, String)>, StartupError> {
     let mut parameters: Vec<(String, String)> = Vec::new();
-    let mut places = HashMap::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     loop {
         let name = string(&mut body)?;
         if name.is_empty() {
             break;
         }
         let value = string(&mut body)?.to_owned();
-        match places.insert(name, parameters.len()) {
-            None => parameters.push((name.to_owned(), value)),
-            Some(place) => {
-                parameters[place].1 = value;
-                places.insert(name, place);
+        match places.entry(name) {
+            Entry::Occupied(place) => parameters[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(parameters.len());
+                parameters.push((name.to_owned(), value));
             }
         }
     }

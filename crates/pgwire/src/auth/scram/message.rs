@@ -62,7 +62,11 @@ impl<'a> Attributes<'a> {
     /// The salt that comes next.
     pub(super) fn salt(&mut self) -> Result<Vec<u8>, ScramError> {
         let salt = BASE64.decode(self.value(b's')?).map_err(|_| ScramError::Malformed("invalid salt"))?;
-        if salt.len() > MAX_SALT_BYTES { Err(ScramError::TooLong("salt")) } else { Ok(salt) }
+        match salt.len() {
+            0 => Err(ScramError::Malformed("empty salt")),
+            1..=MAX_SALT_BYTES => Ok(salt),
+            _ => Err(ScramError::TooLong("salt")),
+        }
     }
 
     /// The extensions up to the end, all of which may be ignored but a mandatory one.
