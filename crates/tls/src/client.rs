@@ -156,12 +156,13 @@ fn connect(spec: &ClientSpec, material: Material) -> Result<InForce, TlsProblem>
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions(spec.min))
         .map_err(|error| TlsProblem::of_the_build("ca", &error))?;
-    let builder = match (&spec.trust, &material.anchors) {
-        (Trust::Web(_), Some(anchors)) => builder.with_root_certificates(Arc::clone(&anchors.roots)),
-        (trust, anchors) => {
-            let verifier = LibpqVerifier::new(anchors.clone(), matches!(trust, Trust::Named(_)));
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-        }
+    let verified =
+        |verifier| builder.clone().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let builder = match &spec.trust {
+        Trust::Anyone => verified(LibpqVerifier::credulous()),
+        Trust::Issued(_) => verified(LibpqVerifier::of(material.anchors.clone(), false)),
+        Trust::Named(_) => verified(LibpqVerifier::of(material.anchors.clone(), true)),
+        Trust::Web(_) => builder.with_root_certificates(Arc::clone(&material.anchors.roots)),
     };
     let mut config = match material.identities.first() {
         Some(identity) => {

@@ -66,7 +66,8 @@ impl Identity {
         let certified = CertifiedKey::new(cert.certificates, signing);
         let parsed =
             Parsed::of(&certified.cert[0]).ok_or_else(|| vec![problem("cert", unreadable(&cert.file))])?;
-        check_match(&certified, &cert.file, &key.file).map_err(|(at, fault)| vec![problem(at, fault)])?;
+        check_match(&certified, &parsed, &cert.file, &key.file)
+            .map_err(|(at, fault)| vec![problem(at, fault)])?;
         Ok(Self {
             certified: Arc::new(certified),
             names: parsed.server_names(),
@@ -94,27 +95,28 @@ fn unreadable(file: &str) -> Fault {
     Fault::new(format!("the certificate in `{file}` is not valid X.509"), "have it issued anew")
 }
 
-/// The public key in the certificate must be that of the private key.
-fn check_match(certified: &CertifiedKey, cert: &str, key: &str) -> Result<(), (&'static str, Fault)> {
-    use rustls::{Error, InconsistentKeys};
-    match certified.keys_match() {
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
-        Err(Error::InconsistentKeys(_)) => {
-            let belongs_later = certified.cert[1..].iter().any(|later| {
-                CertifiedKey::new(vec![later.clone()], Arc::clone(&certified.key)).keys_match().is_ok()
-            });
-            if belongs_later {
-                let what = format!("the certificate of the key in `{key}` is not the first in `{cert}`");
-                return Err((
-                    "cert",
-                    Fault::new(what, "put the server's own certificate first, its issuers behind it"),
-                ));
-            }
-            let what = format!("the private key in `{key}` does not match the certificate in `{cert}`");
-            Err(("key", Fault::new(what, "give the key that the certificate was requested with")))
-        }
-        Err(_) => Err(("cert", unreadable(cert))),
+/// The public key in the first certificate must be that of the private key.
+fn check_match(
+    certified: &CertifiedKey,
+    first: &Parsed,
+    cert: &str,
+    key: &str,
+) -> Result<(), (&'static str, Fault)> {
+    // A key that does not tell its public half, as none of the provider's is, is taken at its word.
+    let Some(public_key) = certified.key.public_key() else { return Ok(()) };
+    let belongs = |certificate: &Parsed| certificate.public_key().is_some_and(|key| key == *public_key);
+    if belongs(first) {
+        return Ok(());
     }
+    if certified.cert[1..].iter().filter_map(Parsed::of).any(|later| belongs(&later)) {
+        let what = format!("the certificate of the key in `{key}` is not the first in `{cert}`");
+        return Err((
+            "cert",
+            Fault::new(what, "put the server's own certificate first, its issuers behind it"),
+        ));
+    }
+    let what = format!("the private key in `{key}` does not match the certificate in `{cert}`");
+    Err(("key", Fault::new(what, "give the key that the certificate was requested with")))
 }
 
 /// The names in a certificate, as a client sees it.

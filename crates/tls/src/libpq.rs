@@ -27,7 +27,17 @@ pub(crate) struct LibpqVerifier {
 }
 
 impl LibpqVerifier {
-    pub(crate) fn new(anchors: Option<Anchors>, check_name: bool) -> Self {
+    /// Takes any certificate: `sslmode=require`.
+    pub(crate) fn credulous() -> Self {
+        Self::new(None, false)
+    }
+
+    /// Takes those that the authorities issued, for the server's name or for any.
+    pub(crate) fn of(anchors: Anchors, check_name: bool) -> Self {
+        Self::new(Some(anchors), check_name)
+    }
+
+    fn new(anchors: Option<Anchors>, check_name: bool) -> Self {
         Self { anchors, check_name, algorithms: provider().signature_verification_algorithms }
     }
 }

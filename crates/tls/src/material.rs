@@ -23,17 +23,20 @@ pub(crate) struct Files {
 pub(crate) struct Material {
     /// In the order of the configuration.
     pub identities: Vec<Identity>,
-    pub anchors: Option<Anchors>,
+    pub anchors: Anchors,
 }
 
 impl Files {
     /// Reads them all, and finds all faults.
     pub(crate) fn read(&self) -> Result<Material, Vec<TlsProblem>> {
         let (mut identities, mut problems) = (Vec::new(), Vec::new());
-        let read = |authorities| Anchors::read(authorities, &self.base, self.issued);
-        let anchors = self.authorities.as_ref().map(read).transpose().unwrap_or_else(|problem| {
+        let anchors = match &self.authorities {
+            Some(authorities) => Anchors::read(authorities, &self.base, self.issued),
+            None => Ok(Anchors::none()),
+        };
+        let anchors = anchors.unwrap_or_else(|problem| {
             problems.push(problem);
-            None
+            Anchors::none()
         });
         for (index, certificate) in self.certificates.iter().enumerate() {
             match Identity::load(&self.base, &certificate.cert, &certificate.key, index) {

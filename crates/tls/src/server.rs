@@ -9,7 +9,7 @@ use deepwater_core::Context;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls_pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 
@@ -186,7 +186,10 @@ fn serve(spec: &ServerSpec, material: Material, old: Option<&ServerConfig>) -> R
     config.alpn_protocols.clone_from(&spec.alpn);
     config.max_early_data_size = 0;
     match old {
-        _ if !spec.resume => config.send_tls13_tickets = 0,
+        _ if !spec.resume => {
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
         // A session carries its client's certificate with it, which these authorities may not know.
         Some(old) if spec.client_auth == ClientAuth::None => {
             config.ticketer = Arc::clone(&old.ticketer);
@@ -204,11 +207,12 @@ fn client_verifier(
     client_auth: &ClientAuth,
     material: &Material,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
-    let Some(anchors) = &material.anchors else { return Ok(WebPkiClientVerifier::no_client_auth()) };
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&anchors.roots), provider());
+    let roots = || Arc::clone(&material.anchors.roots);
+    let builder = || WebPkiClientVerifier::builder_with_provider(roots(), provider());
     let builder = match client_auth {
-        ClientAuth::Required(_) => builder,
-        ClientAuth::Optional(_) | ClientAuth::None => builder.allow_unauthenticated(),
+        ClientAuth::None => return Ok(WebPkiClientVerifier::no_client_auth()),
+        ClientAuth::Optional(_) => builder().allow_unauthenticated(),
+        ClientAuth::Required(_) => builder(),
     };
     builder.build().map_err(|error| TlsProblem::of_the_build("ca", &error))
 }

@@ -84,12 +84,9 @@ fn take_up(holder: &impl Holder, new: Material, context: &Context) -> Result<(),
                 file: identity.file.clone(),
             })
             .collect();
-        let certificates =
-            |material: &Material| material.anchors.as_ref().map(|anchors| anchors.certificates.clone());
         let authorities = match &holder.files().authorities {
-            Some(Authorities::File(file)) if certificates(old) != certificates(&new) => {
-                let count = certificates(&new).map_or(0, |certificates| certificates.len());
-                Some(AuthoritiesReloaded { file: file.clone(), count })
+            Some(Authorities::File(file)) if old.anchors.certificates != new.anchors.certificates => {
+                Some(AuthoritiesReloaded { file: file.clone(), count: new.anchors.certificates.len() })
             }
             _ => None,
         };
