@@ -34,6 +34,7 @@ def _arguments():
     add("--quick", action="store_true", help="one or two minutes: HTTP/1.1, 1 KiB, 64 connections, 3 rounds of 3 s; with --only postgres, four of its cases")
     add("--peers", default=",".join(PEERS), help="which proxies, caches and poolers, in the order of a round (default: all)")
     add("--deepwater", metavar="PATH", help="the binary to measure (default: cargo build --release)")
+    add("--pgbouncer", metavar="PATH", help="the PgBouncer to measure (default: the system's; bench/postgres/build-pgbouncer)")
     add("--case", action="append", metavar="NAME", help="only this case, * allowed, may be repeated; leaves out the rest")
     add("--only", choices=(*PROXY_PARTS, *CACHE_PARTS, POOLER_PART), help="only this part of a run")
     add("--rounds", type=int, help=f"rounds of each case (default: {GOAL_ROUNDS} where there is a goal, else {ROUNDS})")
@@ -86,7 +87,7 @@ def _run(arguments):
     # nginx is the origin too.
     programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names) if for_http else set()
     if pooled:
-        programs |= postgres.PROGRAMS | {"pgbouncer"} & set(names)
+        programs |= postgres.PROGRAMS | ({"pgbouncer"} & set(names) if not arguments.pgbouncer else set())
     for_caches = any(case.cached for case in chosen) or any(_wanted(arguments, part) for part in CACHE_PARTS)
     if for_caches and "varnish" in names:
         programs |= {"varnishd"}
@@ -154,7 +155,7 @@ def _measure_caches(setting, rivals, chosen, arguments, result):
 
 def _measure_poolers(setting, names, binary, pooled, arguments, result):
     """The part about poolers, likewise."""
-    with postgres.served(setting, names, binary) as (server, poolers):
+    with postgres.served(setting, names, binary, arguments.pgbouncer) as (server, poolers):
         for peer in (server, *poolers):
             result["versions"].setdefault(peer.name, peer.version())
         for case in pooled:

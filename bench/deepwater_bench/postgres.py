@@ -15,10 +15,8 @@ from .postgres_poolers import POOLERS, Direct, set_mode
 from .postgres_server import DATABASE, USER, Server
 from .process import Failure
 from .setting import started
-from .tools import say
+from .tools import find, given, say
 
-# Seconds from the first answers to the measured window.
-WARMUP = 0.5
 PROGRAMS = {"postgres", "initdb", "createdb", "psql", "pgbench", "taskset"}
 IDLE_CLIENTS = 5_000
 # A `Query` message and what ends the answer to any: `ReadyForQuery`, idle.
@@ -27,16 +25,20 @@ _READY = b"Z" + struct.pack("!I", 5) + b"I"
 
 
 @contextlib.contextmanager
-def served(setting, names, deepwater):
-    """A filled PostgreSQL and the poolers of these names, not yet started; gone when the block ends."""
+def served(setting, names, deepwater, pgbouncer=None):
+    """A filled PostgreSQL and the poolers of these names, not yet started; gone when the block ends.
+
+    `deepwater()` gives the path of its binary, `pgbouncer` another one than the system's.
+    """
+    programs = {
+        "deepwater": lambda: str(deepwater()),
+        "pgbouncer": lambda: str(given(pgbouncer, "--pgbouncer")) if pgbouncer else find("pgbouncer"),
+    }
+    # Before the server: a build may fail.
+    chosen = [(name, programs[name](), *POOLERS[name]) for name in names if name in POOLERS]
     server = Server(setting)
     try:
-        poolers = []
-        for name in names:
-            if name in POOLERS:
-                kind, program, template = POOLERS[name]
-                poolers.append(kind(name, program or str(deepwater()), template, server=server))
-        yield server, poolers
+        yield server, [kind(name, program, template, server=server) for name, program, kind, template in chosen]
     finally:
         server.stop()
 
@@ -79,11 +81,10 @@ class _Sample:
 
 
 def under_load(setting, server, pooler, case):
-    """One round: processor time and transactions of one window, which begins when all clients have their connections."""
+    """One round: processor time and transactions of one window, which begins a second after the load."""
     if case.script == "tpcb":
-        server.sql("VACUUM pgbench_branches, pgbench_tellers; TRUNCATE pgbench_history")
-    load = Pgbench(setting, pooler, case, WARMUP + setting.seconds)
-    time.sleep(WARMUP)
+        server.sql("VACUUM pgbench_branches, pgbench_tellers", "TRUNCATE pgbench_history")
+    load = Pgbench(setting, pooler, case)
     first = _Sample.take(setting, server, pooler, load)
     time.sleep(setting.seconds)
     last = _Sample.take(setting, server, pooler, load)

@@ -1,7 +1,8 @@
 """pgbench on one case: a command line in, transactions with their times out."""
 
-import math
 import re
+import signal
+import subprocess
 import time
 
 from .postgres_cases import SCRIPTS
@@ -9,10 +10,10 @@ from .postgres_server import DATABASE, USER
 from .process import Failure
 from .tools import find
 
-# Seconds in which all clients must be connected and have had some answers.
+# Seconds in which all clients must be connected and a transaction must be done.
 CONNECT_SECONDS = 30.0
-# pgbench ends on a whole second: it must not end inside the measured window.
-MARGIN_SECONDS = 0.2
+# A load ends when it is told to; this is how long it would go on, and how long its last transactions may take.
+LONGEST_SECONDS, END_SECONDS = 600, 60
 
 
 class Pgbench:
@@ -22,21 +23,21 @@ class Pgbench:
     the connections are made. Writing a line takes pgbench under a microsecond, and as much for every pooler.
     """
 
-    def __init__(self, setting, pooler, case, seconds):
+    def __init__(self, setting, pooler, case):
         self.setting, self.pooler, self.case = setting, pooler, case
         self.prefix = setting.fast_directory / "pgbench"
         for old in self._logs():
             old.unlink()
         self.output = setting.directory / "pgbench.out"
         with self.output.open("wb") as stdout:
-            self.driver = setting.children.start_load(self._command(seconds), setting.all_cores, stdout, "pgbench")
+            self.driver = setting.children.start_load(self._command(), setting.all_cores, stdout, "pgbench")
         self._wait_for_answers()
 
-    def _command(self, seconds):
+    def _command(self):
         case = self.case
         options = ["-h", "127.0.0.1", "-p", self.pooler.sql_port, "-U", USER, "-n", "-b", SCRIPTS[case.script][0]]
-        options += ["-M", case.mode, "-c", case.clients, "-j", min(case.clients, 2)]
-        options += ["-T", math.ceil(seconds + MARGIN_SECONDS), "--log", f"--log-prefix={self.prefix}"]
+        options += ["-M", case.mode, "-c", case.clients, "-j", case.threads]
+        options += ["-T", LONGEST_SECONDS, "-P", 1, "--log", f"--log-prefix={self.prefix}"]
         if case.reconnect:
             options.append("-C")
         return [find("pgbench"), *options, DATABASE]
@@ -45,9 +46,9 @@ class Pgbench:
         return self.prefix.parent.glob(f"{self.prefix.name}.*")
 
     def _wait_for_answers(self):
-        """Until the first lines of the log are written: pgbench begins when all its clients are connected."""
+        """Until pgbench reports progress: it begins when all clients are connected, and speaks a second later."""
         deadline = time.monotonic() + CONNECT_SECONDS
-        while not any(log.stat().st_size for log in self._logs()):
+        while not re.search(r"^progress: .* s, (?!0\.0 )", self.driver.log.read_text(errors="replace"), re.MULTILINE):
             if self.driver.process.poll() is not None:
                 raise Failure(f"pgbench on {self.pooler.name}, {self.case.name}, ended early:\n{self.driver.words()}")
             if time.monotonic() > deadline:
@@ -55,8 +56,12 @@ class Pgbench:
             time.sleep(0.01)
 
     def finish(self):
-        """Waits for the end of the load."""
-        self.driver.process.wait(120)
+        """Ends the load as its own timer would: each client finishes what it is at, and the log is written."""
+        self.driver.process.send_signal(signal.SIGALRM)
+        try:
+            self.driver.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.pooler.name} leaves transactions of {self.case.name} unanswered") from None
         self.setting.children.stop(self.driver)
         child = self.pooler.child
         if child.process.poll() is not None:

@@ -86,10 +86,10 @@ class Direct:
         return "session" if case.clients < SERVER_CONNECTIONS - 10 else None
 
 
-# name -> (class, program, configuration template); in the order of a round.
+# name -> (class, configuration template)
 POOLERS = {
-    "pgbouncer": (PgBouncer, "pgbouncer", "postgres/pgbouncer.ini"),
-    "deepwater": (Deepwater, None, "postgres/deepwater.toml"),
+    "pgbouncer": (PgBouncer, "postgres/pgbouncer.ini"),
+    "deepwater": (Deepwater, "postgres/deepwater.toml"),
 }
 
 

@@ -13,6 +13,8 @@ def tables(record, brief=False):
         yield _cpu(rows, spread=not brief)
         yield _throughput(rows)
         yield _latency(rows)
+        if not brief:
+            yield _others(rows)
     if record["postgres_idle"]:
         yield _idle(record["postgres_idle"])
 
@@ -67,6 +69,15 @@ def _latency(rows):
         return f"{latency(peer['p50_us'])} / {latency(peer['p99_us'])} ({peer['p99_us'] / peer['p50_us']:.1f})"
 
     return _table("Poolers: latency as fast as it goes, p50 / p99 (their ratio)", rows, _names(rows), cell)
+
+
+def _others(rows):
+    """What throughput depends on besides the pooler."""
+
+    def cell(_name, peer):
+        return f"{number(peer['server_us'])} + {number(peer['load_us'])}"
+
+    return _table("CPU per query of PostgreSQL + pgbench beside each, µs", rows, _names(rows), cell)
 
 
 def _idle(measured):

@@ -70,9 +70,10 @@ class Server:
     def version(self):
         return version_of([find("postgres"), "--version"])
 
-    def sql(self, text):
-        """What psql prints for one command, sent over the Unix socket."""
-        return self._run("psql", *self._here, "-X", "-A", "-t", "-c", text, DATABASE)
+    def sql(self, *commands):
+        """What psql prints for these commands, sent over the Unix socket, each in a transaction of its own."""
+        options = [word for command in commands for word in ("-c", command)]
+        return self._run("psql", *self._here, "-X", "-q", "-A", "-t", *options, DATABASE)
 
     def stop(self):
         """A fast shutdown: clients are disconnected, everything is written and closed."""

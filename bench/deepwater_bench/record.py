@@ -29,7 +29,6 @@ PARTS = {
 # Shares of the proxy's core taken by others: above the first the report warns, above the second a run
 # is not published.
 NOTABLE_DISTURBANCE, TOO_MUCH_DISTURBANCE = 0.05, 0.15
-FIGURES = ("cpu_us", "rps", "p50_us", "p99_us", "core_share", "foreign_share", "stolen_share")
 
 
 def machine():
@@ -93,7 +92,8 @@ def _package_version(package):
 
 def summarise(rounds):
     """Medians of several rounds, with the samples they come from and how far those are apart."""
-    summary = {name: statistics.median(one[name] for one in rounds) for name in FIGURES}
+    figures = [name for name in rounds[0] if name != "errors"]
+    summary = {name: statistics.median(one[name] for one in rounds) for name in figures}
     cpu = [one["cpu_us"] for one in rounds]
     summary["cpu_spread"] = (max(cpu) - min(cpu)) / summary["cpu_us"]
     summary["errors"] = sum(one["errors"] for one in rounds)

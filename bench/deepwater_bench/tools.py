@@ -104,16 +104,21 @@ def rust_program(directory, name):
 def deepwater(path, profile="release"):
     """The Deepwater binary: the given one, else this work tree's, built now."""
     if path:
-        binary = Path(path).resolve()
-        if not os.access(binary, os.X_OK):
-            raise Usage(f"--deepwater {path}: no such program")
-        return binary
+        return given(path, "--deepwater")
     say(f"building deepwater ({profile})")
     command = ["cargo", "build", "--quiet", "--profile", profile, "-p", "deepwater"]
     if subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL).returncode != 0:
         raise Failure(f"{' '.join(command)} failed (measure the others alone with --peers nginx,haproxy,pgbouncer)")
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return (REPOSITORY / target / profile / "deepwater").resolve()
+
+
+def given(path, option):
+    """A program named on the command line."""
+    binary = Path(path).resolve()
+    if not os.access(binary, os.X_OK) or binary.is_dir():
+        raise Usage(f"{option} {path}: no such program")
+    return binary
 
 
 def _run(command):
