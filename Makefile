@@ -1,6 +1,6 @@
 # demo   a sample shop with Deepwater in front
 # test   everything CI runs
-# bench  measurements beside nginx, HAProxy and Varnish
+# bench  measurements beside nginx, HAProxy, Varnish and PgBouncer
 # check  formatting and lints alone
 # docs   the generated reference
 

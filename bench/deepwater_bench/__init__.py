@@ -1,4 +1,4 @@
-"""Side-by-side measurements of Deepwater and its peers as reverse proxies and as caches.
+"""Side-by-side measurements of Deepwater and its peers as reverse proxies, caches and PostgreSQL poolers.
 
     main      command line and the order of a run
     tools     what must be installed or built first
@@ -13,8 +13,11 @@
     measure   one round of each kind of measurement
     caches    the peers as caches: how each counts, purges and stores
     caching   what is measured of caches alone: hot key, purges, evictions, memory
+    postgres  one round of a pooler's case, and the memory of idle clients; beside it postgres_server,
+              _poolers (the peers), _cases (the table), _load (pgbench), _goals and _report
     goals     what Deepwater promises, checked against a record
     profile   where the processor time of one case goes
-    report    tables for the terminal and for Markdown
+    report    what is told of a record, for the terminal and for Markdown
+    table     tables of text, and how figures are written
     record    the JSON record of a run
 """

@@ -1,13 +1,15 @@
 """Where the processor time of one case goes: perf's samples, or callgrind's instruction counts."""
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 
-from . import caches, cases, load, peers, tools
+from . import caches, cases, load, peers, postgres, tools
 from .cpu import cpu_ns, tree
+from .postgres_load import Pgbench
 from .process import Failure, Usage
 from .setting import prepared
 
@@ -15,12 +17,13 @@ from .setting import prepared
 def _arguments():
     parser = argparse.ArgumentParser(
         prog="bench/profile",
-        description="Profiles one proxy under the load of one case and prints its hottest symbols.",
+        description="Profiles one proxy, cache or pooler under the load of one case and prints its hottest symbols.",
     )
     add = parser.add_argument
     add("--case", default=cases.HEADLINE.name, help="which case (default: %(default)s)")
-    add("--peer", default="deepwater", help="which proxy (default: %(default)s)")
+    add("--peer", default="deepwater", help="which of them (default: %(default)s)")
     add("--deepwater", metavar="PATH", help="the binary to profile (default: cargo build --release)")
+    add("--pgbouncer", metavar="PATH", help="the PgBouncer to profile (default: the system's)")
     add("--build", default="release", metavar="PROFILE", help="cargo profile to build with (default: %(default)s)")
     add("--seconds", type=float, default=5.0, help="profiled seconds (default: %(default)s)")
     add("--top", type=int, default=40, help="how many symbols (default: %(default)s)")
@@ -37,15 +40,10 @@ def main():
     arguments = _arguments()
     try:
         profiler = "valgrind" if arguments.callgrind else "perf"
-        own = {"haproxy": {"haproxy"}, "varnish": {"varnishd"}}.get(arguments.peer, set())
-        tools.require(sorted({"nginx", "wrk", "h2load", "openssl", profiler} | own))
         (case,) = cases.select([arguments.case])
-        table = caches.CACHES if case.cached else peers.PROXIES
-        if arguments.peer not in table:
-            raise Usage(f"no peer of {case.name} is named {arguments.peer}; known: {', '.join(table)}")
-        (peer,) = peers.known([arguments.peer], lambda: tools.deepwater(arguments.deepwater, arguments.build), table)
-        with prepared(arguments.cores, arguments.seconds) as setting:
-            (_callgrind if arguments.callgrind else _perf)(setting, peer, case, arguments)
+        tools.require(sorted({profiler} | _programs(case, arguments)))
+        with _prepared(case, arguments) as (setting, peer, driven):
+            (_callgrind if arguments.callgrind else _perf)(setting, peer, driven, arguments)
     except Failure as failure:
         tools.say(f"bench/profile: {failure}")
         return failure.status
@@ -54,18 +52,56 @@ def main():
     return 0
 
 
-def _perf(setting, peer, case, arguments):
+def _programs(case, arguments):
+    own = {"haproxy": {"haproxy"}, "varnish": {"varnishd"}}.get(arguments.peer, set())
+    if case not in cases.POSTGRES:
+        return {"nginx", "wrk", "h2load", "openssl"} | own
+    return postgres.PROGRAMS | ({"pgbouncer"} if arguments.peer == "pgbouncer" and not arguments.pgbouncer else set())
+
+
+@contextlib.contextmanager
+def _prepared(case, arguments):
+    """A setting, the peer that is looked at, not yet started, and the load on it."""
+
+    def binary():
+        return tools.deepwater(arguments.deepwater, arguments.build)
+
+    pooled = case in cases.POSTGRES
+    table = postgres.POOLERS if pooled else caches.CACHES if case.cached else peers.PROXIES
+    if arguments.peer not in table:
+        raise Usage(f"no peer of {case.name} is named {arguments.peer}; known: {', '.join(table)}")
+    with prepared(arguments.cores, arguments.seconds, origin=not pooled) as setting:
+        if not pooled:
+            (peer,) = peers.known([arguments.peer], binary, table)
+            yield setting, peer, _HttpLoad(setting, peer, case)
+            return
+        with postgres.served(setting, [arguments.peer], binary, arguments.pgbouncer) as (server, (peer,)):
+            if not postgres.set_mode(peer, case):
+                raise Usage(f"{arguments.peer} cannot run {case.name}")
+            try:
+                yield setting, peer, _SqlLoad(setting, peer, case)
+            finally:
+                # Before the server it depends on.
+                if peer.child:
+                    peer.stop(setting)
+
+
+def _perf(setting, peer, driven, arguments):
     data = arguments.keep or setting.directory / "perf.data"
     peer.start(setting)
     pids = ",".join(map(str, tree(peer.child.pid)))
     # The clock event works on virtual machines too, where the hardware's counters are often hidden.
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-g", "-p", pids, "-o", data]
-    with _loaded(setting, peer, case):
-        sampler = setting.children.start("perf", record, setting.cores.load)
-        measured = _window(setting, peer, case)
-        sampler.process.send_signal(signal.SIGINT)
-        sampler.process.wait()
-    print(f"{peer.name} {case.name}: {measured}")
+    driven.begin()
+    sampler = setting.children.start("perf", record, setting.cores.load)
+    cpu = _window(setting, peer, driven)
+    sampler.process.send_signal(signal.SIGINT)
+    sampler.process.wait()
+    driven.end()
+    requests = _answered(peer, driven)
+    each = cpu / 1e3 / requests
+    # Some percent above that of bench/run.
+    print(f"{peer.name} {driven.case.name}: {requests:,} {driven.noun}, {each:.1f} µs each with perf looking on")
     report = ["perf", "report", "-i", str(data), "--stdio", "--no-children", "--percent-limit", "0.3"]
     report += ["-g", "caller,0.5,callee,function,percent"] if arguments.callers else ["-g", "none"]
     done = subprocess.run(report, capture_output=True, text=True)
@@ -75,23 +111,26 @@ def _perf(setting, peer, case, arguments):
     print("\n".join(lines if arguments.callers else lines[: arguments.top]))
 
 
-def _callgrind(setting, peer, case, arguments):
+def _callgrind(setting, peer, driven, arguments):
     data = arguments.keep or setting.directory / "callgrind.out"
     valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={data}"]
     peer.start(setting, valgrind)
-    with _loaded(setting, peer, case):
-        first = _requests(setting, peer, case)
-        _callgrind_counts(peer, "on")
-        time.sleep(setting.seconds)
-        _callgrind_counts(peer, "off")
-        requests = _requests(setting, peer, case) - first
+    driven.begin()
+    driven.mark()
+    _callgrind_counts(peer, "on")
+    time.sleep(setting.seconds)
+    _callgrind_counts(peer, "off")
+    driven.mark()
+    driven.end()
+    requests = _answered(peer, driven)
     peer.stop(setting)
     done = subprocess.run(["callgrind_annotate", str(data)], capture_output=True, text=True)
-    if done.returncode != 0 or requests <= 0:
-        raise Failure(f"callgrind counted nothing:\n{done.stderr}\n{peer.name} passed {requests} requests")
+    if done.returncode != 0:
+        raise Failure(f"callgrind counted nothing:\n{done.stderr}")
     rows = [line.strip() for line in done.stdout.splitlines() if "%)" in line]
     instructions = int(rows[0].split()[0].replace(",", ""))
-    print(f"{peer.name} {case.name}: {requests:,} requests, {instructions / requests:,.0f} instructions each in user space")
+    each = instructions / requests
+    print(f"{peer.name} {driven.case.name}: {requests:,} {driven.noun}, {each:,.0f} instructions each in user space")
     print("\n".join(rows[: arguments.top + 1]))
 
 
@@ -101,39 +140,69 @@ def _callgrind_counts(peer, state):
         raise Failure(f"callgrind_control failed:\n{done.stdout}{done.stderr}")
 
 
-class _loaded:
-    """The case's load, for longer than the profiled window; what is left of it ends with the block."""
+class _HttpLoad:
+    """The case's load, begun and ended, and the requests answered between two marks."""
+
+    noun = "requests"
 
     def __init__(self, setting, peer, case):
-        self.setting = setting
-        self.generator = load.saturating(case, peer.port(case.protocol))
-        self.driver = None
+        self.setting, self.peer, self.case = setting, peer, case
+        self.driver, self.marks = None, []
 
-    def __enter__(self):
+    def begin(self):
         total = self.setting.warmup + self.setting.seconds + 30
+        generator = load.saturating(self.case, self.peer.port(self.case.protocol))
         output = (self.setting.directory / "load.out").open("wb")
-        command = self.generator.command(total, self.setting.directory)
+        command = generator.command(total, self.setting.directory)
         self.driver = self.setting.children.start_load(command, self.setting.cores.load, output)
         time.sleep(self.setting.warmup)
-        return self
 
-    def __exit__(self, *_):
+    def mark(self):
+        # By the cache's own count where the origin sees none. (Varnish counts its own late.)
+        self.marks.append(self.peer.answered() if self.case.cached else self.setting.origin.requests())
+
+    def end(self):
         # What was measured is measured: the rest of the load is of no interest.
         self.setting.children.stop(self.driver)
 
-
-def _requests(setting, peer, case):
-    """Requests so far: by the cache's own count where the origin sees none. (Varnish counts its own late.)"""
-    return peer.answered() if case.cached else setting.origin.requests()
+    def answered(self):
+        return self.marks[1] - self.marks[0]
 
 
-def _window(setting, peer, case):
-    """CPU time per request while perf looks on: some percent above that of bench/run."""
-    pids = tree(peer.child.pid)
-    first = _requests(setting, peer, case), cpu_ns(pids, setting.cpu_source)
-    time.sleep(setting.seconds)
-    last = _requests(setting, peer, case), cpu_ns(pids, setting.cpu_source)
-    requests, cpu = last[0] - first[0], last[1] - first[1]
+class _SqlLoad:
+    """The same of a pooler's case: queries, counted once the load has ended."""
+
+    noun = "queries"
+
+    def __init__(self, setting, pooler, case):
+        self.setting, self.pooler, self.case = setting, pooler, case
+        self.pgbench, self.marks = None, []
+
+    def begin(self):
+        self.pgbench = Pgbench(self.setting, self.pooler, self.case)
+
+    def mark(self):
+        self.marks.append(time.time())
+
+    def end(self):
+        self.pgbench.finish()
+
+    def answered(self):
+        return len(self.pgbench.transactions(*self.marks)) * self.case.queries
+
+
+def _answered(peer, driven):
+    requests = driven.answered()
     if requests <= 0:
-        raise Failure(f"{peer.name} answered no request")
-    return f"{requests:,} requests, {cpu / 1e3 / requests:.1f} µs each with perf looking on"
+        raise Failure(f"{peer.name} answered nothing")
+    return requests
+
+
+def _window(setting, peer, driven):
+    """CPU time of the profiled seconds, in nanoseconds."""
+    pids = tree(peer.child.pid)
+    driven.mark()
+    first = cpu_ns(pids, setting.cpu_source)
+    time.sleep(setting.seconds)
+    driven.mark()
+    return cpu_ns(pids, setting.cpu_source) - first
