@@ -150,11 +150,6 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0, strings }
     }
 
-    /// The same text from another place, which must be between tokens.
-    pub(super) fn at(&self, at: usize) -> Self {
-        Self { at, ..*self }
-    }
-
     /// The text it reads.
     pub(super) fn text(&self) -> &'a [u8] {
         self.text
@@ -173,6 +168,12 @@ impl<'a> Lexer<'a> {
 
     /// The next token; blanks and comments separate tokens and are none.
     pub(super) fn next(&mut self) -> Token {
+        self.token(true)
+    }
+
+    /// `tail`: whether what begins with `U&` takes its `UESCAPE '…'` with it.
+    #[inline(always)]
+    fn token(&mut self, tail: bool) -> Token {
         while let Some(&byte) = self.text.get(self.at) {
             let start = self.at;
             let kind = match CLASSES[usize::from(byte)] {
@@ -180,7 +181,7 @@ impl<'a> Lexer<'a> {
                     self.at += 1;
                     continue;
                 }
-                Class::Letter => self.word(),
+                Class::Letter => self.word(tail),
                 Class::Digit => self.number(),
                 Class::Single(kind) => {
                     self.at += 1;
@@ -233,7 +234,7 @@ impl<'a> Lexer<'a> {
         Kind::Unterminated
     }
 
-    fn word(&mut self) -> Kind {
+    fn word(&mut self, tail: bool) -> Kind {
         let start = self.at;
         self.at += self.text[start..].iter().take_while(|byte| IN_WORD[usize::from(**byte)]).count();
         if self.at - start != 1 {
@@ -243,10 +244,28 @@ impl<'a> Lexer<'a> {
         match (self.text[start] | 0x20, self.byte(0), self.byte(1)) {
             (b'e', Some(b'\''), _) => self.string(0, Kind::EscapeString),
             (b'b' | b'x', Some(b'\''), _) => self.string(0, Kind::BitString),
-            (b'u', Some(b'&'), Some(b'\'')) => self.string(1, Kind::UnicodeString),
-            (b'u', Some(b'&'), Some(b'"')) => self.quoted_name(1, Kind::UnicodeName),
+            (b'u', Some(b'&'), Some(b'\'')) => {
+                let kind = self.string(1, Kind::UnicodeString);
+                self.unicode(kind, tail)
+            }
+            (b'u', Some(b'&'), Some(b'"')) => {
+                let kind = self.quoted_name(1, Kind::UnicodeName);
+                self.unicode(kind, tail)
+            }
             _ => Kind::Word,
         }
+    }
+
+    /// Takes the `UESCAPE '…'` that may follow.
+    fn unicode(&mut self, kind: Kind, tail: bool) -> Kind {
+        let mut ahead = *self;
+        if tail && self.bytes(ahead.token(false)).eq_ignore_ascii_case(b"uescape") {
+            let string = ahead.token(false);
+            if matches!(string.kind, Kind::String | Kind::EscapeString | Kind::DollarString) {
+                self.at = ahead.at;
+            }
+        }
+        kind
     }
 
     /// `1`, `1.5`, `.5`, `1e-5`, `0x1F`, `1_000`; of `1..10` only the 1.

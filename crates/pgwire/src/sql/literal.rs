@@ -1,6 +1,6 @@
 //! What strings and names stand for.
 
-use super::lexer::{Kind, Lexer, Token, continued, tag};
+use super::lexer::{Kind, Lexer, Strings, Token, continued, tag};
 
 /// PostgreSQL cuts names after so many bytes (`NAMEDATALEN` - 1).
 const LONGEST_NAME: usize = 63;
@@ -10,9 +10,10 @@ pub(super) fn name_bytes(lexer: &Lexer<'_>, token: Token) -> Option<Vec<u8>> {
     let bytes = lexer.bytes(token);
     match token.kind {
         Kind::Word => Some(bytes.to_ascii_lowercase()),
-        Kind::QuotedName => Some(undouble(&bytes[1..bytes.len() - 1], b'"')),
+        Kind::QuotedName => Some(inside(&bytes[1..], b'"').0),
         Kind::UnicodeName => {
-            unicode(&undouble(&bytes[3..bytes.len() - 1], b'"'), escape_character(lexer, token)?)
+            let (name, tail) = inside(&bytes[3..], b'"');
+            unicode(&name, escape_character(tail)?)
         }
         _ => None,
     }
@@ -47,10 +48,11 @@ pub(super) fn name(lexer: &Lexer<'_>, token: Token) -> Option<String> {
 pub(super) fn string_bytes(lexer: &Lexer<'_>, token: Token) -> Option<Vec<u8>> {
     let bytes = lexer.bytes(token);
     match token.kind {
-        Kind::String => Some(undouble(&joined(bytes, false), b'\'')),
-        Kind::EscapeString => unescape(&joined(bytes, true)),
+        Kind::String => Some(joined(bytes, false).0),
+        Kind::EscapeString => unescape(&joined(bytes, true).0),
         Kind::UnicodeString => {
-            unicode(&undouble(&joined(bytes, false), b'\''), escape_character(lexer, token)?)
+            let (string, tail) = joined(bytes, false);
+            unicode(&string, escape_character(tail)?)
         }
         Kind::DollarString => Some(dollar_inside(bytes).to_vec()),
         _ => None,
@@ -68,43 +70,50 @@ pub(super) fn dollar_inside(bytes: &[u8]) -> &[u8] {
     bytes.get(len..bytes.len().saturating_sub(len)).unwrap_or_default()
 }
 
-/// What stands between the quotes of a string, the parts on several lines put together.
-fn joined(bytes: &[u8], escapes: bool) -> Vec<u8> {
-    let mut inside = Vec::with_capacity(bytes.len());
+/// What stands in a string, its parts on several lines put together, and what follows it. Where backslashes escape
+/// they still stand before what they escape.
+fn joined(bytes: &[u8], escapes: bool) -> (Vec<u8>, &[u8]) {
+    let mut string = Vec::with_capacity(bytes.len());
     let mut at = bytes.iter().position(|b| *b == b'\'').map_or(bytes.len(), |quote| quote + 1);
     while let Some(&byte) = bytes.get(at) {
-        let pair = bytes.get(at + 1).copied();
-        match (byte, pair) {
+        match (byte, bytes.get(at + 1)) {
             (b'\'', Some(b'\'')) => {
-                inside.extend_from_slice(b"''");
+                // An escaped quote where it could be taken for one that begins an escape.
+                string.extend_from_slice(if escapes { b"\\'" } else { b"'" });
                 at += 2;
             }
             (b'\'', _) => match continued(bytes, at + 1) {
                 Some(next) => at = next,
-                None => break,
+                None => return (string, &bytes[at + 1..]),
             },
             (b'\\', Some(next)) if escapes => {
-                inside.extend_from_slice(&[byte, next]);
+                string.extend_from_slice(&[byte, *next]);
                 at += 2;
             }
             _ => {
-                inside.push(byte);
+                string.push(byte);
                 at += 1;
             }
         }
     }
-    inside
+    (string, &[])
 }
 
-/// Two quotes are one.
-fn undouble(inside: &[u8], quote: u8) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(inside.len());
+/// What stands before the quote that ends it, and what follows that; two quotes are one.
+fn inside(bytes: &[u8], quote: u8) -> (Vec<u8>, &[u8]) {
+    let mut inside = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    while let Some(&byte) = inside.get(at) {
-        bytes.push(byte);
-        at += if byte == quote { 2 } else { 1 };
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        if byte == quote {
+            if bytes.get(at) != Some(&quote) {
+                break;
+            }
+            at += 1;
+        }
+        inside.push(byte);
     }
-    bytes
+    (inside, &bytes[at..])
 }
 
 /// Escapes with a backslash ("String Constants With C-Style Escapes").
@@ -113,13 +122,10 @@ fn unescape(inside: &[u8]) -> Option<Vec<u8>> {
     let mut rest = inside;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
-        match byte {
-            b'\'' => {
-                bytes.push(b'\'');
-                rest = rest.get(1..)?;
-            }
-            b'\\' => rest = escape(rest, &mut bytes)?,
-            _ => bytes.push(byte),
+        if byte == b'\\' {
+            rest = escape(rest, &mut bytes)?;
+        } else {
+            bytes.push(byte);
         }
     }
     Some(bytes)
@@ -184,18 +190,14 @@ fn unicode(inside: &[u8], escape: u8) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The character that a `UESCAPE '…'` after the token names, else a backslash.
-fn escape_character(lexer: &Lexer<'_>, token: Token) -> Option<u8> {
-    let mut ahead = lexer.at(token.end);
-    let word = ahead.next();
-    if word.kind != Kind::Word || !lexer.bytes(word).eq_ignore_ascii_case(b"uescape") {
+/// The character that stands for a backslash: what `UESCAPE '…'` after the quotes says.
+fn escape_character(tail: &[u8]) -> Option<u8> {
+    let mut lexer = Lexer::new(tail, Strings::Standard);
+    if lexer.next().kind == Kind::End {
         return Some(b'\\');
     }
-    let string = ahead.next();
-    if string.kind == Kind::UnicodeString {
-        return None;
-    }
-    match string_bytes(lexer, string)?.as_slice() {
+    let string = lexer.next();
+    match string_bytes(&lexer, string)?.as_slice() {
         [character] => Some(*character),
         _ => None,
     }

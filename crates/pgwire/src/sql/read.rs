@@ -77,11 +77,15 @@ impl<'a> Reader<'a> {
     }
 
     fn push(&mut self, statement: Statement) {
-        if self.verdict.session.len() < MAX_STATEMENTS {
-            self.verdict.session.push(statement);
-        } else {
+        if self.is_full() {
             self.verdict.marks |= Marks::OPAQUE;
+        } else {
+            self.verdict.session.push(statement);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.verdict.session.len() >= MAX_STATEMENTS
     }
 
     fn transaction(&mut self, command: Transaction) {
@@ -204,7 +208,7 @@ impl<'a> Reader<'a> {
         let bytes = self.lexer.bytes(token);
         match token.kind {
             Kind::Word if words::is_worth_a_look(bytes) => match Lower::new(bytes).as_bytes() {
-                b"into" => self.into_what(),
+                b"into" => self.notice_into(),
                 name => self.notice_function(words::function(name)),
             },
             Kind::QuotedName => self.notice_function(words::function(&bytes[1..bytes.len() - 1])),

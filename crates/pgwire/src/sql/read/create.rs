@@ -55,7 +55,7 @@ impl Reader<'_> {
     }
 
     /// What follows `INTO` wherever it stands: `INTO TEMP name` makes a table, `INTO temp …` fills one of that name.
-    pub(super) fn into_what(&mut self) {
+    pub(super) fn notice_into(&mut self) {
         let mut ahead = self.lexer;
         let mut token = ahead.next();
         if self.is_temporary_schema(token) && ahead.peek().kind == Kind::Dot {

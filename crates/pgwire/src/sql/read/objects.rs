@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::sql::words::Lower;
-use crate::sql::{MAX_STATEMENTS, Marks, Statement, Transaction, literal};
+use crate::sql::{Marks, Statement, Transaction, literal};
 
 impl Reader<'_> {
     pub(super) fn prepare(&mut self, start: usize) {
@@ -20,7 +20,7 @@ impl Reader<'_> {
         let body = self.lexer.peek().start;
         let place = self.verdict.session.len();
         self.skip();
-        if place >= MAX_STATEMENTS {
+        if self.is_full() {
             self.verdict.marks |= Marks::OPAQUE;
             return;
         }

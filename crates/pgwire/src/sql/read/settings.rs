@@ -206,6 +206,9 @@ impl Reader<'_> {
 
     /// Looks at the arguments of a `set_config` whose name was just taken, without taking them.
     pub(super) fn set_config(&mut self) {
+        if self.is_full() {
+            return self.push(Statement::TouchUnknown);
+        }
         let mut ahead = self.lexer;
         if ahead.next().kind != Kind::Open {
             return;
