@@ -12,9 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, AuthMethod};
-pub use database::{Database, User};
+pub use database::{Database, LoadBalanceHosts, User};
 pub use tls::{ClientTls, ClientTlsMode, ServerTls, ServerTlsMode};
-pub use url::{Host, ServerUrl, UrlError};
+pub(crate) use url::host;
+pub use url::{DEFAULT_PORT, Host, ServerUrl, UrlError};
 
 /// The PostgreSQL pooler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@
 pub mod config;
 pub mod hba;
 mod lines;
+pub mod pgbouncer;
 pub mod userlist;
 
 pub use config::Config;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::ServerTlsMode;
 
 pub use parse::UrlError;
+pub(crate) use parse::host;
 
 /// The port of a server whose URL names none.
 pub const DEFAULT_PORT: u16 = 5432;

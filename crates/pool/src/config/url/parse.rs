@@ -226,7 +226,7 @@ fn host_and_port(text: &str, default: u16) -> Result<Host, UrlError> {
     host(&name, port)
 }
 
-fn host(name: &str, port: u16) -> Result<Host, UrlError> {
+pub(crate) fn host(name: &str, port: u16) -> Result<Host, UrlError> {
     let is_directory = name.starts_with('/') || (name.starts_with('@') && name.len() > 1);
     let is_name = !name.is_empty()
         && name.len() <= 253
