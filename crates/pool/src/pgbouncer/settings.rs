@@ -268,7 +268,7 @@ impl Setting {
         match (&self.effect, value) {
             (Flag(set), Value::Flag(on)) => set(draft, *on),
             (Count(_, _, set), Value::Count(number)) => {
-                set(draft, usize::try_from(*number).unwrap_or(usize::MAX))
+                set(draft, usize::try_from(*number).unwrap_or(usize::MAX));
             }
             (Seconds(set), Value::Seconds(seconds)) => set(draft, duration(*seconds)),
             (Text(set), Value::Text(text)) => set(draft, text)?,
