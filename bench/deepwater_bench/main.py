@@ -31,7 +31,7 @@ def _arguments():
         epilog=f"cases: {' '.join(case.name for case in cases.ALL + cases.POSTGRES)}",
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="one or two minutes: HTTP/1.1, 1 KiB, 64 connections, 3 rounds of 3 s; with --only postgres, four of its cases")
+    add("--quick", action="store_true", help="two minutes: 3 rounds of 3 s of few cases (HTTP/1.1, 1 KiB, 64 connections; with --only postgres, four)")
     add("--peers", default=",".join(PEERS), help="which proxies, caches and poolers, in the order of a round (default: all)")
     add("--deepwater", metavar="PATH", help="the binary to measure (default: cargo build --release)")
     add("--pgbouncer", metavar="PATH", help="the PgBouncer to measure (default: the system's; bench/postgres/build-pgbouncer)")

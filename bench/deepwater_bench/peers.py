@@ -63,6 +63,10 @@ class Peer:
     def command(self, config):
         raise NotImplementedError
 
+    def run_as(self):
+        """Options of `subprocess.Popen` that say as whom it runs."""
+        return {}
+
     def values(self):
         """What this peer's template needs beyond ports and certificates."""
         return {}

@@ -17,7 +17,7 @@ from .process import Failure
 from .setting import started
 from .tools import find, given, say
 
-PROGRAMS = {"postgres", "initdb", "createdb", "psql", "pgbench", "taskset"}
+PROGRAMS = {"postgres", "initdb", "createdb", "psql", "pg_isready", "pgbench", "taskset"}
 IDLE_CLIENTS = 5_000
 # A `Query` message and what ends the answer to any: `ReadyForQuery`, idle.
 _QUERY = b"Q" + struct.pack("!I", 13) + b"SELECT 1\0"

@@ -43,14 +43,20 @@ def throughput(fewest, most):
 
 def tail(record):
     """p99 over p50 of plain queries, with as many clients as there are."""
-    crowds = (row["peers"].get(SUBJECT) for row in record["postgres"] if row["clients"] == MANY_CLIENTS and row["script"] == "select")
-    return max((one["p99_us"] / one["p50_us"] for one in crowds if one), default=None)
+    crowds = [one for script, one in _crowds(record) if script == "select"]
+    return max((one["p99_us"] / one["p50_us"] for one in crowds), default=None)
 
 
 def crowd_errors(record):
     """Clients and transactions that failed, with as many clients as there are."""
-    crowds = [row["peers"][SUBJECT] for row in record["postgres"] if row["clients"] == MANY_CLIENTS and SUBJECT in row["peers"]]
-    return sum(one["errors"] for one in crowds) if crowds else None
+    crowds = [one["errors"] for _, one in _crowds(record)]
+    return sum(crowds) if crowds else None
+
+
+def _crowds(record):
+    """(script, Deepwater's figures) of each row with as many clients as there are."""
+    rows = (row for row in record["postgres"] if row["clients"] == MANY_CLIENTS)
+    return [(row["script"], row["peers"][SUBJECT]) for row in rows if SUBJECT in row["peers"]]
 
 
 def client_memory(record):

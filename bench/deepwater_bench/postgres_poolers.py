@@ -34,10 +34,6 @@ class Pooler(Peer):
         for name in self.listens:
             wait_for_port(self.child, self.ports[name])
 
-    def run_as(self):
-        """Options of `subprocess.Popen` that say as whom it runs."""
-        return {}
-
     def mode_for(self, case):
         """The pool mode in which it can run `case`, or None."""
         return "transaction"

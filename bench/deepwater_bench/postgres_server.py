@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from .peers import fill, version_of
@@ -16,6 +17,7 @@ from .tools import find
 DATABASE = USER = "bench"
 # pgbench's unit: 100,000 accounts each.
 SCALE = 10
+START_SECONDS = 30.0
 # As root, PostgreSQL and PgBouncer run under the first of these that there is.
 UNPRIVILEGED = ("postgres", "nobody")
 
@@ -56,9 +58,19 @@ class Server:
             # SIGINT: it does not wait for its clients to leave.
             self.name, command, setting.all_cores, dies_with_us(signal.SIGINT), cwd=self.directory, **self._as_user
         )
-        wait_for_port(self.child, self.port)
+        self._wait_until_ready()
         self._run("createdb", *self._here, DATABASE)
         self._run("pgbench", *self._here, "-i", "-q", "-s", SCALE, DATABASE)
+
+    def _wait_until_ready(self):
+        """It listens before it lets anybody in."""
+        wait_for_port(self.child, self.port)
+        deadline = time.monotonic() + START_SECONDS
+        ready = [find("pg_isready"), "-q", *map(str, self._here), "-d", DATABASE]
+        while subprocess.run(ready, stdin=subprocess.DEVNULL).returncode != 0:
+            if time.monotonic() > deadline:
+                raise Failure(f"PostgreSQL does not start:\n{self.child.words()}")
+            time.sleep(0.02)
 
     def write(self, name, text):
         """A file that the server's user may read."""

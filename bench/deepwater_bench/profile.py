@@ -112,7 +112,7 @@ def _perf(setting, peer, driven, arguments):
 
 
 def _callgrind(setting, peer, driven, arguments):
-    data = arguments.keep or setting.directory / "callgrind.out"
+    data = arguments.keep or driven.directory / "callgrind.out"
     valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={data}"]
     peer.start(setting, valgrind)
     driven.begin()
@@ -135,7 +135,9 @@ def _callgrind(setting, peer, driven, arguments):
 
 
 def _callgrind_counts(peer, state):
-    done = subprocess.run(["callgrind_control", "-i", state, str(peer.child.pid)], capture_output=True, text=True)
+    # It speaks with the program through pipes that are the program's user's.
+    command = ["callgrind_control", "-i", state, str(peer.child.pid)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", **peer.run_as())
     if done.returncode != 0:
         raise Failure(f"callgrind_control failed:\n{done.stdout}{done.stderr}")
 
@@ -148,6 +150,7 @@ class _HttpLoad:
     def __init__(self, setting, peer, case):
         self.setting, self.peer, self.case = setting, peer, case
         self.driver, self.marks = None, []
+        self.directory = setting.directory
 
     def begin(self):
         total = self.setting.warmup + self.setting.seconds + 30
@@ -177,6 +180,8 @@ class _SqlLoad:
     def __init__(self, setting, pooler, case):
         self.setting, self.pooler, self.case = setting, pooler, case
         self.pgbench, self.marks = None, []
+        # PgBouncer's user may write here.
+        self.directory = pooler.server.directory
 
     def begin(self):
         self.pgbench = Pgbench(self.setting, self.pooler, self.case)

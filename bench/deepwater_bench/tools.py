@@ -22,8 +22,8 @@ PACKAGES = {
     "openssl": ("openssl", []),
     "taskset": ("util-linux", []),
     "pgbouncer": ("pgbouncer", ["pgbouncer"]),
-    "psql": ("postgresql-client", []),
-    **{program: ("postgresql", ["postgresql"]) for program in ("postgres", "initdb", "createdb", "pgbench")},
+    **{program: ("postgresql-client", []) for program in ("psql", "createdb", "pg_isready")},
+    **{program: ("postgresql", ["postgresql"]) for program in ("postgres", "initdb", "pgbench")},
     "perf": ("linux-perf", []),
     "valgrind": ("valgrind", []),
 }
