@@ -4,6 +4,8 @@ mod deepwater;
 mod h2;
 mod metrics;
 mod origin;
+pub mod pg_wire;
+pub mod postgres;
 mod tls;
 mod wire;
 

@@ -279,7 +279,7 @@ async fn line_with(lines: &watch::Receiver<Vec<String>>, text: &str) -> String {
 }
 
 /// The first socket address in a line.
-fn address_in(line: &str) -> SocketAddr {
+pub(super) fn address_in(line: &str) -> SocketAddr {
     let words = line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '/' | ','));
     let mut addresses = words.filter_map(|word| word.parse().ok());
     addresses.next().unwrap_or_else(|| panic!("no address in {line:?}"))

@@ -1,0 +1,5 @@
+//! The PostgreSQL pooler: real servers behind it, real clients before it.
+
+mod conversations;
+mod programs;
+mod servers;

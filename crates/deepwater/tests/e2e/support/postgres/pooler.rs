@@ -1,0 +1,104 @@
+//! The pooler in front of databases.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+
+use super::super::deepwater::{Deepwater, Home, address_in};
+use super::super::pg_wire::Pg;
+use super::place::Place;
+use super::server::Database;
+
+/// The user of every pooler here that may give every command.
+pub const ADMIN: &str = "admin";
+
+/// A running `deepwater run` with a pooler.
+pub struct Pooler {
+    deepwater: Deepwater,
+    pub address: SocketAddr,
+}
+
+impl Deref for Pooler {
+    type Target = Deepwater;
+    fn deref(&self) -> &Deepwater {
+        &self.deepwater
+    }
+}
+
+/// What a pooler is started with.
+pub struct Setup {
+    home: Home,
+    keys: String,
+    sections: String,
+    users: String,
+}
+
+impl Setup {
+    /// One thread, and what is known without asking a server.
+    pub fn new() -> Self {
+        let keys = format!("listen = \"127.0.0.1:0\"\nworkers = 1\nadmin_users = [\"{ADMIN}\"]\n");
+        let users = format!("\"{ADMIN}\" \"{ADMIN}\"\n");
+        Self { home: Home::new(), keys, sections: String::new(), users }
+    }
+
+    /// Keys of `[postgres]`.
+    pub fn with(mut self, keys: &str) -> Self {
+        self.keys += &format!("{keys}\n");
+        self
+    }
+
+    /// Further sections.
+    pub fn section(mut self, text: &str) -> Self {
+        self.sections += &format!("{text}\n");
+        self
+    }
+
+    /// A database with keys of its own, and its owner.
+    pub fn database(self, database: &Database, keys: &str) -> Self {
+        let server = format!("postgres://{}/{}", database.address, database.database);
+        let section = format!("[postgres.databases.{}]\nprimary = \"{server}\"\n{keys}", database.database);
+        self.section(&section).user(&database.user, &database.password)
+    }
+
+    /// A user and the password in clear text or as a secret.
+    pub fn user(mut self, name: &str, secret: &str) -> Self {
+        self.users += &format!("\"{name}\" \"{secret}\"\n");
+        self
+    }
+
+    /// A file beside the configuration.
+    pub fn file(self, name: &str, content: &str) -> Self {
+        self.home.write(name, content);
+        self
+    }
+
+    pub async fn start(self) -> Pooler {
+        let Self { home, keys, sections, users } = self;
+        home.write("users.txt", users);
+        let auth = "[postgres.auth]\nusers = \"users.txt\"\n";
+        let deepwater = Deepwater::start_in(home, &format!("[postgres]\n{keys}{auth}{sections}")).await;
+        let address = address_in(&deepwater.log_line("pool_started").await);
+        Pooler { deepwater, address }
+    }
+}
+
+impl Pooler {
+    /// The shortest configuration in front of a database, with these keys.
+    pub async fn before(database: &Database, keys: &str) -> Self {
+        Setup::new().with(keys).database(database, "").start().await
+    }
+
+    /// A database through the pooler.
+    pub fn place(&self, database: &Place) -> Place {
+        database.at(self.address)
+    }
+
+    /// A session in the administration database.
+    pub async fn admin(&self) -> Pg {
+        Pg::login(&self.admin_place()).await
+    }
+
+    pub fn admin_place(&self) -> Place {
+        let text = |text: &str| text.to_owned();
+        Place { address: self.address, database: text("pgbouncer"), user: text(ADMIN), password: text(ADMIN) }
+    }
+}
