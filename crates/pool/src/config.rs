@@ -30,6 +30,9 @@ pub struct Config {
     /// Group that Unix sockets belong to; by default that of the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_socket_group: Option<String>,
+    /// Let other processes listen on the same addresses (`SO_REUSEPORT`), which then share the clients; else an address that
+    /// is listened on already is refused.
+    pub share_addresses: bool,
     /// Threads that serve. Each holds clients and servers of its own, and waiters of all are served in order. 0 means one
     /// for every four cores: a thread passes tens of thousands of queries a second, and handing a server connection to
     /// another thread costs.
@@ -109,6 +112,7 @@ impl Default for Config {
             listen: None,
             unix_socket_mode: "0777".into(),
             unix_socket_group: None,
+            share_addresses: false,
             workers: 0,
             max_clients: 0,
             databases: BTreeMap::new(),

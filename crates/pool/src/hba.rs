@@ -13,7 +13,7 @@ use std::path::Path;
 use deepwater_core::config::Problems;
 use ipnet::IpNet;
 
-pub use ident::IdentMaps;
+pub use ident::Ident;
 
 /// The rules of one file; the first that matches counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +28,7 @@ pub struct Rule {
     pub line: usize,
     /// How the client proves who it is.
     pub method: Method,
-    /// The map of [`IdentMaps`] that gives the user for the name in the certificate or of the system's user.
+    /// The map of [`Ident`] that gives the user for the name in the certificate or of the system's user.
     pub map: Option<String>,
     origin: Origin,
     databases: Names,

@@ -73,12 +73,8 @@ pub struct Process {
     pub stats_period: Duration,
     /// The port of TCP listeners, and the number in the name of Unix sockets.
     pub listen_port: u16,
-    /// Connections that may wait to be accepted, on each listener.
-    pub listen_backlog: u32,
     /// The directory of the Unix socket; one that starts with `@` is in the abstract namespace.
     pub unix_socket_dir: Option<String>,
-    /// Whether other processes may listen on the same port.
-    pub so_reuseport: bool,
 }
 
 /// How the system's log is written.

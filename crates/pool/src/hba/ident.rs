@@ -9,12 +9,12 @@ use crate::lines::{Fault, Lines};
 
 /// The maps of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct IdentMaps {
+pub struct Ident {
     /// By map: a name, and the user it stands for; `None` for any.
     maps: BTreeMap<String, Vec<(String, Option<String>)>>,
 }
 
-impl IdentMaps {
+impl Ident {
     /// Reads the text of a file: `map system-name user` a line, `all` for any user. `file` is what problems call it.
     ///
     /// # Errors

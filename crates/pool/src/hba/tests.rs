@@ -1,7 +1,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Hba, IdentMaps, Kind, Method};
+use super::{Hba, Ident, Kind, Method};
 
 fn hba(text: &str) -> Hba {
     Hba::parse_with(text, "pg_hba.conf", &lists).unwrap_or_else(|problems| panic!("{problems}"))
@@ -130,7 +130,7 @@ fn lists_are_looked_for_beside_the_file() {
 #[test]
 fn maps_names_to_users() {
     let text = "# MAP NAME USER\nstaff root postgres\nstaff \"John Doe\" jdoe\nstaff admin all\nother root \"all\"\n";
-    let ident = IdentMaps::parse(text, "pg_ident.conf").unwrap();
+    let ident = Ident::parse(text, "pg_ident.conf").unwrap();
     for (map, name, user, allowed) in [
         ("staff", "root", "postgres", true),
         ("staff", "root", "jdoe", false),
@@ -150,7 +150,7 @@ fn maps_names_to_users() {
         ("m root", "three words"),
         ("m a,b app", "list"),
     ] {
-        let text = IdentMaps::parse(line, "i").unwrap_err().to_string();
+        let text = Ident::parse(line, "i").unwrap_err().to_string();
         assert!(text.contains(says), "{line}: {text}");
     }
 }

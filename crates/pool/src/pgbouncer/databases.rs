@@ -167,6 +167,9 @@ pub(super) fn unknown(key: &str, known: &[&str]) -> Fault {
 /// A number of connections; a negative one is the same as none given.
 pub(super) fn limit(key: &str, value: &str) -> Result<Option<usize>, Fault> {
     match Shape::Count(i64::MIN..=i64::MAX).read(value) {
+        Ok(Value::Count(0)) if key == "pool_size" => {
+            Err(Fault::new("a pool of no connections serves nobody").fix("write pool_size=1 or more"))
+        }
         Ok(Value::Count(number)) => Ok(usize::try_from(number).ok()),
         _ => Err(Fault::new(format!("`{key}={value}` is not a whole number")).fix(format!("write {key}=20"))),
     }

@@ -46,13 +46,7 @@ pub(super) fn addresses(draft: &mut Draft<'_>) {
     let mut addresses = Vec::new();
     for name in std::mem::take(&mut draft.listen_addr) {
         match name.as_str() {
-            "*" => {
-                addresses.push(format!("0.0.0.0:{port}"));
-                // A machine without IPv6 has no such file, and could not listen there.
-                if draft.files.exists(Path::new("/proc/net/if_inet6")) {
-                    addresses.push(format!("[::]:{port}"));
-                }
-            }
+            "*" => addresses.push(any(draft, port)),
             name if name.parse::<Ipv6Addr>().is_ok() => addresses.push(format!("[{name}]:{port}")),
             name if !name.contains([':', '/', ' ']) => addresses.push(format!("{name}:{port}")),
             name => {
@@ -80,6 +74,12 @@ pub(super) fn addresses(draft: &mut Draft<'_>) {
         1 => addresses.pop().map(Addresses::One),
         _ => Some(Addresses::Many(addresses)),
     };
+}
+
+/// Every address of the machine. A socket on `::` takes IPv4 too; without IPv6 there is no such file, and no such socket.
+fn any(draft: &Draft<'_>, port: u16) -> String {
+    let both = draft.files.exists(Path::new("/proc/net/if_inet6"));
+    format!("{}:{port}", if both { "[::]" } else { "0.0.0.0" })
 }
 
 /// Where the socket of a server without `host` is: in `unix_socket_dir`; if that is not set, in the first of the usual

@@ -30,6 +30,8 @@ fn broken_lines_are_named() {
         ("[databases]\na = host=h,,g\n[pgbouncer]\n", "is not a host"),
         ("[databases]\na = host=h;drop\n[pgbouncer]\n", "is not a host"),
         ("[databases]\na = host=h pool_size=5x\n[pgbouncer]\n", "not a whole number"),
+        ("[databases]\na = host=h pool_size=0\n[pgbouncer]\n", "serves nobody"),
+        ("[users]\na = pool_size=0\n[pgbouncer]\n", "serves nobody"),
         ("[databases]\na = host=h target_session_attrs=any\n[pgbouncer]\n", "PgBouncer 1.26"),
         ("[databases]\n = host=h\n[pgbouncer]\n", "no name"),
     ] {

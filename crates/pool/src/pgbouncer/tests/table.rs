@@ -41,7 +41,7 @@ fn defaults_are_pgbouncers() {
         Timeouts { max_wait: deepwater_core::config::Duration::from_secs(120), ..Timeouts::default() };
     assert_eq!(config.timeouts, expected);
     assert_eq!(config.unix_socket_mode, Config::default().unix_socket_mode);
-    assert_eq!((loaded.process.listen_backlog, loaded.process.listen_port), (128, 6432));
+    assert_eq!(loaded.process.listen_port, 6432);
     assert_eq!(loaded.process.stats_period, Duration::from_secs(60));
 }
 
@@ -123,6 +123,8 @@ fn what_cannot_be_is_refused_by_name_with_the_reason() {
         ("auth_type = hba", "set auth_hba_file"),
         ("server_tls_protocols = tlsv1.0", "neither TLS 1.2 nor TLS 1.3"),
         ("listen_addr = 127.0.0.1:6432", "the port is listen_port"),
+        ("default_pool_size = 0", "from 1 on"),
+        ("unix_socket_mode = 01777", "from 0 to 511"),
         ("listen_port = 70000", "from 1 to 65535"),
         ("unix_socket_dir =", "nothing to listen on"),
         ("client_tls_protocols = sslv3", "not a TLS version"),
