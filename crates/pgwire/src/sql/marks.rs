@@ -22,19 +22,16 @@ impl Marks {
     pub const OPAQUE: Self = Self(1 << 3);
     /// `NOTIFY` or `pg_notify`.
     pub const NOTIFY: Self = Self(1 << 4);
-    /// A string, a quoted name or a comment does not end. PostgreSQL refuses the whole text then.
-    pub const UNTERMINATED: Self = Self(1 << 5);
     /// Another function that binds to the session: named connections of dblink, backups, replication origins and
     /// slots (which may be temporary).
-    pub const SESSION_FUNCTION: Self = Self(1 << 6);
+    pub const SESSION_FUNCTION: Self = Self(1 << 5);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 6] = [
         (Self::ADVISORY_LOCK, "ADVISORY_LOCK"),
         (Self::ADVISORY_UNLOCK, "ADVISORY_UNLOCK"),
         (Self::SET_CONFIG, "SET_CONFIG"),
         (Self::OPAQUE, "OPAQUE"),
         (Self::NOTIFY, "NOTIFY"),
-        (Self::UNTERMINATED, "UNTERMINATED"),
         (Self::SESSION_FUNCTION, "SESSION_FUNCTION"),
     ];
 
@@ -46,10 +43,6 @@ impl Marks {
     /// Whether any of `other` is in it.
     pub fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
-    }
-
-    pub(super) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
     }
 
     /// Whether there is nothing in it.

@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
             Kind::Semicolon => self.ended = self.depth == 0,
             Kind::End => self.ended = true,
             Kind::Unterminated => {
-                self.verdict.marks |= Marks::UNTERMINATED;
+                // All of the text is refused.
                 self.ended = true;
             }
             _ => {}

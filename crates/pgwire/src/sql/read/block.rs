@@ -48,8 +48,8 @@ impl Reader<'_> {
         let mut block = Reader::new(code, self.strings);
         block.blocks = self.blocks + 1;
         let verdict = block.read();
-        self.verdict.marks |= verdict.marks.without(Marks::UNTERMINATED);
-        let mut understood = !verdict.marks.contains(Marks::UNTERMINATED);
+        self.verdict.marks |= verdict.marks;
+        let mut understood = true;
         for statement in verdict.session {
             match statement {
                 Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
@@ -68,7 +68,7 @@ impl Reader<'_> {
         let begins = [&b"begin"[..], b"then", b"else", b"loop"].iter().any(|word| self.is(token, word));
         if begins || self.lexer.bytes(token) == b">>" {
             self.ended = true;
-        } else if self.is(token, b"execute") {
+        } else if self.is(token, b"execute") || token.kind == Kind::Unterminated {
             self.verdict.marks |= Marks::OPAQUE;
         }
     }

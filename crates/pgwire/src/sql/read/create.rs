@@ -76,8 +76,14 @@ impl Reader<'_> {
     }
 
     fn is_temporary_schema(&self, token: Token) -> bool {
-        let long = token.end - token.start >= b"pg_temp".len();
-        long && literal::name_bytes(&self.lexer, token).is_some_and(|name| words::is_temporary_schema(&name))
+        let bytes = self.lexer.bytes(token);
+        match token.kind {
+            Kind::Word => words::is_temporary_schema(Lower::new(bytes).as_bytes()),
+            Kind::QuotedName => words::is_temporary_schema(&bytes[1..bytes.len() - 1]),
+            Kind::UnicodeName => literal::name_bytes(&self.lexer, token)
+                .is_some_and(|name| words::is_temporary_schema(&name)),
+            _ => false,
+        }
     }
 }
 

@@ -47,11 +47,13 @@ impl Reader<'_> {
             }
             token = self.step();
         }
+        if local {
+            return;
+        }
         let name = self.setting(token);
         let current = self.sees(b"from");
         self.step();
         match name {
-            _ if local => {}
             None => self.push(Statement::TouchUnknown),
             Some(name) if current => self.push_set(name, Value::Unknown),
             Some(name) => self.assign(&name, local),
@@ -71,8 +73,8 @@ impl Reader<'_> {
 
     /// The rest of a statement that ends in a value.
     fn assign(&mut self, name: &str, local: bool) {
-        let value = self.value(name);
         if !local {
+            let value = self.value(name);
             self.push_set(name.to_owned(), value);
         }
     }
@@ -89,10 +91,10 @@ impl Reader<'_> {
     }
 
     fn time_zone(&mut self, local: bool) {
-        let value = if self.takes(b"local") { Value::Default } else { self.value("timezone") };
-        if !local {
-            self.push_set("timezone".to_owned(), value);
+        if !local && self.takes(b"local") {
+            return self.push_set("timezone".to_owned(), Value::Default);
         }
+        self.assign("timezone", local);
     }
 
     /// `SET SESSION CHARACTERISTICS AS TRANSACTION mode, …`
