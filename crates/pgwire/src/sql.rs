@@ -5,16 +5,20 @@
 //! an encoding whose characters may hold ASCII bytes after their first (SJIS, BIG5, GBK, UHC, GB18030, JOHAB, which
 //! only clients may use) can be misread; what functions and triggers do is not known.
 
+mod fingerprint;
 mod glance;
 mod lexer;
 mod literal;
 mod marks;
 mod read;
+mod tags;
 mod verdict;
 mod words;
 
+pub use fingerprint::{fingerprint, normalise};
 pub use lexer::Strings;
 pub use marks::Marks;
+pub use tags::comment_tags;
 pub use verdict::{Statement, Transaction, Verdict};
 
 /// As many statements of one text are listed in a verdict; what has more is [`Marks::OPAQUE`].
