@@ -57,7 +57,7 @@ pub struct ServerTls {
 }
 
 /// What TLS is asked of servers (libpq's `sslmode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ServerTlsMode {
     /// No TLS.
     #[serde(rename = "disable")]

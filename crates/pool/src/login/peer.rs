@@ -1,0 +1,63 @@
+//! Who is at the other end of a client's connection.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpStream, UnixStream};
+
+/// Both ends of a client's connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Tcp {
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
+    Unix {
+        /// The socket it came to.
+        path: String,
+        /// The process at the other end and its user, as far as the system tells.
+        uid: Option<u32>,
+        pid: Option<i32>,
+    },
+}
+
+impl Peer {
+    /// Of a TCP connection.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub(crate) fn tcp(tcp: &TcpStream) -> io::Result<Self> {
+        Ok(Self::Tcp { remote: tcp.peer_addr()?, local: tcp.local_addr()? })
+    }
+
+    /// Of a connection to a Unix socket.
+    pub(crate) fn unix(unix: &UnixStream, path: &str) -> Self {
+        let credentials = unix.peer_cred().ok();
+        let uid = credentials.as_ref().map(|credentials| credentials.uid());
+        Self::Unix { path: path.to_owned(), uid, pid: credentials.and_then(|credentials| credentials.pid()) }
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix { .. })
+    }
+
+    /// Our end.
+    pub(super) fn local(&self) -> String {
+        match self {
+            Self::Tcp { local, .. } => local.to_string(),
+            Self::Unix { path, .. } => path.clone(),
+        }
+    }
+}
+
+/// Its address and port, or `unix`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { remote, .. } => remote.fmt(f),
+            Self::Unix { pid: Some(pid), .. } => write!(f, "unix({pid})"),
+            Self::Unix { pid: None, .. } => f.write_str("unix"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a client is told when it is in: the server's parameters, its own secret, and that it may begin.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use deepwater_pgwire::message::backend::{Status, write};
+
+use super::lease::Lease;
+use super::{Administrator, Client, Login, Refused, Replica};
+use crate::clients::{ClientInfo, Clients};
+use crate::plan::{ADMINISTRATION, Face};
+use crate::pools::Pool;
+use crate::settings::Parameters;
+use crate::stream::{Socket, Stream};
+
+/// What the administration database says of itself.
+const ADMINISTRATION_PARAMETERS: [(&str, &str); 6] = [
+    ("server_version", concat!(env!("CARGO_PKG_VERSION"), "/deepwater")),
+    ("client_encoding", "UTF8"),
+    ("server_encoding", "UTF8"),
+    ("DateStyle", "ISO"),
+    ("TimeZone", "GMT"),
+    ("standard_conforming_strings", "on"),
+];
+
+impl Login<'_> {
+    pub(super) async fn open_session(&mut self, pool: Arc<Pool>) -> Result<Client, Refused> {
+        let parameters = Arc::new(self.parameters(&pool).await?);
+        let info = self.introduce(&pool.key.database)?;
+        self.welcome(&info, parameters.iter()).await?;
+        let (stream, input) = self.leave();
+        let startup = std::mem::take(&mut self.request.settings);
+        let info = info.keep();
+        Ok(Client { stream, input, pool, info, startup, parameters })
+    }
+
+    pub(super) async fn open_administration(&mut self, may_change: bool) -> Result<Administrator, Refused> {
+        let info = self.introduce(ADMINISTRATION)?;
+        self.welcome(&info, ADMINISTRATION_PARAMETERS.into_iter()).await?;
+        let (stream, input) = self.leave();
+        Ok(Administrator { stream, input, info: info.keep(), may_change })
+    }
+
+    /// The rest is told by the server itself, once it is connected to.
+    pub(super) fn open_replication(
+        &mut self,
+        pool: Arc<Pool>,
+        replication: String,
+    ) -> Result<Replica, Refused> {
+        let info = self.introduce(&pool.key.database)?;
+        let output = std::mem::take(&mut self.talk.output);
+        let (stream, input) = self.leave();
+        let startup = std::mem::take(&mut self.request.settings);
+        let info = info.keep();
+        Ok(Replica { stream, input, output, pool, info, replication, startup })
+    }
+
+    /// Tells the client that it is in.
+    async fn welcome<'p>(
+        &mut self,
+        info: &ClientInfo,
+        parameters: impl Iterator<Item = (&'p str, &'p str)>,
+    ) -> Result<(), Refused> {
+        let out = &mut self.talk.output;
+        for (name, value) in parameters {
+            write::parameter_status(out, name, value);
+        }
+        write::backend_key_data(out, info.pid, &info.key);
+        write::ready_for_query(out, Status::Idle);
+        self.talk.send().await?;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> (Stream, Vec<u8>) {
+        let stream = std::mem::replace(&mut self.talk.stream, Stream::Plain(Socket::Lost));
+        let inbox = std::mem::take(&mut self.talk.inbox);
+        (stream, inbox.into_rest())
+    }
+
+    /// What the client is told of the server: what the server says, with the client's own settings in their place.
+    async fn parameters(&self, pool: &Arc<Pool>) -> Result<Parameters, Refused> {
+        let welcome = match pool.welcome() {
+            Some(welcome) => welcome,
+            None => self.meet_server(pool).await?,
+        };
+        let mut parameters = (*welcome).clone();
+        for (name, _) in welcome.iter() {
+            if let Some(own) = self.request.settings.get(&name.to_ascii_lowercase()) {
+                parameters.set(name, own);
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// Has a connection to the server opened, since nothing is known of it yet.
+    async fn meet_server(&self, pool: &Arc<Pool>) -> Result<Arc<Parameters>, Refused> {
+        let refused = |code, message: String| match self.plan.face {
+            Face::Native => Refused::new(Face::Native, code, message, ""),
+            Face::PgBouncer => Refused::protocol(message),
+        };
+        match Lease::take(self.worker, pool).await {
+            Ok(lease) => {
+                let welcome = Arc::clone(&lease.parameters);
+                lease.give_back();
+                Ok(pool.welcome().unwrap_or(welcome))
+            }
+            Err(refusal) => {
+                let (code, message) = refusal.words(&pool.key, self.plan.face);
+                Err(refused(code, message.to_string()))
+            }
+        }
+    }
+}
+
+/// A client that is known to all and not told so yet. Should it go before, it is forgotten.
+pub(super) struct Entered<'a> {
+    clients: &'a Clients,
+    info: Option<Arc<ClientInfo>>,
+}
+
+impl<'a> Entered<'a> {
+    pub(super) fn new(clients: &'a Clients, info: Arc<ClientInfo>) -> Self {
+        Self { clients, info: Some(info) }
+    }
+
+    fn keep(mut self) -> Arc<ClientInfo> {
+        self.info.take().expect("it is kept once")
+    }
+}
+
+impl Deref for Entered<'_> {
+    type Target = ClientInfo;
+
+    fn deref(&self) -> &ClientInfo {
+        self.info.as_ref().expect("it is there until it is kept")
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.info.take().iter().for_each(|info| self.clients.leave(info));
+    }
+}
