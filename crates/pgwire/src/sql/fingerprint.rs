@@ -10,14 +10,14 @@ mod hash;
 mod tests;
 
 use super::lexer::{Kind, Lexer, Strings, Token};
-use super::words::Lower;
+use super::words::{lower, room};
 use hash::Hash;
 
 /// The text without its values.
 pub fn normalise(text: &[u8]) -> String {
-    let mut normal = String::with_capacity(text.len());
+    let mut normal = Vec::with_capacity(text.len());
     Writer::new(text, &mut normal).write();
-    normal
+    String::from_utf8(normal).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
 }
 
 /// A number for the text without its values: the same wherever and whenever [`normalise`] makes the same of two texts.
@@ -28,20 +28,20 @@ pub fn fingerprint(text: &[u8]) -> u64 {
     hash.finish()
 }
 
-/// Where a normal text goes.
+/// Where a normal text goes, in parts that are UTF-8.
 trait Sink {
-    fn put(&mut self, text: &str);
+    fn put(&mut self, part: &[u8]);
 }
 
-impl Sink for String {
-    fn put(&mut self, text: &str) {
-        self.push_str(text);
+impl Sink for Vec<u8> {
+    fn put(&mut self, part: &[u8]) {
+        self.extend_from_slice(part);
     }
 }
 
 impl Sink for Hash {
-    fn put(&mut self, text: &str) {
-        self.update(text.as_bytes());
+    fn put(&mut self, part: &[u8]) {
+        self.update(part);
     }
 }
 
@@ -137,16 +137,17 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     fn word(&mut self, token: Token) {
         let bytes = self.lexer.bytes(token);
-        let lower = Lower::new(bytes);
+        let mut room = room();
+        let lower = lower(bytes, &mut room);
         let after_dot = self.before == Before::Dot;
         self.space();
-        match std::str::from_utf8(lower.as_bytes()) {
-            Ok(word) if !word.is_empty() => self.sink.put(word),
-            _ => self.put_name(&bytes.to_ascii_lowercase()),
+        match lower {
+            b"" => self.put_name(&bytes.to_ascii_lowercase()),
+            word => self.put_name(word),
         }
-        self.before = if !after_dot && is_keyword(lower.as_bytes()) { Before::Other } else { Before::Name };
+        self.before = if !after_dot && is_keyword(lower) { Before::Other } else { Before::Name };
         if self.before == Before::Other {
-            match lower.as_bytes() {
+            match lower {
                 b"in" => self.list(Kind::Open, " (...)"),
                 b"array" => self.list(Kind::OpenBracket, "[...]"),
                 b"values" if self.lexer.peek().kind == Kind::Open => self.row = Some(self.depth),
@@ -224,12 +225,12 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     fn space(&mut self) {
         if !matches!(self.before, Before::Start | Before::Glue | Before::Dot) {
-            self.sink.put(" ");
+            self.sink.put(b" ");
         }
     }
 
     fn put(&mut self, text: &str, before: Before) {
-        self.sink.put(text);
+        self.sink.put(text.as_bytes());
         self.before = before;
     }
 
@@ -241,17 +242,20 @@ impl<'a, S: Sink> Writer<'a, S> {
 
     /// Bytes that are not UTF-8 become U+FFFD.
     fn put_name(&mut self, name: &[u8]) {
+        if name.is_ascii() {
+            return self.sink.put(name);
+        }
         for chunk in name.utf8_chunks() {
-            self.sink.put(chunk.valid());
+            self.sink.put(chunk.valid().as_bytes());
             if !chunk.invalid().is_empty() {
-                self.sink.put("\u{FFFD}");
+                self.sink.put("\u{FFFD}".as_bytes());
             }
         }
     }
 }
 
 fn is_constant(word: &[u8]) -> bool {
-    matches!(Lower::new(word).as_bytes(), b"null" | b"true" | b"false" | b"default")
+    matches!(lower(word, &mut room()), b"null" | b"true" | b"false" | b"default")
 }
 
 /// Words after which a parenthesis stands apart and a sign belongs to the number after it.

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::lexer::{Kind, Lexer, Strings};
-use super::words::Lower;
+use super::words::{lower, room};
 
 /// Whether the text is one statement that leaves nothing behind. False says nothing.
 pub(super) fn is_plain(text: &[u8]) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
         return false;
     }
     let ordinary = matches!(
-        Lower::new(lexer.bytes(first)).as_bytes(),
+        lower(lexer.bytes(first), &mut room()),
         b"select" | b"insert" | b"update" | b"delete" | b"with"
     );
     ordinary && is_one_statement(&text[first.end..]) && !may_matter(&text[first.end..])

@@ -12,7 +12,7 @@ mod tests;
 
 use super::lexer::{Kind, Lexer, Strings, Token};
 use super::literal;
-use super::words::{self, Lower};
+use super::words::{self, lower, room};
 use super::{MAX_STATEMENTS, Marks, Statement, Transaction, Verdict};
 
 /// Reads a text on its way through: one token at a time, with an eye on what matters wherever it stands.
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         if first.kind != Kind::Word {
             return;
         }
-        match Lower::new(self.lexer.bytes(first)).as_bytes() {
+        match lower(self.lexer.bytes(first), &mut room()) {
             b"select" | b"insert" | b"update" | b"delete" | b"with" => {}
             b"begin" => self.transaction(Transaction::Begin),
             b"commit" => self.commit(),
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     fn notice(&mut self, token: Token) {
         let bytes = self.lexer.bytes(token);
         match token.kind {
-            Kind::Word if words::is_worth_a_look(bytes) => match Lower::new(bytes).as_bytes() {
+            Kind::Word if words::is_worth_a_look(bytes) => match lower(bytes, &mut room()) {
                 b"into" => self.notice_into(),
                 name => self.notice_function(words::function(name)),
             },

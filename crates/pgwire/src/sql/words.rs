@@ -3,28 +3,56 @@
 use super::Marks;
 
 /// The longest word that anything is compared with.
-pub(super) const LONGEST: usize = 40;
+const LONGEST: usize = 40;
 
-/// A word in lower case; empty when it is longer than any that matters.
-pub(super) struct Lower {
-    bytes: [u8; LONGEST],
-    len: usize,
+/// Room for a word in lower case.
+pub(super) type Room = [u8; LONGEST];
+
+/// Empty room.
+pub(super) fn room() -> Room {
+    [0; LONGEST]
 }
 
-impl Lower {
-    pub(super) fn new(word: &[u8]) -> Self {
-        let mut lower = Self { bytes: [0; LONGEST], len: 0 };
-        if let Some(room) = lower.bytes.get_mut(..word.len()) {
-            room.copy_from_slice(word);
-            room.make_ascii_lowercase();
-            lower.len = word.len();
-        }
-        lower
+/// A word in lower case; empty when it is longer than any that matters. The room stays where it is: copying it right
+/// after it is written would make the processor wait.
+pub(super) fn lower<'a>(word: &[u8], room: &'a mut Room) -> &'a [u8] {
+    if word.len() > LONGEST {
+        return &[];
     }
+    for (eight, part) in room.chunks_exact_mut(8).zip(word.chunks(8)) {
+        eight.copy_from_slice(&to_lower(up_to_eight(part)).to_le_bytes());
+    }
+    &room[..word.len()]
+}
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+/// Up to eight bytes as a number, the first lowest.
+pub(super) fn up_to_eight(part: &[u8]) -> u64 {
+    // Two overlapping halves: where they overlap they agree.
+    let halves = |first: u64, last: u64, len: usize| first | last << (8 * (part.len() - len));
+    match (part.first_chunk::<8>(), part.first_chunk::<4>(), part.first_chunk::<2>(), part) {
+        (Some(eight), ..) => u64::from_le_bytes(*eight),
+        (_, Some(first), ..) => {
+            let last = part.last_chunk::<4>().unwrap_or(first);
+            halves(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into(), 4)
+        }
+        (.., Some(first), _) => {
+            let last = part.last_chunk::<2>().unwrap_or(first);
+            halves(u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into(), 2)
+        }
+        (.., [one]) => u64::from(*one),
+        _ => 0,
     }
+}
+
+/// Eight bytes with their ASCII letters in lower case.
+fn to_lower(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let low = bytes & !HIGH;
+    // The high bit of each byte that is at least A, and after Z.
+    let from_a = low + ONES * u64::from(0x80 - b'A');
+    let after_z = low + ONES * u64::from(0x7f - b'Z');
+    bytes | (((from_a ^ after_z) & !bytes & HIGH) >> 2)
 }
 
 /// What calling the function of that name, in lower case, does to the session.
@@ -71,9 +99,10 @@ pub(super) fn is_temporary_schema(name: &[u8]) -> bool {
 pub(super) fn mentions_session(code: &[u8]) -> bool {
     let in_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     code.split(|b| !in_word(b)).any(|word| {
-        let word = Lower::new(word);
+        let mut room = room();
+        let word = lower(word, &mut room);
         let known = matches!(
-            word.as_bytes(),
+            word,
             b"set"
                 | b"reset"
                 | b"prepare"
@@ -85,7 +114,23 @@ pub(super) fn mentions_session(code: &[u8]) -> bool {
                 | b"temporary"
                 | b"load"
         );
-        let function = function(word.as_bytes());
-        known || is_temporary_schema(word.as_bytes()) || !function.is_empty()
+        let function = function(word);
+        known || is_temporary_schema(word) || !function.is_empty()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_put_in_lower_case() {
+        let all: Vec<u8> = (0..=255).collect();
+        for start in 0..=255 {
+            for word in (start..=256.min(start + LONGEST)).map(|end| &all[start..end]) {
+                assert_eq!(lower(word, &mut room()), word.to_ascii_lowercase());
+            }
+        }
+        assert_eq!(lower(&[b'a'; LONGEST + 1], &mut room()), b"");
+    }
 }

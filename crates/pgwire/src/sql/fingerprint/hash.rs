@@ -1,5 +1,7 @@
 //! A hash that is the same on every machine and in every version: fingerprints are stored and compared.
 
+use crate::sql::words::up_to_eight;
+
 /// The fractional parts of the square roots of 2 and 3: nobody's choice.
 const FIRST: u64 = 0x6a09_e667_f3bc_c908;
 const SECOND: u64 = 0xbb67_ae85_84ca_a73b;
@@ -23,9 +25,7 @@ impl Hash {
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.len += bytes.len() as u64;
         for part in bytes.chunks(8) {
-            let mut padded = [0; 8];
-            padded[..part.len()].copy_from_slice(part);
-            let part_word = u64::from_le_bytes(padded);
+            let part_word = up_to_eight(part);
             self.word |= part_word << (8 * self.filled);
             self.filled += part.len();
             if self.filled >= 8 {

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::sql::lexer::{Kind, Token};
-use crate::sql::words::{self, Lower};
+use crate::sql::words::{self, lower, room};
 use crate::sql::{Statement, literal};
 
 impl Reader<'_> {
@@ -37,7 +37,7 @@ impl Reader<'_> {
                 continue;
             }
             temporary |= self.is_temporary_schema(token);
-            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+            match lower(self.lexer.bytes(token), &mut room()) {
                 b"commit" => dropped |= self.takes(b"drop"),
                 b"as" if !query => {
                     query = true;
@@ -78,7 +78,7 @@ impl Reader<'_> {
     fn is_temporary_schema(&self, token: Token) -> bool {
         let bytes = self.lexer.bytes(token);
         match token.kind {
-            Kind::Word => words::is_temporary_schema(Lower::new(bytes).as_bytes()),
+            Kind::Word => words::is_temporary_schema(lower(bytes, &mut room())),
             Kind::QuotedName => words::is_temporary_schema(&bytes[1..bytes.len() - 1]),
             Kind::UnicodeName => literal::name_bytes(&self.lexer, token)
                 .is_some_and(|name| words::is_temporary_schema(&name)),

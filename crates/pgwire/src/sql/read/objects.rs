@@ -1,7 +1,7 @@
 //! What a session holds: prepared statements, channels, cursors.
 
 use super::Reader;
-use crate::sql::words::Lower;
+use crate::sql::words::{lower, room};
 use crate::sql::{Marks, Statement, Transaction, literal};
 
 impl Reader<'_> {
@@ -50,7 +50,7 @@ impl Reader<'_> {
 
     pub(super) fn discard(&mut self) {
         let what = self.step();
-        match Lower::new(self.lexer.bytes(what)).as_bytes() {
+        match lower(self.lexer.bytes(what), &mut room()) {
             b"all" => self.push(Statement::DiscardAll),
             b"plans" => self.push(Statement::DiscardPlans),
             b"temp" | b"temporary" => self.push(Statement::DiscardTemp),

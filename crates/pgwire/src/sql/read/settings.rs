@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::sql::lexer::{Kind, Lexer, Token};
-use crate::sql::words::Lower;
+use crate::sql::words::{lower, room};
 use crate::sql::{Statement, literal};
 
 /// So far, in tokens, the arguments of `set_config` are looked at: calls within calls must not take forever.
@@ -30,7 +30,7 @@ impl Reader<'_> {
         let mut token = self.step();
         let mut local = false;
         while !self.is_setting() {
-            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+            match lower(self.lexer.bytes(token), &mut room()) {
                 b"local" => local = true,
                 b"session" if self.sees(b"characteristics") => return self.characteristics(),
                 b"session" if self.takes(b"authorization") => {
@@ -102,7 +102,7 @@ impl Reader<'_> {
         let mut not = false;
         while !self.ended {
             let token = self.step();
-            let (name, value) = match Lower::new(self.lexer.bytes(token)).as_bytes() {
+            let (name, value) = match lower(self.lexer.bytes(token), &mut room()) {
                 b"level" => ("isolation", self.level()),
                 b"read" => ("read_only", if self.sees(b"only") { "on" } else { "off" }),
                 b"deferrable" => ("deferrable", if not { "off" } else { "on" }),
@@ -131,7 +131,7 @@ impl Reader<'_> {
     pub(super) fn reset(&mut self) {
         let token = self.step();
         if self.lexer.peek().kind != Kind::Dot {
-            match Lower::new(self.lexer.bytes(token)).as_bytes() {
+            match lower(self.lexer.bytes(token), &mut room()) {
                 b"all" => return self.push(Statement::ResetAll),
                 b"transaction" => return,
                 b"session" => return self.push(Statement::Reset("session_authorization".to_owned())),
