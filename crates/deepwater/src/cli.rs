@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{cache_size, check, demo, purge, run, status};
+use crate::{cache_size, check, demo, pgbouncer, purge, run, status};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEEPWATER_COMMIT"), ")");
@@ -23,6 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   deepwater run --to http://127.0.0.1:3000      front an application, no file needed
   deepwater run -c deepwater.toml               run what the file says
+  deepwater run --postgres postgres://app:secret@127.0.0.1:5432/shop
+                                                pool connections to a database, no file needed
   deepwater check -c deepwater.toml --print     validate, and show every setting in force
   deepwater purge --tag product:42              drop from the cache what carries a tag
   deepwater demo                                watch a sample shop survive a flash sale
@@ -39,6 +41,8 @@ enum Command {
     Check(CheckArguments),
     /// Show how a running Deepwater is.
     Status(status::Arguments),
+    /// Stand in for PgBouncer: the same command line, `pgbouncer.ini`, signals, log and administration database.
+    Pgbouncer(pgbouncer::Arguments),
     /// Purge the cache of a running Deepwater: by tag, URL, prefix, host or version, or all of it.
     Purge(purge::Arguments),
     /// Tell how large the cache should be, from an access log.
@@ -62,9 +66,10 @@ enum CacheCommand {
 
 /// What to run.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("fronted").args(["to", "postgres"]).multiple(true))]
 pub(crate) struct RunArguments {
-    /// Configuration file; without it and without --to, `deepwater.toml` here.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "to")]
+    /// Configuration file; without it and without --to or --postgres, `deepwater.toml` here.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["to", "postgres"])]
     pub config: Option<PathBuf>,
     /// The application to front: `http://127.0.0.1:3000`. Give it several times to balance between servers.
     #[arg(long, value_name = "URL")]
@@ -72,8 +77,15 @@ pub(crate) struct RunArguments {
     /// Where to listen, with --to.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "to")]
     pub listen: String,
-    /// Where the console listens, with --to; `off` for none.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", requires = "to")]
+    /// The database to pool connections to: `postgres://user:password@127.0.0.1:5432/shop`. Clients ask for it by its
+    /// name, and log in as its user with the same password.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// Where PostgreSQL clients connect, with --postgres.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6432", requires = "postgres")]
+    pub postgres_listen: String,
+    /// Where the console listens, with --to or --postgres; `off` for none.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", requires = "fronted")]
     pub console: String,
     /// Write the log as JSON, one object a line.
     #[arg(long)]
@@ -89,6 +101,9 @@ pub(crate) struct CheckArguments {
     /// Print the effective configuration: every key, defaults filled in, secrets hidden.
     #[arg(long)]
     pub print: bool,
+    /// Print the `deepwater.toml` that a `pgbouncer.ini` amounts to, instead.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "print", "schema", "reference"])]
+    pub from_pgbouncer: Option<PathBuf>,
     /// Print the JSON schema of the configuration instead.
     #[arg(long, conflicts_with_all = ["print", "reference"])]
     pub schema: bool,
@@ -114,12 +129,13 @@ impl From<std::io::Error> for Failure {
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
     // clap ends with 2 on bad usage, and with 0 after --help and --version.
-    let result = match Cli::parse().command {
+    let result = match Cli::parse_from(pgbouncer::arguments()).command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Hidden(hidden) => demo::hidden(hidden),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Pgbouncer(arguments) => pgbouncer::run(&arguments),
         Command::Purge(arguments) => purge::run(&arguments),
         Command::Cache(CacheCommand::Size(arguments)) => cache_size::run(&arguments),
         Command::Completions { shell } => {

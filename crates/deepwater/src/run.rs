@@ -25,11 +25,11 @@ deepwater_core::event! {
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let (settings, directory) = if arguments.to.is_empty() {
+    let (settings, directory) = if arguments.to.is_empty() && arguments.postgres.is_none() {
         let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("deepwater.toml"));
         (Settings::read(&file)?, directory_of(&file))
     } else {
-        (Settings::fronting(&arguments.to, &arguments.listen, &arguments.console)?, PathBuf::from("."))
+        (Settings::fronting(arguments)?, PathBuf::from("."))
     };
     let format = if arguments.log_json { Format::Json } else { Format::Text };
     let events = Events::logged(std::io::stderr(), Level::Info, format);
@@ -72,6 +72,7 @@ impl Signals {
 pub(crate) struct Planes {
     pub context: Context,
     pub edge: Arc<deepwater_edge::Handle>,
+    pub pool: Option<Arc<deepwater_pool::Handle>>,
     pub console: deepwater_lens::Handle,
 }
 
@@ -96,9 +97,14 @@ impl Planes {
         )
         .map_err(|error| Failure::Usage(error.to_string()))?;
         let edge = Arc::new(edge);
-        let status: StatusSource = Arc::new(edge.status());
+        let mut statuses: Vec<(&'static str, StatusSource)> = vec![("edge", Arc::new(edge.status()))];
         let effective = serde_json::to_value(settings).unwrap_or_default();
         let mut endpoints = edge.endpoints();
+        let pool = start_pool(settings, directory, &context)?;
+        if let Some(pool) = &pool {
+            statuses.push(("postgres", Arc::new(pool.status())));
+            endpoints.extend(pool.endpoints());
+        }
         endpoints.push(Endpoint::get(
             "/api/config",
             "The effective configuration, secrets hidden",
@@ -108,15 +114,19 @@ impl Planes {
         let ports = Ports {
             build: Build { version: env!("CARGO_PKG_VERSION"), commit: env!("DEEPWATER_COMMIT") },
             endpoints,
-            statuses: vec![("edge", status)],
+            statuses,
             directory: directory.to_owned(),
             readiness: {
-                let edge = Arc::clone(&edge);
-                Arc::new(move || Readiness::waiting(edge.not_ready()))
+                let (edge, pool) = (Arc::clone(&edge), pool.clone());
+                Arc::new(move || {
+                    let mut reasons = edge.not_ready();
+                    reasons.extend(pool.iter().flat_map(|pool| pool.not_ready()));
+                    Readiness::waiting(reasons)
+                })
             },
         };
         match deepwater_lens::start(settings.console.clone(), context.clone(), ports).await {
-            Ok(console) => Ok(Self { context, edge, console }),
+            Ok(console) => Ok(Self { context, edge, pool, console }),
             Err(error) => {
                 context.shutdown.stop();
                 Err(Failure::Usage(error.to_string()))
@@ -147,6 +157,28 @@ impl Planes {
         self.console.close().await;
         if let Some(edge) = Arc::into_inner(self.edge) {
             edge.join();
+        }
+        if let Some(pool) = self.pool.and_then(Arc::into_inner) {
+            pool.join();
+        }
+    }
+}
+
+/// The PostgreSQL plane, when the settings have one.
+fn start_pool(
+    settings: &Settings,
+    directory: &Path,
+    context: &Context,
+) -> Result<Option<Arc<deepwater_pool::Handle>>, Failure> {
+    if settings.postgres.listen.is_none() {
+        return Ok(None);
+    }
+    let face = deepwater_pool::Face::Native;
+    match deepwater_pool::start(&settings.postgres, directory.to_owned(), face, context.clone()) {
+        Ok(pool) => Ok(Some(Arc::new(pool))),
+        Err(error) => {
+            context.shutdown.stop();
+            Err(Failure::Usage(error.to_string()))
         }
     }
 }

@@ -7,7 +7,7 @@ use deepwater_edge::config as edge;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, RunArguments};
 
 /// Deepwater's configuration file. A plane that is not in it does not run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub pools: deepwater_edge::Pools,
     /// The cache that routes with `cache` share.
     pub cache: edge::Cache,
+    /// The PostgreSQL pooler.
+    pub postgres: deepwater_pool::Config,
 }
 
 impl Settings {
@@ -45,23 +47,24 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The configuration that `--to` stands for.
+    /// The configuration that `--to` and `--postgres` stand for.
     ///
     /// # Errors
     /// When an argument cannot be meant.
-    pub(crate) fn fronting(to: &[String], listen: &str, console: &str) -> Result<Self, Failure> {
-        let console =
-            console.parse().map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
-        let settings = Self {
-            console: deepwater_lens::Config { listen: console, token: None },
-            edge: deepwater_edge::Config {
-                listen: vec![edge::Listen::http(listen)],
-                route: vec![edge::Route { pool: Some("app".into()), ..edge::Route::default() }],
-                ..deepwater_edge::Config::default()
-            },
-            pools: [("app".to_owned(), edge::Pool::of(to.iter().cloned()))].into(),
-            cache: edge::Cache::default(),
-        };
+    pub(crate) fn fronting(arguments: &RunArguments) -> Result<Self, Failure> {
+        let console = arguments.console.parse();
+        let console = console.map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
+        let mut settings =
+            Self { console: deepwater_lens::Config { listen: console, token: None }, ..Self::default() };
+        if !arguments.to.is_empty() {
+            settings.edge.listen = vec![edge::Listen::http(&arguments.listen)];
+            settings.edge.route = vec![edge::Route { pool: Some("app".into()), ..edge::Route::default() }];
+            settings.pools = [("app".to_owned(), edge::Pool::of(arguments.to.iter().cloned()))].into();
+        }
+        if let Some(url) = &arguments.postgres {
+            let url = url.parse().map_err(|error| Failure::Usage(format!("--postgres: {error}")))?;
+            settings.postgres = deepwater_pool::Config::fronting(url, &arguments.postgres_listen);
+        }
         let checker = Checker::without_document();
         settings.validate(&checker.root(), Path::new("."));
         checker.finish().map_err(|problems| Failure::Usage(problems.to_string()))?;
@@ -71,10 +74,11 @@ impl Settings {
     fn validate(&self, root: &Place<'_>, directory: &Path) {
         self.console.validate(&root.at("console"));
         deepwater_edge::validate(&self.edge, &self.pools, &self.cache, directory, root);
-        if self.edge.listen.is_empty() {
+        deepwater_pool::validate(&self.postgres, directory, &root.at("postgres"));
+        if self.edge.listen.is_empty() && self.postgres.listen.is_none() {
             root.at("edge").problem_with_fix(
                 "there is nothing to listen on",
-                "add [[edge.listen]] with address = \"0.0.0.0:8080\"",
+                "add [[edge.listen]] with address = \"0.0.0.0:8080\", or [postgres] with listen = \"127.0.0.1:6432\"",
             );
         }
         let http = self.edge.listen.iter().any(|listen| listen.protocol == edge::ListenProtocol::Http);

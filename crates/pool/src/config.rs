@@ -149,6 +149,26 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// One database, whose clients log in as the user of its URL.
+    pub fn fronting(url: ServerUrl, listen: &str) -> Self {
+        let name = url.database.clone().or_else(|| url.user.clone()).unwrap_or_else(|| "*".into());
+        let mut config = Self { listen: Some(Addresses::One(listen.into())), ..Self::default() };
+        match (&url.user, &url.password) {
+            (Some(user), Some(password)) => {
+                let password = password.parse().ok();
+                config.users.insert(user.clone(), User { password, ..User::default() });
+            }
+            // Without a password there is nothing to ask of clients: the server decides who is let in, and only those
+            // on this machine can reach the pooler unless its address says otherwise.
+            (Some(_), None) => config.auth.method = AuthMethod::Any,
+            (None, _) => config.auth.method = AuthMethod::Any,
+        }
+        config.databases.insert(name, Database::on(url));
+        config
+    }
+}
+
 /// When a server connection may serve the next client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -35,6 +35,7 @@ pub(super) fn settings(
         },
         pools: [(POOL.to_owned(), pool(shops))].into(),
         cache: edge::Cache { memory: Size::from_kib(64 * 1024), ..edge::Cache::default() },
+        ..Settings::default()
     }
 }
 

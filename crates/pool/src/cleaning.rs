@@ -1,0 +1,121 @@
+//! Making a server connection fit for the next client after one has left it in the middle of something.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status};
+use deepwater_pgwire::message::frontend::write as frontend;
+use tokio::io::AsyncWriteExt;
+
+use crate::cancel;
+use crate::server::{Server, ServerState};
+use crate::settings::{Parameters, Settings};
+use crate::talk::Inbox;
+use crate::worker::Worker;
+
+/// How long cleaning may take; after that the connection is closed.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest message that may be part of an answer.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The state a client left its server in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left {
+    /// A query is running, or its answer is on the way.
+    pub in_flight: bool,
+    pub in_transaction: bool,
+    /// A message is under way, or a COPY: the conversation can't be gone on with.
+    pub broken: bool,
+    /// Something may be left in the session that the next client must not find.
+    pub reset: bool,
+}
+
+impl Left {
+    /// Between transactions, to be reset.
+    pub(crate) fn to_reset() -> Self {
+        Self { in_flight: false, in_transaction: false, broken: false, reset: true }
+    }
+}
+
+/// Cleans a connection and gives it back, or closes it. In the background.
+pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
+    let worker = Rc::clone(worker);
+    server.info.set_state(ServerState::Tested);
+    server.info.client.store(0, Ordering::SeqCst);
+    tokio::task::spawn_local(async move {
+        if left.in_flight || left.broken {
+            // What nobody waits for must not go on: closing alone would not tell the server before it writes.
+            if left.in_flight {
+                cancel::stop(&worker, &server.pool.key.database, &server.info).await;
+            }
+            return worker.discard(server);
+        }
+        let mut server = server;
+        match tokio::time::timeout(DEADLINE, restore(&worker, &mut server, left)).await {
+            Ok(true) => worker.release(server),
+            Ok(false) | Err(_) => worker.discard(server),
+        }
+    });
+}
+
+/// Ends the transaction and resets the session; whether that worked.
+async fn restore(worker: &Worker, server: &mut Server, left: Left) -> bool {
+    if left.in_transaction && !run(server, "ROLLBACK").await {
+        return false;
+    }
+    if !left.reset {
+        return true;
+    }
+    let reset = worker.shared.plan.load().config.reset_query.clone();
+    reset.trim().is_empty() || run(server, &reset).await
+}
+
+/// Runs a simple query of ours; whether it succeeded and left no transaction open.
+async fn run(server: &mut Server, text: &str) -> bool {
+    let mut bytes = Vec::new();
+    frontend::query(&mut bytes, text);
+    if server.stream.write_all(&bytes).await.is_err() || server.stream.flush().await.is_err() {
+        return false;
+    }
+    let mut inbox = Inbox::default();
+    let mut succeeded = true;
+    loop {
+        let Ok(message) = inbox.message(&mut server.stream, MESSAGE_BYTES).await else { return false };
+        let payload = message.payload.as_slice();
+        match message.tag {
+            backend::READY_FOR_QUERY => {
+                return succeeded && inbox.is_empty() && Status::read(payload).is_ok_and(|status| status == Status::Idle);
+            }
+            backend::ERROR_RESPONSE => {
+                succeeded = false;
+                if ErrorFields::new(payload).is_fatal() {
+                    return false;
+                }
+            }
+            backend::PARAMETER_STATUS => {
+                let Ok(status) = ParameterStatus::read(payload) else { return false };
+                Parameters::report(&mut server.parameters, status.name, status.value);
+            }
+            backend::COMMAND_COMPLETE => match payload {
+                b"DISCARD ALL\0" => {
+                    server.applied = Settings::default();
+                    forget_statements(server);
+                }
+                b"DEALLOCATE ALL\0" => forget_statements(server),
+                b"RESET\0" if text.trim_end_matches(';').trim().eq_ignore_ascii_case("RESET ALL") => {
+                    server.applied = Settings::default();
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+fn forget_statements(server: &mut Server) {
+    server.prepared.clear();
+    server.sql_prepared.clear();
+    server.stale.clear();
+}

@@ -1,0 +1,104 @@
+//! The life of one thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::LocalOptions;
+
+use super::listen::Listener;
+use crate::events::AcceptFailed;
+use crate::janitor;
+use crate::login::{self, Peer};
+use crate::shared::Shared;
+use crate::stream::Socket;
+use crate::worker::Worker;
+
+/// How long accepting pauses when the system has no descriptor left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until the process drains or stops.
+pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listener>) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let Ok(runtime) = runtime else {
+        shared.context.shutdown.stop();
+        return;
+    };
+    runtime.block_on(async move {
+        let worker = Worker::new(id, Arc::clone(&shared), seed);
+        let shutdown = shared.context.shutdown.clone();
+        let accepting: Vec<_> = sockets
+            .into_iter()
+            .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))
+            .collect();
+        let janitor = tokio::task::spawn_local(janitor::run(Rc::clone(&worker)));
+        shutdown.draining().await;
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        janitor::drain(&worker);
+        tokio::select! {
+            () = worker.closed() => {}
+            () = shutdown.stopping() => {}
+        }
+        janitor.abort();
+    });
+}
+
+async fn accept(worker: Rc<Worker>, listener: Listener) {
+    let listening = match listener {
+        Listener::Tcp(socket) => TcpListener::from_std(socket).map(Listening::Tcp),
+        Listener::Unix(socket, path) => UnixListener::from_std(socket).map(|socket| Listening::Unix(socket, path)),
+    };
+    let Ok(listening) = listening else { return worker.shared.context.shutdown.stop() };
+    loop {
+        match listening.accept().await {
+            Ok((socket, peer)) => {
+                let open = worker.connection();
+                let worker = Rc::clone(&worker);
+                tokio::task::spawn_local(async move {
+                    login::serve(worker, socket, peer).await;
+                    drop(open);
+                });
+            }
+            Err(error) if is_connection_error(&error) => {}
+            Err(error) => {
+                worker.shared.context.events.emit(AcceptFailed { reason: error.to_string() });
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener, String),
+}
+
+impl Listening {
+    async fn accept(&self) -> std::io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (tcp, _) = listener.accept().await?;
+                // Small answers must not wait for acknowledgements; failing to say so costs only speed.
+                let _ = tcp.set_nodelay(true);
+                let peer = Peer::tcp(&tcp)?;
+                Ok((Socket::Tcp(tcp), peer))
+            }
+            Self::Unix(listener, path) => {
+                let (unix, _) = listener.accept().await?;
+                let peer = Peer::unix(&unix, path);
+                Ok((Socket::Unix(unix), peer))
+            }
+        }
+    }
+}
+
+/// The connection failed before we had it; the listener is fine.
+fn is_connection_error(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | NotConnected
+    )
+}

@@ -1,0 +1,104 @@
+//! The pools there are.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use arc_swap::ArcSwap;
+use deepwater_pgwire::auth::StoredPassword;
+use deepwater_pgwire::auth::scram::Keys;
+
+use crate::config::PoolMode;
+use crate::ledger::{PoolId, PoolKey};
+use crate::plan::{DatabasePlan, Deadlines};
+use crate::settings::Parameters;
+
+/// A pool: what its connections and clients share beside the ledger's books.
+pub(crate) struct Pool {
+    pub id: PoolId,
+    pub key: PoolKey,
+    pub settings: ArcSwap<PoolSettings>,
+    /// Connections with an older epoch are closed when they are free.
+    pub epoch: AtomicU64,
+    /// What a client is told of the server when it logs in; from the first connection there was.
+    pub welcome: Mutex<Option<Arc<Parameters>>>,
+    /// SCRAM keys of a client that logged in as this pool's user: good to log in to servers with.
+    pub keys: Mutex<Option<Keys>>,
+    /// What `auth.query` gave as stored for this pool's user, who is not in the configuration.
+    pub stored: Mutex<Option<StoredPassword>>,
+    /// Clients that use it.
+    pub clients: AtomicU64,
+    /// Settings (by hash) that a server of this pool is known to accept.
+    pub accepted: AtomicU64,
+}
+
+/// What the plan says of a pool.
+pub(crate) struct PoolSettings {
+    pub database: Arc<DatabasePlan>,
+    pub mode: PoolMode,
+    pub deadlines: Deadlines,
+    /// Statements kept on a server; 0 for no tracking of them.
+    pub max_prepared: usize,
+    pub max_message: usize,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({}, {})", self.key.database, self.key.user)
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(id: PoolId, key: PoolKey, settings: PoolSettings) -> Self {
+        Self {
+            id,
+            key,
+            settings: ArcSwap::from_pointee(settings),
+            epoch: AtomicU64::new(0),
+            welcome: Mutex::new(None),
+            keys: Mutex::new(None),
+            stored: Mutex::new(None),
+            clients: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+        }
+    }
+
+    /// Has all connections there are closed as soon as they are free.
+    pub(crate) fn renew(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What a client is told of the server, once that is known.
+    pub(crate) fn welcome(&self) -> Option<Arc<Parameters>> {
+        self.welcome.lock().expect("no panic while it is held").clone()
+    }
+}
+
+/// All pools, by database and user.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    all: RwLock<HashMap<PoolKey, Arc<Pool>>>,
+}
+
+impl Pools {
+    pub(crate) fn get(&self, key: &PoolKey) -> Option<Arc<Pool>> {
+        self.all.read().expect("no panic while pools are held").get(key).cloned()
+    }
+
+    /// The pool of a key, made if there is none.
+    pub(crate) fn get_or(&self, key: &PoolKey, make: impl FnOnce() -> Pool) -> Arc<Pool> {
+        let mut all = self.all.write().expect("no panic while pools are held");
+        Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(make())))
+    }
+
+    pub(crate) fn remove(&self, key: &PoolKey) {
+        self.all.write().expect("no panic while pools are held").remove(key);
+    }
+
+    /// All of them, in the order of their keys.
+    pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
+        let mut all: Vec<_> = self.all.read().expect("no panic while pools are held").values().cloned().collect();
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        all
+    }
+}

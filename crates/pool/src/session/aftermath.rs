@@ -1,0 +1,267 @@
+//! What a transaction may have left behind in its server's session, and how it is found out.
+//!
+//! A client must find its settings on whatever server serves it next, and no other client may find them. What a text
+//! says is not always what happens: transactions are rolled back, values are computed, functions hide what they do. So
+//! the names are read from the texts, and the values are asked of the server.
+
+use std::task::Context;
+
+use deepwater_pgwire::message::frontend::write as frontend;
+use deepwater_pgwire::sql::{Marks, Statement, Verdict};
+
+use super::end::End;
+use super::expect::{Expect, Ours};
+use super::{Session, pin};
+use crate::settings::{Settings, literal};
+
+/// What is to be looked at when a transaction is over.
+#[derive(Debug, Default)]
+pub(super) struct Aftermath {
+    /// One change that needs no question: a single statement with a literal value, outside a transaction.
+    direct: Option<Direct>,
+    /// Settings that may have changed.
+    touched: Vec<String>,
+    /// Any setting may have changed.
+    all: bool,
+    /// Reasons to pin may have come or gone.
+    pins: bool,
+    /// Statements of SQL's PREPARE that came or went.
+    pub prepares: Vec<super::sql::Change>,
+}
+
+/// A change that is known whole.
+#[derive(Debug)]
+enum Direct {
+    Set(String, String),
+    Reset(String),
+    ResetAll,
+}
+
+/// What a question is answered with in place of a setting's name.
+const PIN: &str = "=pin";
+
+/// The settings that PostgreSQL does not list.
+const UNLISTED: [&str; 2] = ["role", "session_authorization"];
+
+impl Aftermath {
+    /// Whether nothing is to be looked at.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.direct.is_none()
+            && self.touched.is_empty()
+            && !self.all
+            && !self.pins
+            && self.prepares.is_empty()
+    }
+
+    /// A transaction is over that began before its last statement.
+    pub(super) fn transaction_over(&mut self) {
+        debug_assert!(self.direct.is_none() || self.touched.is_empty());
+    }
+
+    fn touch(&mut self, name: &str) {
+        if !self.touched.iter().any(|known| known == name) {
+            self.touched.push(name.to_owned());
+        }
+    }
+
+    /// The question to the server; none when nothing is unknown.
+    fn question(&self) -> Option<String> {
+        let mut parts: Vec<String> = Vec::new();
+        if self.all {
+            parts.push(
+                "SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.pg_settings \
+                 WHERE source = 'session'"
+                    .into(),
+            );
+        }
+        let unlisted = UNLISTED.iter().copied().filter(|_| self.all);
+        let touched = self.touched.iter().map(String::as_str).filter(|_| !self.all);
+        for name in unlisted.chain(touched) {
+            let mut part = String::from("SELECT ");
+            literal(&mut part, name);
+            part.push_str(", pg_catalog.current_setting(");
+            literal(&mut part, name);
+            part.push_str(", true)");
+            parts.push(part);
+        }
+        if self.pins {
+            let reasons = [
+                (
+                    "advisory_lock",
+                    "pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()",
+                ),
+                ("temp_table", "pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()"),
+                ("hold_cursor", "pg_catalog.pg_cursors WHERE is_holdable"),
+                ("listen", "pg_catalog.pg_listening_channels()"),
+            ];
+            for (reason, from) in reasons {
+                parts.push(format!("SELECT '{PIN}', '{reason}' WHERE EXISTS (SELECT FROM {from})"));
+            }
+        }
+        (!parts.is_empty()).then(|| parts.join(" UNION ALL "))
+    }
+}
+
+impl Session {
+    /// Notes what a text that is about to run may leave behind. `alone`: it is one statement outside a transaction and
+    /// nothing else is under way.
+    pub(super) fn note_verdict(&mut self, verdict: &Verdict, alone: bool) {
+        if verdict.session.is_empty() && verdict.marks.is_empty() {
+            return;
+        }
+        let marks = verdict.marks;
+        if marks.intersects(Marks::ADVISORY_LOCK) {
+            self.pin(pin::ADVISORY_LOCK);
+        }
+        let Some(link) = &mut self.link else { return };
+        let aftermath = &mut link.aftermath;
+        if marks.intersects(Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE | Marks::SESSION_FUNCTION) {
+            aftermath.pins = true;
+        }
+        if marks.intersects(Marks::OPAQUE | Marks::SESSION_FUNCTION) {
+            aftermath.all = true;
+        }
+        let mut pins = 0;
+        for statement in &verdict.session {
+            match statement {
+                Statement::Set { name, value: Some(value) } if alone => {
+                    aftermath.direct = Some(Direct::Set(name.clone(), value.clone()));
+                }
+                Statement::Reset(name) if alone => aftermath.direct = Some(Direct::Reset(name.clone())),
+                Statement::ResetAll if alone => aftermath.direct = Some(Direct::ResetAll),
+                Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
+                    aftermath.touch(name);
+                }
+                Statement::ResetAll | Statement::TouchUnknown => aftermath.all = true,
+                Statement::CreateTemp => {
+                    pins |= 1 << pin::TEMP_TABLE;
+                    aftermath.pins = true;
+                }
+                Statement::HoldCursor(_) => {
+                    pins |= 1 << pin::HOLD_CURSOR;
+                    aftermath.pins = true;
+                }
+                Statement::CloseCursor(_) | Statement::DiscardTemp => aftermath.pins = true,
+                Statement::Listen(_) => {
+                    pins |= 1 << pin::LISTEN;
+                    aftermath.pins = true;
+                }
+                Statement::Unlisten(_) | Statement::UnlistenAll => aftermath.pins = true,
+                Statement::Load => pins |= 1 << pin::LOAD,
+                // The answer's tag tells when they have happened.
+                Statement::DiscardAll | Statement::DeallocateAll => {}
+                // They are followed by name (sql.rs), or the client is pinned.
+                Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_) => {}
+                Statement::DiscardPlans
+                | Statement::DiscardSequences
+                | Statement::Transaction(_)
+                | Statement::Copy => {}
+            }
+        }
+        for reason in 0..crate::measure::PINS.len() {
+            if pins & (1 << reason) != 0 {
+                self.pin(reason);
+            }
+        }
+    }
+
+    /// When the server is between transactions and owes nothing: takes in what the last one left, asking if need be.
+    pub(super) fn settle_up(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if link.in_transaction() || !link.is_answered() || link.aftermath.is_empty() {
+            return Ok(());
+        }
+        let mut aftermath = std::mem::take(&mut link.aftermath);
+        let failed = std::mem::replace(&mut link.failed, false);
+        for change in aftermath.prepares.drain(..) {
+            if !failed {
+                self.apply_prepare(change);
+            }
+        }
+        match aftermath.direct.take() {
+            Some(direct) if !failed => self.apply(direct),
+            _ => {}
+        }
+        let Some(question) = aftermath.question() else { return Ok(()) };
+        let Some(link) = &mut self.link else { return Ok(()) };
+        link.audit_all = aftermath.all;
+        link.audit_pins = aftermath.pins;
+        frontend::query(&mut link.to_server, question);
+        link.expected.push(Expect::Ours(Ours::Audit));
+        self.push_to_server(cx).map(|_| ())
+    }
+
+    fn apply(&mut self, direct: Direct) {
+        let Some(link) = &mut self.link else { return };
+        let applied = &mut link.server().applied;
+        match direct {
+            Direct::Set(name, value) => {
+                applied.set(&name, &value);
+                self.wants.set(&name, &value);
+            }
+            Direct::Reset(name) => {
+                applied.remove(&name);
+                match self.startup.get(&name) {
+                    Some(value) => self.wants.set(&name, value),
+                    None => self.wants.remove(&name),
+                }
+            }
+            Direct::ResetAll => {
+                *applied = Settings::default();
+                self.wants = self.startup.clone();
+            }
+        }
+        self.accepted = self.wants.hash();
+    }
+
+    /// Takes in the server's word on what a transaction left behind.
+    pub(super) fn audited(&mut self, answer: Vec<(String, Option<String>)>) {
+        let Some(link) = &mut self.link else { return };
+        let (all, pins) = (link.audit_all, link.audit_pins);
+        let applied = &mut link.server().applied;
+        let mut found = 0;
+        if all {
+            *applied = Settings::default();
+        }
+        for (name, value) in answer {
+            let value = value.as_deref();
+            if name == PIN {
+                let reason = crate::measure::PINS.iter().position(|reason| Some(*reason) == value);
+                found |= reason.map_or(0, |reason| 1 << reason);
+                continue;
+            }
+            match (name.as_str(), value) {
+                // As it is without any SET.
+                ("role", Some("none")) | (_, None) => applied.remove(&name),
+                ("session_authorization", Some(user)) if *user == *self.pool.key.user => applied.remove(&name),
+                (_, Some(value)) => applied.set(&name, value),
+            }
+        }
+        self.wants = applied.clone();
+        self.accepted = self.wants.hash();
+        if pins {
+            let asked = [pin::ADVISORY_LOCK, pin::TEMP_TABLE, pin::HOLD_CURSOR, pin::LISTEN];
+            self.unpin(asked.iter().fold(0, |bits, reason| bits | 1 << reason) & !found);
+            for reason in asked {
+                if found & (1 << reason) != 0 {
+                    self.pin(reason);
+                }
+            }
+        }
+    }
+
+    /// DISCARD ALL has succeeded: the session is as it began.
+    pub(super) fn discarded_all(&mut self) {
+        self.deallocated_all();
+        self.wants = self.startup.clone();
+        self.unpin(u8::MAX);
+        let Some(link) = &mut self.link else { return };
+        link.aftermath = Aftermath::default();
+        link.server().applied = Settings::default();
+        if self.listens {
+            self.listens = false;
+            self.worker.shared.listeners.forget(&self.pool, &self.info);
+        }
+    }
+}

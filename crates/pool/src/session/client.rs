@@ -1,0 +1,221 @@
+//! What a client says while a server serves it.
+
+use deepwater_pgwire::message::backend::Status;
+use deepwater_pgwire::message::{self, HEADER_BYTES, frontend};
+use deepwater_pgwire::sql::{self, Statement, Verdict};
+
+use super::begin::unknown_message;
+use super::end::End;
+use super::expect::Expect;
+use super::link::BatchState;
+use super::out::Out;
+use super::sql::Course;
+use super::{Session, pin};
+
+impl Session {
+    /// Passes what the client says to the server; how much of it. What must be understood is left until it is whole.
+    pub(super) fn hear_client(&mut self, data: &[u8], out: &mut Out<'_>) -> Result<usize, End> {
+        let mut at = 0;
+        loop {
+            let Some(link) = &mut self.link else { return Ok(at) };
+            if link.passing_up > 0 {
+                let n = link.passing_up.min(data.len() - at);
+                out.pass(at, at + n);
+                link.passing_up -= n;
+                at += n;
+            }
+            if link.hold {
+                return Ok(at);
+            }
+            let Some(header) = message::header(&data[at..])? else { return Ok(at) };
+            let (total, left) = (header.total(), data.len() - at);
+            let whole = left >= total;
+            match header.tag {
+                frontend::COPY_DATA => {
+                    let n = total.min(left);
+                    out.pass(at, at + n);
+                    link.passing_up = total - n;
+                    at += n;
+                    continue;
+                }
+                frontend::BIND if !whole => {
+                    link.batch.stop();
+                    self.note_asked();
+                    if !self.hear_bind(data, at, total, out)? {
+                        return Ok(at);
+                    }
+                    if let Some(link) = &mut self.link {
+                        link.open_batch = true;
+                    }
+                    return Ok(data.len());
+                }
+                _ if !whole => {
+                    if total <= self.plan.max_message || !self.pass_unread(header.tag, &data[at..])? {
+                        return Ok(at);
+                    }
+                    out.pass(at, data.len());
+                    if let Some(link) = &mut self.link {
+                        link.passing_up = total - left;
+                    }
+                    return Ok(data.len());
+                }
+                _ => {}
+            }
+            self.hear_message(header.tag, data, at, total, out)?;
+            at += total;
+        }
+    }
+
+    /// One whole message.
+    fn hear_message(&mut self, tag: u8, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let payload = &data[at + HEADER_BYTES..at + total];
+        let Some(link) = &mut self.link else { return Ok(()) };
+        match tag {
+            frontend::QUERY => {
+                link.batch.stop();
+                return self.hear_query(payload, at, total, out);
+            }
+            frontend::TERMINATE => return Err(End::Terminated),
+            frontend::FLUSH => {
+                out.pass(at, at + total);
+                return Ok(());
+            }
+            frontend::COPY_DONE | frontend::COPY_FAIL => {
+                link.copy_in = false;
+                out.pass(at, at + total);
+                return Ok(());
+            }
+            frontend::FUNCTION_CALL => {
+                self.note_asked();
+                out.pass(at, at + total);
+                if let Some(link) = &mut self.link {
+                    link.expected.push(Expect::Query);
+                }
+                return Ok(());
+            }
+            frontend::SYNC => return self.hear_sync(data, at, total, out),
+            frontend::PARSE | frontend::BIND | frontend::DESCRIBE | frontend::EXECUTE | frontend::CLOSE => {}
+            other => return Err(unknown_message(other)),
+        }
+        self.keep_for_retry(&data[at..at + total]);
+        self.note_asked();
+        match tag {
+            frontend::PARSE => self.hear_parse(data, at, total, out)?,
+            frontend::BIND => {
+                self.hear_bind(data, at, total, out)?;
+            }
+            frontend::DESCRIBE => self.hear_describe(data, at, total, out)?,
+            frontend::CLOSE => self.hear_close(data, at, total, out)?,
+            _ => {
+                out.pass(at, at + total);
+                if let Some(link) = &mut self.link {
+                    link.expected.push(Expect::Execute);
+                }
+            }
+        }
+        if let Some(link) = &mut self.link {
+            link.open_batch = true;
+        }
+        Ok(())
+    }
+
+    /// Keeps the messages of a batch that begins outside a transaction: a stale plan may make it fail before it has done
+    /// anything.
+    fn keep_for_retry(&mut self, message: &[u8]) {
+        let Some(link) = &mut self.link else { return };
+        match link.batch.state {
+            BatchState::Off if link.is_answered() && link.status == Status::Idle => {
+                link.batch.bytes.clear();
+                link.batch.answered = false;
+                link.batch.state = BatchState::Open;
+            }
+            // The client has gone on: what it sent before cannot be sent again behind that.
+            BatchState::Whole => link.batch.stop(),
+            _ => {}
+        }
+        link.batch.add(message);
+    }
+
+    fn hear_sync(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if link.copy_in {
+            // The server ignores it, unless the COPY has just failed: what the next answer belongs to is uncertain.
+            link.doubtful = true;
+            out.pass(at, at + total);
+            return Ok(());
+        }
+        link.batch.add(&data[at..at + total]);
+        if link.batch.state == BatchState::Open {
+            link.batch.state = BatchState::Whole;
+        }
+        link.open_batch = false;
+        out.pass(at, at + total);
+        link.expected.push(Expect::Sync);
+        Ok(())
+    }
+
+    /// A simple query.
+    fn hear_query(&mut self, payload: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let text = frontend::query_text(payload)?;
+        if self.worker.shared.plan.load().config.disable_simple_query {
+            return Err(End::protocol("simple query protocol not allowed"));
+        }
+        self.names.drop_unnamed();
+        self.note_asked();
+        let tracked = self.is_tracked();
+        let Some(link) = &mut self.link else { return Ok(()) };
+        link.unnamed_here = false;
+        if tracked {
+            let verdict = sql::read(text);
+            if !verdict.session.is_empty() || !verdict.marks.is_empty() {
+                let alone = verdict.statements == 1
+                    && link.status == Status::Idle
+                    && link.is_answered()
+                    && link.aftermath.is_empty();
+                if alone {
+                    link.failed = false;
+                }
+                if touches_prepared(&verdict) && self.hear_sql_prepare(text, &verdict, out) == Course::Answered {
+                    return Ok(());
+                }
+                self.note_verdict(&verdict, alone);
+            }
+        }
+        out.pass(at, at + total);
+        if let Some(link) = &mut self.link {
+            link.expected.push(Expect::Query);
+        }
+        Ok(())
+    }
+
+    /// Begins to pass a message that is too long to be understood. Its client keeps the server from then on, since nobody
+    /// knows what the text does. False when it must be waited for; an error when it can't be passed.
+    fn pass_unread(&mut self, tag: u8, begun: &[u8]) -> Result<bool, End> {
+        let tracked = self.is_tracked();
+        let Some(link) = &mut self.link else { return Ok(false) };
+        let expect = match tag {
+            frontend::QUERY => Expect::Query,
+            frontend::FUNCTION_CALL => Expect::Query,
+            // A statement without a name: its text follows at once.
+            frontend::PARSE if !tracked || begun.get(HEADER_BYTES) == Some(&0) => Expect::Parse(None),
+            frontend::COPY_FAIL => return Ok(false),
+            _ => return Err(End::protocol("a message is longer than postgres.max_message_size")),
+        };
+        link.batch.stop();
+        link.open_batch |= tag == frontend::PARSE;
+        link.unnamed_here = tag == frontend::PARSE;
+        link.expected.push(expect);
+        self.names.drop_unnamed();
+        self.note_asked();
+        if tracked && tag != frontend::FUNCTION_CALL {
+            self.pin(pin::UNREAD_TEXT);
+        }
+        Ok(true)
+    }
+}
+
+fn touches_prepared(verdict: &Verdict) -> bool {
+    verdict.session.iter().any(|statement| {
+        matches!(statement, Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_))
+    })
+}

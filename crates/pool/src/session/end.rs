@@ -1,0 +1,122 @@
+//! How a session ends, and what becomes of its server.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use deepwater_pgwire::message::backend::write::{self, Report, Severity};
+use tokio::io::AsyncWriteExt;
+
+use super::Session;
+use crate::cleaning;
+use crate::clients::Farewell;
+use crate::config::PoolMode;
+use crate::events::ClientDisconnected;
+
+/// How long a client may take to take its farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client said goodbye.
+    Terminated,
+    /// The client is gone.
+    ClientLeft,
+    /// The client is told why.
+    Farewell(Farewell),
+    /// The server closed the connection after it told the client why.
+    ServerSaidWhy,
+    /// The server's connection broke.
+    ServerLost(String),
+}
+
+impl End {
+    /// The client broke the protocol.
+    pub(super) fn protocol(message: impl Into<String>) -> Self {
+        Self::Farewell(Farewell { code: "08P01", message: message.into() })
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::Terminated => "client close request".into(),
+            Self::ClientLeft => "client unexpected eof".into(),
+            Self::Farewell(farewell) => farewell.message.clone(),
+            Self::ServerSaidWhy => "server closed the connection".into(),
+            Self::ServerLost(reason) => reason.clone(),
+        }
+    }
+}
+
+impl From<deepwater_pgwire::message::Malformed> for End {
+    fn from(malformed: deepwater_pgwire::message::Malformed) -> Self {
+        Self::protocol(malformed.to_string())
+    }
+}
+
+impl Session {
+    /// Tells the client why, gives the server back or has it cleaned, and forgets the client.
+    pub(super) async fn finish(mut self: Box<Self>, end: End) {
+        let shared = Arc::clone(&self.worker.shared);
+        if let Some(ticket) = self.ticket.take() {
+            let granted = ticket.leave();
+            drop(ticket);
+            granted.into_iter().for_each(|server| self.worker.release(server));
+        }
+        if self.listens {
+            shared.listeners.forget(&self.pool, &self.info);
+        }
+        self.let_go(matches!(end, End::ServerLost(_) | End::ServerSaidWhy));
+        shared.clients.leave(&self.info);
+        self.pool.clients.fetch_sub(1, Ordering::Relaxed);
+        if shared.plan.load().config.log.disconnections {
+            shared.context.events.emit(ClientDisconnected {
+                client: self.info.remote.clone(),
+                database: self.info.database.to_string(),
+                user: self.info.user.to_string(),
+                reason: end.reason(),
+            });
+        }
+        self.say_goodbye(&end).await;
+    }
+
+    async fn say_goodbye(&mut self, end: &End) {
+        let (code, message) = match end {
+            End::Farewell(farewell) => (farewell.code, farewell.message.as_str()),
+            End::ServerLost(reason) => ("08006", reason.as_str()),
+            End::Terminated | End::ClientLeft | End::ServerSaidWhy => ("", ""),
+        };
+        if !code.is_empty() {
+            write::error_response(&mut self.to_client, &Report::new(Severity::Fatal, code, message));
+        }
+        if !matches!(end, End::ClientLeft) {
+            let words = std::mem::take(&mut self.to_client);
+            let goodbye = async {
+                // A client that has gone in the meantime hears nothing.
+                let _ = self.stream.write_all(&words).await;
+                let _ = self.stream.shutdown().await;
+            };
+            let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+        }
+    }
+
+    /// Gives the server back if it is as a server should be, else has it cleaned or closed.
+    fn let_go(&mut self, server_gone: bool) {
+        let Some(link) = self.link.take() else { return };
+        let clean = link.is_clean() && self.pins == 0 && self.plan.mode != PoolMode::Session;
+        let state = cleaning::Left {
+            in_flight: !link.is_answered(),
+            in_transaction: link.in_transaction(),
+            broken: !link.is_at_boundary(),
+            reset: self.pins != 0 || self.plan.mode == PoolMode::Session,
+        };
+        let server = self.unlink(link);
+        if server_gone {
+            self.worker.discard(server);
+        } else if clean && !self.worker.shared.plan.load().config.reset_query_always {
+            self.worker.release(server);
+        } else {
+            cleaning::clean(&self.worker, server, state);
+        }
+    }
+}

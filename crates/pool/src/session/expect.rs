@@ -1,0 +1,116 @@
+//! What a server still owes: one entry for each message that it answers, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::statements::Statement;
+
+/// An answer that is to come.
+#[derive(Debug)]
+pub(super) enum Expect {
+    /// A simple query or function call of the client: whatever comes, up to ReadyForQuery.
+    Query,
+    /// A simple query of ours: the client sees nothing of it.
+    Ours(Ours),
+    /// ReadyForQuery after a Sync of the client.
+    Sync,
+    /// ParseComplete for the client's own Parse.
+    Parse(Option<Arc<Statement>>),
+    /// ParseComplete for a Parse of ours, kept from the client.
+    OurParse(Arc<Statement>),
+    /// CloseComplete for a Close of ours of the statement with that number, kept from the client.
+    OurClose(u64),
+    /// The answer to the Parse or Close of ours that makes the unnamed statement the client's.
+    OurUnnamed,
+    /// BindComplete.
+    Bind(Option<Arc<Statement>>),
+    /// RowDescription or NoData.
+    Describe,
+    /// The end of a command.
+    Execute,
+    /// CloseComplete.
+    Close,
+    /// Nothing from the server: the client gets ParseComplete from us.
+    FakeParse,
+    /// Nothing from the server: the client gets CloseComplete from us.
+    FakeClose,
+}
+
+/// A question of ours to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ours {
+    /// Makes the settings those of the client.
+    Settings,
+    /// Asks what a transaction left behind.
+    Audit,
+    /// Makes statements of SQL's PREPARE what the client made them.
+    Prepare,
+}
+
+/// All answers that are to come.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    queue: VecDeque<Expect>,
+}
+
+impl Expected {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn front(&self) -> Option<&Expect> {
+        self.queue.front()
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, expect: Expect) {
+        self.queue.push_back(expect);
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Expect> {
+        self.queue.pop_front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// After an error in the extended protocol the server answers nothing up to the next Sync: removes what it skips.
+    pub(super) fn skip_to_sync(&mut self) -> Vec<Expect> {
+        let at = self.queue.iter().position(|expect| matches!(expect, Expect::Sync)).unwrap_or(self.queue.len());
+        self.queue.drain(..at).collect()
+    }
+
+    /// While a server takes in COPY data it ignores Sync (PostgreSQL, "COPY Operations"): removes those sent before
+    /// the client could know. How many there were.
+    pub(super) fn forget_syncs_behind_front(&mut self) -> usize {
+        let mut forgotten = 0;
+        while matches!(self.queue.get(1), Some(Expect::Sync)) {
+            self.queue.remove(1);
+            forgotten += 1;
+        }
+        forgotten
+    }
+
+    /// Nothing is to come; the memory is kept, unless a burst took much.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.queue.shrink_to(64);
+    }
+}
+
+impl Expect {
+    /// Whether ReadyForQuery ends it.
+    pub(super) fn is_boundary(&self) -> bool {
+        matches!(self, Self::Query | Self::Ours(_) | Self::Sync)
+    }
+
+    /// Whether the client sees nothing of the answer.
+    #[inline]
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours(_) | Self::OurParse(_) | Self::OurClose(_) | Self::OurUnnamed)
+    }
+}

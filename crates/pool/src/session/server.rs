@@ -1,0 +1,362 @@
+//! What the server says: passed on, but for what only answers questions of ours.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status};
+use deepwater_pgwire::message::{self, HEADER_BYTES};
+
+use super::Session;
+use super::end::End;
+use super::expect::{Expect, Ours};
+use super::link::{BatchState, Link};
+use super::out::Out;
+use crate::settings::Parameters;
+use crate::statements::Statement;
+
+/// The longest message of the server that is held whole; of longer ones only the beginning is looked at.
+const HELD_BYTES: usize = 32 * 1024;
+
+/// What PostgreSQL says when a plan no longer fits what the client was told of it.
+const STALE_PLAN: &str = "cached plan must not change result type";
+
+impl Session {
+    /// Passes what the server says to the client.
+    pub(super) fn hear_server(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Result<(), End> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if link.from_server.is_empty() {
+            let used = self.pass_answers(cx, data)?;
+            if let Some(link) = &mut self.link {
+                link.from_server.extend_from_slice(&data[used..]);
+            }
+            return Ok(());
+        }
+        let mut joined = std::mem::take(&mut link.from_server);
+        joined.extend_from_slice(data);
+        let used = self.pass_answers(cx, &joined)?;
+        if let Some(link) = &mut self.link {
+            joined.drain(..used);
+            if !joined.is_empty() {
+                link.from_server = joined;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_answers(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Result<usize, End> {
+        let mut owned = self.worker.take_output();
+        let mut out = Out::new(data, &mut owned);
+        let used = self.read_answers(data, &mut out);
+        let written = self.write_client(cx, out.finish());
+        self.worker.give_output(owned);
+        written?;
+        used
+    }
+
+    fn read_answers(&mut self, data: &[u8], out: &mut Out<'_>) -> Result<usize, End> {
+        let mut at = 0;
+        loop {
+            let Some(link) = &mut self.link else { return Ok(at) };
+            if link.passing_down > 0 {
+                let n = link.passing_down.min(data.len() - at);
+                if !link.dropping_down {
+                    out.pass(at, at + n);
+                }
+                link.passing_down -= n;
+                at += n;
+            }
+            let header = match message::header(&data[at..]) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Ok(at),
+                Err(malformed) => return Err(End::ServerLost(format!("the server broke the protocol: {malformed}"))),
+            };
+            let (total, left) = (header.total(), data.len() - at);
+            let ours = link.expected.front().is_some_and(Expect::is_ours);
+            let again = link.batch.state == BatchState::Again;
+            // Rows are the bulk of all traffic: their inside is no concern of ours.
+            if !ours && !again && matches!(header.tag, backend::DATA_ROW | backend::COPY_DATA) {
+                let n = total.min(left);
+                out.pass(at, at + n);
+                link.batch.answered = true;
+                link.passing_down = total - n;
+                link.dropping_down = false;
+                at += n;
+                continue;
+            }
+            if left < total.min(HELD_BYTES) {
+                return Ok(at);
+            }
+            let n = total.min(left);
+            let message = &data[at..at + n];
+            let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
+            if pass {
+                out.pass(at, at + n);
+            }
+            let Some(link) = &mut self.link else { return Ok(at + n) };
+            link.passing_down = total - n;
+            link.dropping_down = !pass;
+            at += n;
+            self.pass_fakes(out);
+            if header.tag == backend::READY_FOR_QUERY {
+                self.check_mode()?;
+            }
+        }
+    }
+
+    /// Looks at one message; whether the client is to see it. `payload` may be only the beginning of a very long one.
+    fn read_answer(&mut self, tag: u8, payload: &[u8]) -> Result<bool, End> {
+        let Some(link) = &mut self.link else { return Ok(false) };
+        let broken = |malformed: message::Malformed| {
+            End::ServerLost(format!("the server broke the protocol: {malformed}"))
+        };
+        match tag {
+            backend::READY_FOR_QUERY => {
+                let status = Status::read(payload).map_err(broken)?;
+                return self.server_ready(status);
+            }
+            backend::PARAMETER_STATUS => {
+                let status = ParameterStatus::read(payload).map_err(broken)?;
+                let ours = link.expected.front().is_some_and(Expect::is_ours);
+                Parameters::report(&mut link.server().parameters, status.name, status.value);
+                if !ours && status.name == b"application_name" {
+                    self.info.set_application_name(&String::from_utf8_lossy(status.value));
+                }
+                return Ok(!ours);
+            }
+            backend::NOTICE_RESPONSE => return Ok(!link.expected.front().is_some_and(Expect::is_ours)),
+            backend::NOTIFICATION_RESPONSE => return Ok(true),
+            backend::ERROR_RESPONSE => return Ok(self.server_failed(payload)),
+            _ => {}
+        }
+        if link.batch.state == BatchState::Again {
+            return Ok(false);
+        }
+        let ours = link.expected.front().is_some_and(Expect::is_ours);
+        match tag {
+            backend::PARSE_COMPLETE => {
+                link.expected.pop();
+            }
+            backend::BIND_COMPLETE | backend::CLOSE_COMPLETE => {
+                link.expected.pop();
+            }
+            backend::ROW_DESCRIPTION | backend::NO_DATA => {
+                if matches!(link.expected.front(), Some(Expect::Describe)) {
+                    link.expected.pop();
+                }
+            }
+            backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE | backend::PORTAL_SUSPENDED => {
+                link.copy_in = false;
+                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                    link.expected.pop();
+                }
+                if tag == backend::COMMAND_COMPLETE {
+                    self.command_complete(payload);
+                }
+            }
+            backend::COPY_IN_RESPONSE | backend::COPY_BOTH_RESPONSE => {
+                link.copy_in = true;
+                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                    link.expected.forget_syncs_behind_front();
+                    link.open_batch = true;
+                }
+            }
+            backend::DATA_ROW if ours => link.note_row(payload),
+            _ => {}
+        }
+        if !ours && let Some(link) = &mut self.link {
+            link.batch.answered = true;
+        }
+        Ok(!ours)
+    }
+
+    /// Gives the client the answers that no server gives, once it is their turn.
+    fn pass_fakes(&mut self, out: &mut Out<'_>) {
+        let Some(link) = &mut self.link else { return };
+        loop {
+            match link.expected.front() {
+                Some(Expect::FakeParse) => backend::write::parse_complete(out.own()),
+                Some(Expect::FakeClose) => backend::write::close_complete(out.own()),
+                _ => return,
+            }
+            link.expected.pop();
+            link.batch.answered = true;
+        }
+    }
+
+    /// The server has ended a query or a batch; whether the client is to know.
+    fn server_ready(&mut self, status: Status) -> Result<bool, End> {
+        let Some(link) = &mut self.link else { return Ok(false) };
+        link.copy_in = false;
+        let before = link.status;
+        link.status = status;
+        // Whatever was before the boundary has been skipped.
+        let ended = loop {
+            match link.expected.pop() {
+                Some(ended) if ended.is_boundary() => break Some(ended),
+                Some(_) => {}
+                None => break None,
+            }
+        };
+        match ended {
+            Some(Expect::Ours(what)) => {
+                self.our_answer(what)?;
+                Ok(false)
+            }
+            Some(_) if link.batch.state == BatchState::Again => {
+                link.failed = false;
+                self.send_again();
+                Ok(false)
+            }
+            Some(_) => {
+                if link.batch.state != BatchState::Off && link.is_answered() {
+                    link.batch.stop();
+                }
+                if before != Status::Idle && status == Status::Idle {
+                    link.aftermath.transaction_over();
+                }
+                self.note_answered();
+                self.adopt_parameters();
+                Ok(true)
+            }
+            None => {
+                // Nobody asked: what belongs to what is uncertain from here on.
+                link.doubtful = true;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What the client saw of the server's parameters is what the server has.
+    fn adopt_parameters(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let server = link.server();
+        if !Arc::ptr_eq(&server.parameters, &self.parameters) {
+            // One copy serves all connections that report the same.
+            if let Some(welcome) = server.pool.welcome()
+                && *welcome == *server.parameters
+            {
+                server.parameters = welcome;
+            }
+            self.parameters = Arc::clone(&server.parameters);
+        }
+    }
+
+    /// A command has succeeded: some change what the server and the client have.
+    #[inline]
+    fn command_complete(&mut self, payload: &[u8]) {
+        match payload {
+            b"DISCARD ALL\0" => self.discarded_all(),
+            b"DEALLOCATE ALL\0" => self.deallocated_all(),
+            _ => {}
+        }
+    }
+
+    /// The server reports an error; whether the client is to see it.
+    fn server_failed(&mut self, payload: &[u8]) -> bool {
+        let Some(link) = &mut self.link else { return true };
+        let fields = ErrorFields::new(payload);
+        link.copy_in = false;
+        if fields.is_fatal() {
+            link.farewell = true;
+            return true;
+        }
+        match link.expected.front() {
+            Some(Expect::Ours(_)) => {
+                let code = fields.code().unwrap_or("XX000").to_owned();
+                link.our_error = Some((code, fields.message().into_owned()));
+                return false;
+            }
+            Some(Expect::Query) => {
+                link.failed = true;
+                return true;
+            }
+            _ => {}
+        }
+        link.failed = true;
+        let lost = match (fields.code(), link.expected.front()) {
+            (Some("26000"), Some(Expect::Bind(Some(statement)))) => Some(Arc::clone(statement)),
+            (Some("0A000"), Some(Expect::Bind(Some(statement)))) if fields.message() == STALE_PLAN => {
+                Some(Arc::clone(statement))
+            }
+            _ => None,
+        };
+        let redescribed = fields.code() == Some("26000") || link.batch.describes_portal();
+        for skipped in link.expected.skip_to_sync() {
+            self.skipped(skipped);
+        }
+        match lost {
+            Some(statement) => self.heal(&statement, redescribed),
+            None => true,
+        }
+    }
+
+    /// The server will not do what an error made it skip.
+    fn skipped(&mut self, skipped: Expect) {
+        let Some(link) = &mut self.link else { return };
+        match skipped {
+            Expect::Parse(Some(statement)) => {
+                link.server().forget(statement.id);
+                self.names.forget(&statement);
+            }
+            Expect::OurParse(statement) => link.server().forget(statement.id),
+            // It is still there: it must be closed before it is prepared again.
+            Expect::OurClose(id) => link.server().forget(id),
+            _ => {}
+        }
+    }
+
+    /// A statement's plan is stale, or the server has lost it: it is made anew when it is next used. A batch of which
+    /// the client has seen nothing is sent again at once. Whether the client is to see the error.
+    fn heal(&mut self, statement: &Arc<Statement>, redescribed: bool) -> bool {
+        self.metrics.healed.increment();
+        let Some(link) = &mut self.link else { return true };
+        link.server().forget(statement.id);
+        let again = link.batch.state == BatchState::Whole
+            && !link.batch.answered
+            && redescribed
+            && link.expected.len() == 1
+            && link.status == Status::Idle
+            && link.to_server.is_empty();
+        if again {
+            link.batch.state = BatchState::Again;
+        }
+        !again
+    }
+
+    /// Sends a batch again after its statement was forgotten.
+    fn send_again(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        link.batch.state = BatchState::Spent;
+        let mut input = std::mem::take(&mut link.batch.bytes);
+        link.fresh = true;
+        input.extend_from_slice(&self.input);
+        self.input = input;
+    }
+
+    /// What becomes of an answer to a question of ours.
+    fn our_answer(&mut self, what: Ours) -> Result<(), End> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let answer = std::mem::take(&mut link.answer);
+        let error = link.our_error.take();
+        match (what, error) {
+            (Ours::Settings, None) => {
+                link.hold = false;
+                link.server().applied = self.wants.clone();
+                self.accepted = self.wants.hash();
+                self.pool.accepted.store(self.accepted, std::sync::atomic::Ordering::Relaxed);
+                self.tell_parameters();
+                Ok(())
+            }
+            (Ours::Settings, Some((code, message))) => Err(Link::refused_settings(&code, &message)),
+            (Ours::Audit, None) => {
+                self.audited(answer);
+                Ok(())
+            }
+            (Ours::Audit, Some((_, message))) => {
+                Err(End::ServerLost(format!("the state of the session cannot be learned: {message}")))
+            }
+            // The client's own command fails next, for the same reason.
+            (Ours::Prepare, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Statements that clients make with SQL's PREPARE. They keep their names; a server that has another client's under a
+//! name is told to forget that one first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use deepwater_pgwire::message::backend::{Status, write as backend};
+use deepwater_pgwire::message::frontend::write as frontend;
+use deepwater_pgwire::sql::{Statement, Verdict};
+
+use super::expect::{Expect, Ours};
+use super::out::Out;
+use super::{Session, pin};
+
+/// A statement made with PREPARE.
+#[derive(Debug)]
+pub(super) struct SqlPrepared {
+    id: u64,
+    /// The whole text of its PREPARE.
+    text: Box<[u8]>,
+}
+
+/// What a text does to such statements once it has succeeded.
+#[derive(Debug)]
+pub(super) enum Change {
+    Add(String, Arc<SqlPrepared>),
+    Remove(String),
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// What is to be done with a text that speaks of prepared statements.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// The server is asked.
+    Pass,
+    /// The client has its answer.
+    Answered,
+}
+
+impl Session {
+    /// Prepares the server for a text that makes, runs or drops statements by name.
+    pub(super) fn hear_sql_prepare(&mut self, text: &[u8], verdict: &Verdict, out: &mut Out<'_>) -> Course {
+        let mut pins = false;
+        for statement in &verdict.session {
+            match statement {
+                Statement::Prepare { name, .. } if verdict.statements == 1 => self.sql_prepare(name, text, out),
+                Statement::Prepare { .. } => pins = true,
+                Statement::Execute { name } => self.bring_sql(name, out),
+                Statement::Deallocate(name) => {
+                    if self.deallocate(name, verdict.statements == 1, out) == Course::Answered {
+                        return Course::Answered;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if pins {
+            // Which of several statements of a text took effect is not told.
+            self.pin(pin::PREPARE);
+        }
+        Course::Pass
+    }
+
+    fn sql_prepare(&mut self, name: &str, text: &[u8], out: &mut Out<'_>) {
+        // One of the client's own by that name makes this fail, as it should.
+        self.bring_sql(name, out);
+        if self.names.sql(name).is_none() {
+            let id = NEXT.fetch_add(1, Ordering::Relaxed);
+            let prepared = Arc::new(SqlPrepared { id, text: text.into() });
+            if let Some(link) = &mut self.link {
+                link.aftermath.prepares.push(Change::Add(name.to_owned(), prepared));
+            }
+        }
+    }
+
+    /// Makes the server's statement of a name the client's, or nobody's if the client has none.
+    fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) {
+        let wanted = self.names.sql(name).cloned();
+        let Some(link) = &mut self.link else { return };
+        // A statement of this very transaction is there; in a failed one nothing can be prepared.
+        let made_now = |change: &Change| matches!(change, Change::Add(made, _) if made == name);
+        if link.status == Status::Failed || link.open_batch || link.aftermath.prepares.iter().any(made_now) {
+            return;
+        }
+        let has = link.server().sql_prepared.get(name).copied();
+        if has == wanted.as_ref().map(|wanted| wanted.id) {
+            return;
+        }
+        let mut change = Vec::new();
+        if has.is_some() {
+            change.extend_from_slice(b"DEALLOCATE ");
+            change.extend_from_slice(quoted(name).as_bytes());
+            change.extend_from_slice(b";\n");
+            link.server().sql_prepared.remove(name);
+        }
+        if let Some(wanted) = wanted {
+            change.extend_from_slice(&wanted.text);
+            link.server().sql_prepared.insert(name.into(), wanted.id);
+        }
+        frontend::query(out.own(), change);
+        link.expected.push(Expect::Ours(Ours::Prepare));
+    }
+
+    fn deallocate(&mut self, name: &str, alone: bool, out: &mut Out<'_>) -> Course {
+        let Some(link) = &mut self.link else { return Course::Pass };
+        let protocol_level = self.names.get(name.as_bytes()).is_some();
+        if protocol_level && alone && link.status != Status::Failed && link.is_answered() {
+            // It has another name on the server, which keeps it for others.
+            let status = link.status;
+            self.names.remove(name.as_bytes());
+            self.note_names();
+            backend::command_complete(&mut self.to_client, "DEALLOCATE");
+            backend::ready_for_query(&mut self.to_client, status);
+            return Course::Answered;
+        }
+        self.bring_sql(name, out);
+        if let Some(link) = &mut self.link {
+            link.aftermath.prepares.push(Change::Remove(name.to_owned()));
+        }
+        Course::Pass
+    }
+
+    /// Takes in what a text has done to statements by name.
+    pub(super) fn apply_prepare(&mut self, change: Change) {
+        let Some(link) = &mut self.link else { return };
+        let server = link.server();
+        match change {
+            Change::Add(name, prepared) => {
+                server.sql_prepared.insert(name.as_str().into(), prepared.id);
+                self.names.add_sql(name, prepared);
+            }
+            Change::Remove(name) => {
+                server.sql_prepared.remove(name.as_str());
+                self.names.remove_sql(&name);
+            }
+        }
+    }
+}
+
+/// A name as an identifier.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

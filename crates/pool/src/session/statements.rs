@@ -1,0 +1,359 @@
+//! The statements a client has prepared through the protocol, and what its messages about them become.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deepwater_pgwire::message::backend::write as backend;
+use deepwater_pgwire::message::frontend::{BindNames, Kind, Parse, Target, write as frontend};
+use deepwater_pgwire::message::{self, HEADER_BYTES};
+use deepwater_pgwire::sql::{self, Verdict};
+
+use super::Session;
+use super::end::End;
+use super::expect::Expect;
+use super::out::Out;
+use super::pin;
+use super::sql::SqlPrepared;
+use crate::server::Server;
+use crate::statements::Statement;
+
+/// What a client calls its statements. Takes no memory for a client that has none.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    kept: Option<Box<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    named: HashMap<Box<[u8]>, Arc<Statement>, foldhash::fast::RandomState>,
+    /// The text and types of the unnamed statement, as Parse carries them.
+    unnamed: Vec<u8>,
+    has_unnamed: bool,
+    /// What running it does, if it does anything.
+    unnamed_verdict: Option<Verdict>,
+    sql: HashMap<String, Arc<SqlPrepared>>,
+}
+
+/// The longest unnamed statement kept in the memory of an idle client, in bytes.
+const UNNAMED_BYTES: usize = 4 * 1024;
+
+impl Names {
+    fn kept(&mut self) -> &mut Kept {
+        self.kept.get_or_insert_with(Box::default)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        self.kept.as_ref()?.named.get(name)
+    }
+
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Statement>> {
+        self.kept.as_mut()?.named.remove(name)
+    }
+
+    /// Forgets a statement that could not be prepared.
+    pub(super) fn forget(&mut self, statement: &Arc<Statement>) {
+        if let Some(kept) = &mut self.kept {
+            kept.named.retain(|_, known| !Arc::ptr_eq(known, statement));
+        }
+    }
+
+    /// Forgets all that have names.
+    pub(super) fn clear(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.named.clear();
+            kept.sql.clear();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.named.len())
+    }
+
+    /// A simple query ends the unnamed statement.
+    #[inline]
+    pub(super) fn drop_unnamed(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.has_unnamed = false;
+        }
+    }
+
+    pub(super) fn sql(&self, name: &str) -> Option<&Arc<SqlPrepared>> {
+        self.kept.as_ref()?.sql.get(name)
+    }
+
+    pub(super) fn add_sql(&mut self, name: String, prepared: Arc<SqlPrepared>) {
+        self.kept().sql.insert(name, prepared);
+    }
+
+    pub(super) fn remove_sql(&mut self, name: &str) {
+        if let Some(kept) = &mut self.kept {
+            kept.sql.remove(name);
+        }
+    }
+}
+
+impl Server {
+    /// A statement must be closed before it is prepared again, whether the server has it or not.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.prepared.remove(id);
+        if !self.stale.contains(&id) {
+            self.stale.push(id);
+        }
+    }
+}
+
+impl Session {
+    /// A client prepares a statement.
+    pub(super) fn hear_parse(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let parse = Parse::read(&data[at + HEADER_BYTES..at + total])?;
+        self.metrics.client_parses.increment();
+        let limit = self.plan.max_prepared;
+        if !self.is_tracked() || (limit == 0 && !parse.name.is_empty()) {
+            self.metrics.server_parses.increment();
+            self.pass_message(at, total, Expect::Parse(None), out);
+            return Ok(());
+        }
+        if parse.name.is_empty() {
+            let verdict = sql::read(parse.query);
+            let kept = self.names.kept();
+            kept.unnamed.clear();
+            kept.unnamed.extend_from_slice(&data[at + HEADER_BYTES + 1..at + total]);
+            kept.has_unnamed = true;
+            kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
+            if let Some(link) = &mut self.link {
+                link.unnamed_here = true;
+            }
+            self.metrics.server_parses.increment();
+            self.pass_message(at, total, Expect::Parse(None), out);
+            return Ok(());
+        }
+        if let Some(known) = self.names.get(parse.name).cloned() {
+            // The server says what it says to a name that exists.
+            self.ensure(&known, out);
+            frontend::parse(out.own(), &*known.name, parse.query, parse.types);
+            self.expect(Expect::Parse(None));
+            return Ok(());
+        }
+        let statement =
+            self.worker.shared.statements.intern(parse.query, parse.types, || sql::read(parse.query));
+        self.names.kept().named.insert(parse.name.into(), Arc::clone(&statement));
+        self.note_names();
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if link.server().prepared.touch(statement.id) {
+            return Ok(self.fake(Expect::FakeParse));
+        }
+        self.prepare(&statement, out);
+        self.expect(Expect::Parse(Some(statement)));
+        Ok(())
+    }
+
+    /// A client binds a statement to a portal. Of a long message only the beginning may have come.
+    pub(super) fn hear_bind(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<bool, End> {
+        let come = total.min(data.len() - at);
+        let payload = &data[at + HEADER_BYTES..at + come];
+        self.metrics.binds.increment();
+        let Some(names) = BindNames::read_prefix(payload) else {
+            // The names come first; a message that is whole and holds none is wrong.
+            return if come == total { Err(End::protocol("invalid message format")) } else { Ok(false) };
+        };
+        if names.statement.is_empty() {
+            if self.is_tracked() {
+                self.bring_unnamed(out);
+                self.note_unnamed();
+            }
+            self.pass_message(at, come, Expect::Bind(None), out);
+        } else if let Some(statement) = self.names.get(names.statement).cloned() {
+            self.ensure(&statement, out);
+            if !statement.verdict.is_plain() {
+                self.note_extended(&statement.verdict);
+            }
+            let rest = total - HEADER_BYTES - names.rest;
+            frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
+            out.pass(at + HEADER_BYTES + names.rest, at + come);
+            self.expect(Expect::Bind(Some(statement)));
+        } else if self.is_known_or_untracked(names.statement) {
+            self.pass_message(at, come, Expect::Bind(None), out);
+        } else {
+            let rest = total - HEADER_BYTES - names.rest;
+            frontend::bind_head(out.own(), names.portal, nobodys(names.statement), rest);
+            out.pass(at + HEADER_BYTES + names.rest, at + come);
+            self.expect(Expect::Bind(None));
+        }
+        if let Some(link) = &mut self.link {
+            link.passing_up = total - come;
+        }
+        Ok(true)
+    }
+
+    /// A client asks what a statement or portal is like.
+    pub(super) fn hear_describe(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
+        if target.kind == Kind::Statement && !target.name.is_empty() {
+            if let Some(statement) = self.names.get(target.name).cloned() {
+                self.ensure(&statement, out);
+                frontend::describe(out.own(), Kind::Statement, &*statement.name);
+                self.expect(Expect::Describe);
+                return Ok(());
+            }
+            if !self.is_known_or_untracked(target.name) {
+                frontend::describe(out.own(), Kind::Statement, nobodys(target.name));
+                self.expect(Expect::Describe);
+                return Ok(());
+            }
+        } else if target.kind == Kind::Statement && self.is_tracked() {
+            self.bring_unnamed(out);
+        }
+        self.pass_message(at, total, Expect::Describe, out);
+        Ok(())
+    }
+
+    /// A client closes a statement or portal.
+    pub(super) fn hear_close(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+        let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
+        if target.kind == Kind::Statement && self.is_tracked() && self.plan.max_prepared > 0 {
+            if target.name.is_empty() {
+                self.names.drop_unnamed();
+            } else if self.names.remove(target.name).is_some() || !self.is_known_or_untracked(target.name) {
+                // The server keeps it for others; what does not exist may be closed too.
+                self.note_names();
+                return Ok(self.fake(Expect::FakeClose));
+            }
+        }
+        self.pass_message(at, total, Expect::Close, out);
+        Ok(())
+    }
+
+    /// Whether the server may be asked for a statement by the client's own name: nothing is tracked, or it is one the
+    /// client made with SQL's PREPARE.
+    fn is_known_or_untracked(&self, name: &[u8]) -> bool {
+        !self.is_tracked()
+            || self.plan.max_prepared == 0
+            || std::str::from_utf8(name).is_ok_and(|name| self.names.sql(name).is_some())
+    }
+
+    /// Makes sure that the server has a statement, before a message that uses it.
+    fn ensure(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
+        let Some(link) = &mut self.link else { return };
+        if !link.server().prepared.touch(statement.id) {
+            self.prepare(statement, out);
+            self.expect(Expect::OurParse(Arc::clone(statement)));
+        }
+    }
+
+    /// Prepares a statement on the server, and closes what is too much on it.
+    fn prepare(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
+        self.metrics.server_parses.increment();
+        let limit = self.plan.max_prepared;
+        let Some(link) = &mut self.link else { return };
+        let mut closed = Vec::new();
+        let server = link.server();
+        if let Some(at) = server.stale.iter().position(|id| *id == statement.id) {
+            server.stale.swap_remove(at);
+            frontend::close(out.own(), Kind::Statement, &*statement.name);
+            closed.push(statement.id);
+        }
+        for evicted in server.prepared.add(Arc::clone(statement), limit) {
+            frontend::close(out.own(), Kind::Statement, &*evicted.name);
+            closed.push(evicted.id);
+        }
+        closed.into_iter().for_each(|id| link.expected.push(Expect::OurClose(id)));
+        frontend::parse(out.own(), &*statement.name, &statement.query, &statement.types);
+    }
+
+    /// Makes the server's unnamed statement the client's, before a message that uses it. The client may have made it on
+    /// another server; and what is there may be another client's.
+    fn bring_unnamed(&mut self, out: &mut Out<'_>) {
+        let Some(link) = &mut self.link else { return };
+        if link.unnamed_here {
+            return;
+        }
+        link.unnamed_here = true;
+        match self.names.kept.as_ref().filter(|kept| kept.has_unnamed) {
+            Some(kept) => {
+                let mut payload = vec![0];
+                payload.extend_from_slice(&kept.unnamed);
+                message::raw(out.own(), message::frontend::PARSE, &payload);
+                link.expected.push(Expect::OurUnnamed);
+            }
+            None => {
+                frontend::close(out.own(), Kind::Statement, "");
+                link.expected.push(Expect::OurUnnamed);
+            }
+        }
+    }
+
+    fn note_unnamed(&mut self) {
+        let verdict = self.names.kept.as_mut().and_then(|kept| kept.unnamed_verdict.take());
+        if let Some(verdict) = verdict {
+            self.note_extended(&verdict);
+            self.names.kept().unnamed_verdict = Some(verdict);
+        }
+    }
+
+    /// A statement runs through the extended protocol.
+    fn note_extended(&mut self, verdict: &Verdict) {
+        if verdict.session.iter().any(|statement| matches!(statement, sql::Statement::Prepare { .. })) {
+            self.pin(pin::PREPARE);
+        }
+        self.note_verdict(verdict, false);
+    }
+
+    /// Answers in place of the server: at once, or when it is its turn.
+    fn fake(&mut self, fake: Expect) {
+        let Some(link) = &mut self.link else { return };
+        link.open_batch = true;
+        if !link.expected.is_empty() {
+            return link.expected.push(fake);
+        }
+        match fake {
+            Expect::FakeParse => backend::parse_complete(&mut self.to_client),
+            _ => backend::close_complete(&mut self.to_client),
+        }
+    }
+
+    /// Passes a message that is answered.
+    fn pass_message(&mut self, at: usize, come: usize, expect: Expect, out: &mut Out<'_>) {
+        out.pass(at, at + come);
+        self.expect(expect);
+    }
+
+    fn expect(&mut self, expect: Expect) {
+        if let Some(link) = &mut self.link {
+            link.expected.push(expect);
+        }
+    }
+
+    /// ALL statements were deallocated, the server's and so the client's.
+    pub(super) fn deallocated_all(&mut self) {
+        self.names.clear();
+        self.note_names();
+        let Some(link) = &mut self.link else { return };
+        let server = link.server();
+        server.prepared.clear();
+        server.sql_prepared.clear();
+        server.stale.clear();
+    }
+
+    pub(super) fn note_names(&self) {
+        let count = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.info.prepared.store(count, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Memory of what an idle client seldom needs.
+    pub(super) fn trim(&mut self) {
+        if let Some(kept) = &mut self.names.kept
+            && kept.unnamed.capacity() > UNNAMED_BYTES
+        {
+            if !kept.has_unnamed {
+                kept.unnamed.clear();
+            }
+            kept.unnamed.shrink_to_fit();
+        }
+    }
+}
+
+/// A name that no client has, so that the server says that it does not exist.
+fn nobodys(name: &[u8]) -> Vec<u8> {
+    [b"deepwater:", name].concat()
+}

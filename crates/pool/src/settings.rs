@@ -1,0 +1,210 @@
+//! Session settings (GUCs): those a client relies on, those a server connection has, and what makes the second the first.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+/// Settings by name, in the order of names; equal ones have equal hashes. Cheap to clone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    entries: Option<Arc<Vec<(Box<str>, Box<str>)>>>,
+    hash: u64,
+}
+
+impl Settings {
+    /// The value of a name. Names are in lower case, as PostgreSQL compares them.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let entries = self.entries.as_ref()?;
+        let at = entries.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        Some(&entries[at].1)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().flat_map(|entries| entries.iter()).map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_none()
+    }
+
+    /// Differs from that of other settings, but for a chance of 2⁻⁶⁴.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Sets or replaces one.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let mut entries = self.take();
+        match entries.binary_search_by(|(known, _)| (**known).cmp(name)) {
+            Ok(at) => entries[at].1 = value.into(),
+            Err(at) => entries.insert(at, (name.into(), value.into())),
+        }
+        self.put(entries);
+    }
+
+    /// Removes one.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if self.get(name).is_none() {
+            return;
+        }
+        let mut entries = self.take();
+        entries.retain(|(known, _)| **known != *name);
+        self.put(entries);
+    }
+
+    fn take(&mut self) -> Vec<(Box<str>, Box<str>)> {
+        self.entries.take().map(Arc::unwrap_or_clone).unwrap_or_default()
+    }
+
+    fn put(&mut self, entries: Vec<(Box<str>, Box<str>)>) {
+        let hash = if entries.is_empty() { 0 } else { FixedState::with_seed(0).hash_one(&entries) };
+        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash };
+    }
+
+    /// The one statement that turns a connection with `self` into one with `wanted`; none if they are equal. All or
+    /// nothing, since it is one statement. A NULL value is the connection's own default (PostgreSQL, `set_config`).
+    pub(crate) fn change_to(&self, wanted: &Self) -> Option<String> {
+        if self == wanted {
+            return None;
+        }
+        let gone = self.iter().filter(|(name, _)| wanted.get(name).is_none()).map(|(name, _)| (name, None));
+        let new = wanted.iter().filter(|(name, value)| self.get(name) != Some(value));
+        let mut calls: Vec<(&str, Option<&str>)> = gone.chain(new.map(|(name, value)| (name, Some(value)))).collect();
+        // Rights come first when they return to what they were, and last when they are given up.
+        calls.sort_by_key(|(name, value)| match (rights(name), value) {
+            (true, None) => 0,
+            (false, _) => 1,
+            (true, Some(_)) => 2,
+        });
+        let mut text = String::from("SELECT ");
+        for (at, (name, value)) in calls.into_iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            text.push_str("pg_catalog.set_config(");
+            literal(&mut text, name);
+            text.push(',');
+            match value {
+                Some(value) => literal(&mut text, value),
+                None => text.push_str("NULL"),
+            }
+            text.push_str(",false)");
+        }
+        Some(text)
+    }
+
+    /// Whether any of them decides what the client may do: a change must be known to have succeeded before it acts.
+    pub(crate) fn holds_rights(&self) -> bool {
+        self.iter().any(|(name, _)| rights(name))
+    }
+}
+
+fn rights(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization")
+}
+
+/// Appends a string literal that means the same whatever `standard_conforming_strings` is.
+pub(crate) fn literal(out: &mut String, value: &str) {
+    if value.contains('\\') {
+        out.push_str(" E");
+    }
+    out.push('\'');
+    for character in value.chars() {
+        match character {
+            '\'' => out.push_str("''"),
+            '\\' => out.push_str("\\\\"),
+            other => out.push(other),
+        }
+    }
+    out.push('\'');
+}
+
+/// What a server reports of itself (ParameterStatus), as one client was last told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    entries: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Parameters {
+    /// The value of a name, which is compared as reported.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.entries.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    /// Sets or replaces one, keeping the server's order. Whether that changed anything.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> bool {
+        match self.entries.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, known)) if **known == *value => false,
+            Some((_, known)) => {
+                *known = value.into();
+                true
+            }
+            None => {
+                self.entries.push((name.into(), value.into()));
+                true
+            }
+        }
+    }
+
+    /// Takes in what a server reports. Copies shared parameters only when something changes.
+    pub(crate) fn report(parameters: &mut Arc<Self>, name: &[u8], value: &[u8]) {
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        if parameters.get(&name) != Some(&*value) {
+            Arc::make_mut(parameters).set(&name, &value);
+        }
+    }
+
+    /// All of them, in the order the server sent them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        pairs.iter().for_each(|(name, value)| settings.set(name, value));
+        settings
+    }
+
+    #[test]
+    fn equal_settings_are_equal_however_they_came_about() {
+        let mut a = settings(&[("timezone", "UTC"), ("search_path", "a, b")]);
+        let b = settings(&[("search_path", "x"), ("search_path", "a, b"), ("timezone", "UTC")]);
+        assert_eq!((&a, a.hash()), (&b, b.hash()));
+        a.remove("timezone");
+        assert_ne!(a.hash(), b.hash());
+        a.remove("search_path");
+        assert_eq!(a, Settings::default());
+        assert_eq!(a.hash(), Settings::default().hash());
+    }
+
+    #[test]
+    fn one_statement_leads_from_one_to_the_other() {
+        let has = settings(&[("a", "1"), ("role", "x"), ("same", "y")]);
+        let wants = settings(&[("b", "it's"), ("c", r"\"), ("same", "y")]);
+        assert_eq!(
+            has.change_to(&wants).unwrap(),
+            r"SELECT pg_catalog.set_config('role',NULL,false),pg_catalog.set_config('a',NULL,false),pg_catalog.set_config('b','it''s',false),pg_catalog.set_config('c', E'\\',false)"
+        );
+        assert_eq!(wants.change_to(&wants), None);
+        assert!(has.holds_rights() && !wants.holds_rights());
+    }
+
+    #[test]
+    fn parameters_keep_the_servers_order() {
+        let mut parameters = Parameters::default();
+        assert!(parameters.set("TimeZone", "UTC"));
+        assert!(parameters.set("DateStyle", "ISO"));
+        assert!(!parameters.set("timezone", "UTC"));
+        assert!(parameters.set("timezone", "CET"));
+        assert_eq!(parameters.iter().collect::<Vec<_>>(), [("TimeZone", "CET"), ("DateStyle", "ISO")]);
+    }
+}

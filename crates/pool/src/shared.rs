@@ -1,0 +1,137 @@
+//! What all threads of the pool share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use deepwater_core::Context;
+
+use crate::clients::Clients;
+use crate::control::Controls;
+use crate::ledger::{Ledger, PoolKey};
+use crate::login::LoginState;
+use crate::notify::Listeners;
+use crate::plan::{DatabasePlan, Plan};
+use crate::pools::{Pool, PoolSettings, Pools};
+use crate::server::{Server, ServerInfo};
+use crate::statements::Statements;
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub context: Context,
+    /// When the process began: times seen by others are counted from here.
+    pub began: Instant,
+    pub plan: ArcSwap<Plan>,
+    pub ledger: Ledger<Box<Server>>,
+    pub pools: Pools,
+    pub clients: Clients,
+    pub servers: Servers,
+    pub statements: Statements,
+    pub listeners: Listeners,
+    pub login: LoginState,
+    pub controls: Controls,
+}
+
+impl Shared {
+    pub(crate) fn new(context: Context, plan: Plan) -> Arc<Self> {
+        Arc::new(Self {
+            context,
+            began: Instant::now(),
+            plan: ArcSwap::from_pointee(plan),
+            ledger: Ledger::default(),
+            pools: Pools::default(),
+            clients: Clients::default(),
+            servers: Servers::default(),
+            statements: Statements::default(),
+            listeners: Listeners::default(),
+            login: LoginState::default(),
+            controls: Controls::default(),
+        })
+    }
+
+    /// The pool of a client: of its database, and of the user that servers are logged in to as.
+    pub(crate) fn pool(&self, database: &Arc<DatabasePlan>, client_user: &str) -> Arc<Pool> {
+        self.pool_as(database, database.user.clone().unwrap_or_else(|| client_user.into()))
+    }
+
+    /// The pool whose servers are logged in to as this user, whatever user the database has.
+    pub(crate) fn pool_as(&self, database: &Arc<DatabasePlan>, user: Arc<str>) -> Arc<Pool> {
+        let key = PoolKey { database: Arc::clone(&database.name), user };
+        if let Some(pool) = self.pools.get(&key) {
+            return pool;
+        }
+        let plan = self.plan.load();
+        self.pools.get_or(&key, || {
+            let id = self.ledger.pool(&key, plan.limits(database, &key.user));
+            Pool::new(id, key.clone(), settings(&plan, database, &key.user))
+        })
+    }
+
+    /// Puts another plan in force. Pools keep their connections where the server is the same; the others are closed as
+    /// they become free. Pools whose database is gone lose their clients.
+    pub(crate) fn adopt(&self, plan: Plan) {
+        self.plan.store(Arc::new(plan));
+        let plan = self.plan.load();
+        for pool in self.pools.all() {
+            let old = pool.settings.load();
+            let Some(database) = plan.database(&pool.key.database) else {
+                self.controls.kill_pool(self, &pool, "database configuration changed");
+                continue;
+            };
+            if !database.is_same_server(&old.database) {
+                pool.renew();
+            }
+            self.ledger.pool(&pool.key, plan.limits(&database, &pool.key.user));
+            pool.settings.store(Arc::new(settings(&plan, &database, &pool.key.user)));
+        }
+    }
+
+    /// Microseconds since the process began.
+    pub(crate) fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+fn settings(plan: &Plan, database: &Arc<DatabasePlan>, user: &str) -> PoolSettings {
+    PoolSettings {
+        database: Arc::clone(database),
+        mode: plan.mode(database, user),
+        deadlines: plan.deadlines(user),
+        max_prepared: plan.config.max_prepared_statements,
+        max_message: usize::try_from(plan.config.max_message_size.bytes()).unwrap_or(usize::MAX),
+    }
+}
+
+/// All server connections, as others may see them.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    all: RwLock<HashMap<u64, (PoolKey, Arc<ServerInfo>)>>,
+    next: AtomicU64,
+    /// Why connecting to a pool's server failed last.
+    pub failures: Mutex<HashMap<PoolKey, String>>,
+}
+
+impl Servers {
+    /// A number for a new connection.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn enter(&self, key: &PoolKey, server: &Arc<ServerInfo>) {
+        let mut all = self.all.write().expect("no panic while servers are held");
+        all.insert(server.id, (key.clone(), Arc::clone(server)));
+    }
+
+    pub(crate) fn leave(&self, id: u64) {
+        self.all.write().expect("no panic while servers are held").remove(&id);
+    }
+
+    /// Everything, in the order of opening.
+    pub(crate) fn all(&self) -> Vec<(PoolKey, Arc<ServerInfo>)> {
+        let mut all: Vec<_> = self.all.read().expect("no panic while servers are held").values().cloned().collect();
+        all.sort_by_key(|(_, server)| server.id);
+        all
+    }
+}

@@ -1,0 +1,151 @@
+//! Prepared statements, shared: clients that prepare the same text share one name on each server connection.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use deepwater_pgwire::sql::Verdict;
+
+/// A statement some client has prepared.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// Unique in this process.
+    pub id: u64,
+    /// Its name on servers.
+    pub name: Box<str>,
+    /// The text.
+    pub query: Box<[u8]>,
+    /// The types of its parameters, as Parse carries them: a count and that many object ids.
+    pub types: Box<[u8]>,
+    /// What running it does to a session.
+    pub verdict: Verdict,
+}
+
+/// All statements clients hold, by text and types.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    known: Mutex<HashMap<Box<[u8]>, Weak<Statement>, foldhash::fast::RandomState>>,
+    next: AtomicU64,
+}
+
+/// Entries whose statement is gone are swept when there are this many, and then whenever the number has doubled.
+const SWEEP_FROM: usize = 1_024;
+
+impl Statements {
+    /// The statement with this text and these types.
+    pub(crate) fn intern(&self, query: &[u8], types: &[u8], verdict: impl FnOnce() -> Verdict) -> Arc<Statement> {
+        // The text has no NUL in it, so the two parts cannot run into each other.
+        let mut key = Vec::with_capacity(query.len() + 1 + types.len());
+        key.extend_from_slice(query);
+        key.push(0);
+        key.extend_from_slice(types);
+        let mut known = self.known.lock().expect("no panic while statements are held");
+        if let Some(statement) = known.get(key.as_slice()).and_then(Weak::upgrade) {
+            return statement;
+        }
+        if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
+            known.retain(|_, statement| statement.strong_count() > 0);
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let statement = Arc::new(Statement {
+            id,
+            name: format!("deepwater_{id}").into(),
+            query: query.into(),
+            types: types.into(),
+            verdict: verdict(),
+        });
+        known.insert(key.into(), Arc::downgrade(&statement));
+        statement
+    }
+}
+
+/// The statements that one server connection has, the least recently used dropped first.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    entries: HashMap<u64, Entry, foldhash::fast::FixedState>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    statement: Arc<Statement>,
+    used: u64,
+}
+
+impl Prepared {
+    /// Whether the connection has the statement; it then counts as used.
+    #[inline]
+    pub(crate) fn touch(&mut self, id: u64) -> bool {
+        self.clock += 1;
+        match self.entries.get_mut(&id) {
+            Some(entry) => {
+                entry.used = self.clock;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes that it has the statement; returns those beyond the limit, which must be closed.
+    pub(crate) fn add(&mut self, statement: Arc<Statement>, limit: usize) -> Vec<Arc<Statement>> {
+        self.clock += 1;
+        self.entries.insert(statement.id, Entry { statement, used: self.clock });
+        let mut evicted = Vec::new();
+        while self.entries.len() > limit.max(1) {
+            // Preparing is rare beside using: a scan of some hundred entries costs less than order kept on every use.
+            let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id) else {
+                break;
+            };
+            evicted.extend(self.entries.remove(&oldest).map(|entry| entry.statement));
+        }
+        evicted
+    }
+
+    /// Notes that it has it no more.
+    pub(crate) fn remove(&mut self, id: u64) {
+        self.entries.remove(&id);
+    }
+
+    /// Notes that it has none.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// How many it has.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepwater_pgwire::sql;
+
+    #[test]
+    fn equal_texts_are_one_statement_while_anybody_holds_it() {
+        let statements = Statements::default();
+        let intern = |query: &[u8], types: &[u8]| statements.intern(query, types, || sql::read(query));
+        let first = intern(b"SELECT $1", &[0, 0]);
+        assert!(Arc::ptr_eq(&first, &intern(b"SELECT $1", &[0, 0])));
+        assert_ne!(first.id, intern(b"SELECT $1", &[0, 1, 0, 0, 0, 23]).id);
+        let id = first.id;
+        drop(first);
+        assert_ne!(intern(b"SELECT $1", &[0, 0]).id, id, "a name is never used twice");
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let statements = Statements::default();
+        let intern = |query: &str| statements.intern(query.as_bytes(), &[0, 0], || sql::read(query.as_bytes()));
+        let (a, b, c) = (intern("SELECT 1"), intern("SELECT 2"), intern("SELECT 3"));
+        let mut prepared = Prepared::default();
+        assert!(prepared.add(Arc::clone(&a), 2).is_empty());
+        assert!(prepared.add(Arc::clone(&b), 2).is_empty());
+        assert!(prepared.touch(a.id));
+        let evicted = prepared.add(c, 2);
+        assert_eq!(evicted.iter().map(|statement| statement.id).collect::<Vec<_>>(), [b.id]);
+        assert!(!prepared.touch(b.id) && prepared.touch(a.id));
+        assert_eq!(prepared.len(), 2);
+    }
+}

@@ -1,0 +1,210 @@
+//! The kinds of byte stream spoken over, and how one moves between threads.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::{client, server};
+
+/// A socket of either family.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+    /// Lost while moving between event loops: every use fails.
+    Lost,
+}
+
+impl Socket {
+    /// Moves the socket to the event loop of the calling thread: readiness is told where it is waited for.
+    ///
+    /// # Errors
+    /// When the system refuses; the socket is then lost.
+    fn rehome(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Lost) {
+            Self::Tcp(tcp) => Self::Tcp(TcpStream::from_std(tcp.into_std()?)?),
+            Self::Unix(unix) => Self::Unix(UnixStream::from_std(unix.into_std()?)?),
+            Self::Lost => Self::Lost,
+        };
+        Ok(())
+    }
+
+    /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call.
+    fn is_silent(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Self::Tcp(tcp) => tcp.poll_read_ready(&mut cx).is_pending(),
+            Self::Unix(unix) => unix.poll_read_ready(&mut cx).is_pending(),
+            Self::Lost => false,
+        }
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the socket was lost while moving between threads")
+}
+
+macro_rules! each_socket {
+    ($self:ident, $io:ident => $call:expr, $lost:expr) => {
+        match $self.get_mut() {
+            Socket::Tcp($io) => $call,
+            Socket::Unix($io) => $call,
+            Socket::Lost => $lost,
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each_socket!(self, io => Pin::new(io).poll_read(cx, buf), Poll::Ready(Err(lost())))
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each_socket!(self, io => Pin::new(io).poll_write(cx, buf), Poll::Ready(Err(lost())))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each_socket!(self, io => Pin::new(io).poll_write_vectored(cx, bufs), Poll::Ready(Err(lost())))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each_socket!(self, io => Pin::new(io).poll_flush(cx), Poll::Ready(Err(lost())))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each_socket!(self, io => Pin::new(io).poll_shutdown(cx), Poll::Ready(Err(lost())))
+    }
+}
+
+/// A connection to a client or a server.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// In clear.
+    Plain(Socket),
+    /// TLS that a client opened.
+    TlsServer(Box<server::TlsStream<Socket>>),
+    /// TLS opened to a server.
+    TlsClient(Box<client::TlsStream<Socket>>),
+}
+
+impl Stream {
+    /// Whether bytes are encrypted on the way.
+    pub(crate) fn is_tls(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
+    /// The socket below.
+    pub(crate) fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::TlsServer(tls) => tls.get_ref().0,
+            Self::TlsClient(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Moves the connection to the event loop of the calling thread.
+    ///
+    /// # Errors
+    /// When the system refuses; the connection is then lost.
+    pub(crate) fn rehome(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.rehome(),
+            Self::TlsServer(tls) => tls.get_mut().0.rehome(),
+            Self::TlsClient(tls) => tls.get_mut().0.rehome(),
+        }
+    }
+
+    /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call. TLS may hold
+    /// bytes that arrived before.
+    pub(crate) fn is_silent_now(&self) -> bool {
+        self.socket().is_silent()
+    }
+
+    /// Reads once into a buffer; 0 is the end of the stream.
+    #[inline]
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(into);
+        match Pin::new(self).poll_read(cx, &mut room) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(room.filled().len())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Writes as much as the system takes now, from the front of `bytes`: how much that was. Less than all means that
+    /// the task is woken when there is room.
+    #[inline]
+    pub(crate) fn write_now(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match Pin::new(&mut *self).poll_write(cx, &bytes[written..]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => written += n,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        Ok(written)
+    }
+
+    /// Pushes out what TLS holds back. Nothing for a plain connection.
+    #[inline]
+    pub(crate) fn flush_now(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if matches!(self, Self::Plain(_)) {
+            return Ok(true);
+        }
+        match Pin::new(self).poll_flush(cx) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(false),
+        }
+    }
+}
+
+macro_rules! each_stream {
+    ($self:ident, $io:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain($io) => $call,
+            Stream::TlsServer($io) => $call,
+            Stream::TlsClient($io) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each_stream!(self, io => Pin::new(io).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each_stream!(self, io => Pin::new(io).poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each_stream!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each_stream!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+}
