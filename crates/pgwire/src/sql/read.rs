@@ -25,6 +25,10 @@ pub(super) struct Reader<'a> {
     /// The statement is over; `end` is where.
     ended: bool,
     end: usize,
+    /// The kind of the token taken last; a semicolon before the first of a statement.
+    previous: Kind,
+    /// Where the `INTO` stands that an `INSERT` or `MERGE` has.
+    target: Option<usize>,
     /// Within the `BEGIN ATOMIC … END` of a function, whose statements are not run now.
     atomic: bool,
     /// Within how many blocks of PL/pgSQL.
@@ -40,6 +44,8 @@ impl<'a> Reader<'a> {
             depth: 0,
             ended: false,
             end: 0,
+            previous: Kind::Semicolon,
+            target: None,
             atomic: false,
             blocks: 0,
         }
@@ -47,7 +53,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn read(mut self) -> Verdict {
         loop {
-            (self.ended, self.depth) = (false, 0);
+            (self.ended, self.depth, self.previous) = (false, 0, Kind::Semicolon);
             let first = self.step();
             match first.kind {
                 Kind::End => return self.verdict,
@@ -167,7 +173,7 @@ impl<'a> Reader<'a> {
         if self.blocks > 0 {
             self.notice_in_block(token);
         }
-        self.end = token.start;
+        (self.end, self.previous) = (token.start, token.kind);
         token
     }
 
@@ -208,7 +214,8 @@ impl<'a> Reader<'a> {
         let bytes = self.lexer.bytes(token);
         match token.kind {
             Kind::Word if words::is_worth_a_look(bytes) => match lower(bytes, &mut room()) {
-                b"into" => self.notice_into(),
+                b"into" => self.notice_into(token),
+                b"insert" | b"merge" => self.notice_insert(),
                 name => self.notice_function(words::function(name)),
             },
             Kind::QuotedName => self.notice_function(words::function(&bytes[1..bytes.len() - 1])),

@@ -55,7 +55,10 @@ impl Reader<'_> {
     }
 
     /// What follows `INTO` wherever it stands: `INTO TEMP name` makes a table, `INTO temp …` fills one of that name.
-    pub(super) fn notice_into(&mut self) {
+    pub(super) fn notice_into(&mut self, into: Token) {
+        if self.target == Some(into.start) {
+            return;
+        }
         let mut ahead = self.lexer;
         let mut token = ahead.next();
         if self.is_temporary_schema(token) && ahead.peek().kind == Kind::Dot {
@@ -72,6 +75,14 @@ impl Reader<'_> {
         // `MERGE INTO temp t USING …`
         if name.kind.is_name() && !clause && !self.is(ahead.next(), b"using") {
             self.push(Statement::CreateTemp);
+        }
+    }
+
+    /// An `INSERT` or `MERGE` where a command begins beyond doubt: elsewhere the word may be a column.
+    pub(super) fn notice_insert(&mut self) {
+        let next = self.lexer.peek();
+        if matches!(self.previous, Kind::Semicolon | Kind::Open) && self.is(next, b"into") {
+            self.target = Some(next.start);
         }
     }
 

@@ -133,9 +133,11 @@ impl Reader<'_> {
         if self.lexer.peek().kind != Kind::Dot {
             match lower(self.lexer.bytes(token), &mut room()) {
                 b"all" => return self.push(Statement::ResetAll),
-                b"transaction" => return,
-                b"session" => return self.push(Statement::Reset("session_authorization".to_owned())),
-                b"time" => return self.push(Statement::Reset("timezone".to_owned())),
+                b"transaction" if self.sees(b"isolation") => return,
+                b"session" if self.sees(b"authorization") => {
+                    return self.push(Statement::Reset("session_authorization".to_owned()));
+                }
+                b"time" if self.sees(b"zone") => return self.push(Statement::Reset("timezone".to_owned())),
                 _ => {}
             }
         }

@@ -18,6 +18,9 @@ fn most_texts_leave_nothing() {
         ("INSERT INTO temp AS t VALUES (1)", ""),
         ("INSERT INTO temp SELECT 1", ""),
         ("INSERT INTO temp DEFAULT VALUES", ""),
+        ("INSERT INTO temp TABLE t", ""),
+        ("INSERT INTO pg_temp.t VALUES (1)", ""),
+        ("WITH x AS (INSERT INTO pg_temp.t VALUES (1)) SELECT 1", ""),
         ("MERGE INTO temp t USING s ON true WHEN MATCHED THEN DELETE", ""),
         ("SELECT 1 INTO temp FROM t", ""),
         ("SELECT 1 INTO t", ""),
@@ -137,6 +140,7 @@ fn settings_are_read() {
         ("RESET TIME ZONE", "reset timezone"),
         ("RESET TRANSACTION ISOLATION LEVEL", ""),
         ("RESET session.x", "reset session.x"),
+        ("RESET session", "reset session"),
     ]);
 }
 
@@ -253,6 +257,9 @@ fn temporary_tables_are_seen() {
         ("WITH x AS (SELECT 1) SELECT * INTO TEMP \"T\" FROM x", "temp"),
         ("EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", "temp"),
         ("SELECT 1INTO TEMP t", "temp"),
+        ("SELECT insert INTO TEMP t", "temp"),
+        ("SELECT DISTINCT ON (a) insert INTO TEMP t FROM x", "temp"),
+        ("SELECT 1 AS merge INTO pg_temp.t", "temp"),
     ]);
 }
 
