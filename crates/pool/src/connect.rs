@@ -61,7 +61,7 @@ pub(crate) async fn open(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Box<Se
         stream: raw.stream,
         home: worker.id,
         pool: Arc::clone(pool),
-        info: Arc::new(raw.info),
+        info: Arc::new(ServerInfo { epoch, ..raw.info }),
         parameters,
         applied: Settings::default(),
         prepared: Prepared::default(),

@@ -13,6 +13,7 @@ mod connect;
 mod control;
 mod events;
 pub mod hba;
+mod history;
 mod janitor;
 mod keepalive;
 mod ledger;
@@ -36,5 +37,6 @@ pub mod userlist;
 mod worker;
 
 pub use config::Config;
+pub use control::{Control, Ending, SettingRow, Settings};
 pub use plan::{Face, validate};
 pub use plane::{Bound, Handle, StartError, start};

@@ -201,6 +201,9 @@ impl<'a> Login<'a> {
         self.pending.proved();
         let database =
             database.ok_or_else(|| Refused::no_database(self.plan.face, &self.request.database))?;
+        if self.worker.shared.controls.is_ending() {
+            return Err(Refused::ending(self.plan.face));
+        }
         if self.worker.shared.controls.is_disabled(&database.name) {
             return Err(Refused::disabled(self.plan.face, &database.name));
         }

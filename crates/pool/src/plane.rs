@@ -14,6 +14,7 @@ use deepwater_core::{Context, Endpoint};
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::control::{self, Control, Settings};
 use crate::events::PoolStarted;
 use crate::plan::{self, Face, Plan};
 use crate::shared::Shared;
@@ -54,11 +55,18 @@ pub struct Handle {
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
-/// Starts the pool. Must be called on the control runtime; connections are served by threads of its own.
+/// Starts the pool. Must be called on the control runtime; connections are served by threads of its own. Where the
+/// configuration comes from matters to administrators who change it or have it read again.
 ///
 /// # Errors
 /// When the configuration is wrong or an address is taken. Then nothing runs.
-pub fn start(config: &Config, directory: PathBuf, face: Face, context: Context) -> Result<Handle, StartError> {
+pub fn start(
+    config: &Config,
+    directory: PathBuf,
+    face: Face,
+    context: Context,
+    settings: Option<Arc<dyn Settings>>,
+) -> Result<Handle, StartError> {
     let plan = read(config, &directory, face)?;
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_PER_WORKER)),
@@ -67,6 +75,7 @@ pub fn start(config: &Config, directory: PathBuf, face: Face, context: Context) 
     let (mut sockets, addresses) = listen::open(config, workers)?;
     let mut random = Random::from_seed(context.seed);
     let shared = Shared::new(context, plan);
+    shared.controls.begin(settings, tokio::runtime::Handle::current());
     let mut threads = Vec::new();
     for id in 0..workers {
         let (shared, sockets, seed) = (Arc::clone(&shared), std::mem::take(&mut sockets[id]), random.next_u64());
@@ -79,6 +88,7 @@ pub fn start(config: &Config, directory: PathBuf, face: Face, context: Context) 
     }
     watch_certificates(&shared);
     status::collect(&shared);
+    tokio::spawn(control::keep(Arc::clone(&shared)));
     for bound in &addresses {
         shared.context.events.emit(PoolStarted { address: bound.to_string() });
     }
@@ -92,15 +102,28 @@ fn read(config: &Config, directory: &std::path::Path, face: Face) -> Result<Plan
     plan.ok_or_else(|| StartError::Config(Problems::from(Vec::new())))
 }
 
-/// Follows the files of the certificates in force.
+/// Follows the files of the certificates in force, until others are.
 fn watch_certificates(shared: &Arc<Shared>) {
     let plan = shared.plan.load();
+    let mut watches = tokio::task::JoinSet::new();
+    let control = shared.controls.runtime();
     for tls in plan.client_tls.iter() {
-        tokio::spawn(Arc::clone(tls).watch(CERTIFICATES_EVERY, shared.context.clone()));
+        watches.spawn_on(Arc::clone(tls).watch(CERTIFICATES_EVERY, shared.context.clone()), &control);
     }
     for tls in plan.server_tls.values() {
-        tokio::spawn(Arc::clone(tls).watch(CERTIFICATES_EVERY, shared.context.clone()));
+        watches.spawn_on(Arc::clone(tls).watch(CERTIFICATES_EVERY, shared.context.clone()), &control);
     }
+    // Those of the configuration before end with this.
+    shared.controls.keep_watches(watches);
+}
+
+/// Puts another configuration in force.
+pub(crate) fn reload(shared: &Arc<Shared>, config: &Config, directory: &std::path::Path) -> Result<(), StartError> {
+    let face = shared.plan.load().face;
+    let plan = read(config, directory, face)?;
+    shared.adopt(plan);
+    watch_certificates(shared);
+    Ok(())
 }
 
 impl Handle {
@@ -115,11 +138,12 @@ impl Handle {
     /// # Errors
     /// When the configuration is wrong; then nothing changes.
     pub fn reload(&self, config: &Config, directory: &std::path::Path) -> Result<(), StartError> {
-        let face = self.shared.plan.load().face;
-        let plan = read(config, directory, face)?;
-        self.shared.adopt(plan);
-        watch_certificates(&self.shared);
-        Ok(())
+        reload(&self.shared, config, directory)
+    }
+
+    /// What an administrator may do, for whoever hears signals.
+    pub fn control(&self) -> Control {
+        Control::new(&self.shared)
     }
 
     /// Why clients could not be served now: a sentence per database whose server cannot be connected to.
@@ -134,7 +158,9 @@ impl Handle {
 
     /// Pages and commands for the console.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        status::endpoints(&self.shared)
+        let mut endpoints = status::endpoints(&self.shared);
+        endpoints.extend(control::endpoints(&self.control()));
+        endpoints
     }
 
     /// Waits for the threads to end; they do when the context's shutdown has drained or stopped.

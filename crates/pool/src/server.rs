@@ -61,6 +61,12 @@ pub(crate) struct ServerInfo {
     /// Version and cipher of TLS, if it is used.
     pub tls: Option<String>,
     pub connected_at: SystemTime,
+    /// The pool's epoch when it was opened; the last there can be for one that no pool renews.
+    pub epoch: u64,
+    /// Microseconds since the process began when it was last given back; 0 before.
+    pub used_at: AtomicU64,
+    /// Prepared statements on it when it was last given back.
+    pub prepared: AtomicUsize,
     state: AtomicU8,
     /// The client it serves; 0 for none.
     pub client: AtomicU64,
@@ -90,11 +96,19 @@ impl ServerInfo {
             local: String::new(),
             tls: None,
             connected_at: SystemTime::now(),
+            epoch: u64::MAX,
+            used_at: AtomicU64::new(0),
+            prepared: AtomicUsize::new(0),
             state: AtomicU8::new(ServerState::Idle as u8),
             client: AtomicU64::new(0),
             cancels: AtomicUsize::new(0),
             cancelled: Notify::new(),
         }
+    }
+
+    /// Whether it was opened before its pool was renewed to this epoch: it is closed when it is free.
+    pub(crate) fn is_older_than(&self, epoch: u64) -> bool {
+        self.epoch < epoch
     }
 
     pub(crate) fn state(&self) -> ServerState {

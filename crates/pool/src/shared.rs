@@ -10,6 +10,7 @@ use deepwater_core::Context;
 
 use crate::clients::Clients;
 use crate::control::Controls;
+use crate::history::History;
 use crate::ledger::{Ledger, PoolKey};
 use crate::login::LoginState;
 use crate::notify::Listeners;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub listeners: Listeners,
     pub login: LoginState,
     pub controls: Controls,
+    pub history: History,
 }
 
 impl Shared {
@@ -48,6 +50,7 @@ impl Shared {
             listeners: Listeners::default(),
             login: LoginState::default(),
             controls: Controls::default(),
+            history: History::default(),
         })
     }
 
@@ -65,6 +68,9 @@ impl Shared {
         let plan = self.plan.load();
         self.pools.get_or(&key, || {
             let id = self.ledger.pool(&key, plan.limits(database, &key.user));
+            if self.controls.is_paused(&key.database) {
+                self.ledger.pause(id, true, self.context.clock.now());
+            }
             Pool::new(id, key.clone(), settings(&plan, database, &key.user))
         })
     }
@@ -86,6 +92,17 @@ impl Shared {
             self.ledger.pool(&pool.key, plan.limits(&database, &pool.key.user));
             pool.settings.store(Arc::new(settings(&plan, &database, &pool.key.user)));
         }
+    }
+
+    /// Says goodbye to a server and forgets it, on whatever thread. The ledger must know.
+    pub(crate) fn close(&self, mut server: Box<Server>) {
+        self.servers.leave(server.info.id);
+        let mut goodbye = Vec::with_capacity(5);
+        deepwater_pgwire::message::frontend::write::terminate(&mut goodbye);
+        // Whether it takes the goodbye or not: it is closed now.
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = server.stream.write_now(&mut cx, &goodbye);
+        let _ = server.stream.flush_now(&mut cx);
     }
 
     /// Microseconds since the process began.

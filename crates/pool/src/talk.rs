@@ -45,6 +45,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// What has arrived already.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self { bytes, used: 0 }
+    }
+
     fn rest(&self) -> &[u8] {
         &self.bytes[self.used..]
     }

@@ -165,6 +165,8 @@ impl Worker {
             return;
         }
         server.info.set_state(ServerState::Idle);
+        server.info.used_at.store(self.shared.micros(now), std::sync::atomic::Ordering::Relaxed);
+        server.info.prepared.store(server.prepared.len(), std::sync::atomic::Ordering::Relaxed);
         server.last_used = now;
         self.shared.ledger.release(pool.id, server, now);
     }
@@ -184,14 +186,8 @@ impl Worker {
     }
 
     /// Says goodbye to a server and forgets it. The ledger must know.
-    pub(crate) fn close(&self, mut server: Box<Server>) {
-        self.shared.servers.leave(server.info.id);
-        let mut goodbye = Vec::with_capacity(5);
-        deepwater_pgwire::message::frontend::write::terminate(&mut goodbye);
-        // Whether it takes the goodbye or not: it is closed now.
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let _ = server.stream.write_now(&mut cx, &goodbye);
-        let _ = server.stream.flush_now(&mut cx);
+    pub(crate) fn close(&self, server: Box<Server>) {
+        self.shared.close(server);
     }
 }
 

@@ -73,6 +73,10 @@ impl Refused {
         Self::new(face, "3D000", native, format!("no such database: {database}"))
     }
 
+    pub(super) fn ending(face: Face) -> Self {
+        Self::new(face, "57P03", "the pooler is shutting down", "server shutting down")
+    }
+
     pub(super) fn disabled(face: Face, database: &str) -> Self {
         let native = format!("database \"{database}\" is not currently accepting connections");
         Self::new(face, "55000", native, format!("database \"{database}\" is disabled"))

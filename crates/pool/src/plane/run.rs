@@ -29,13 +29,22 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
     runtime.block_on(async move {
         let worker = Worker::new(id, Arc::clone(&shared), seed);
         let shutdown = shared.context.shutdown.clone();
-        let accepting: Vec<_> = sockets
-            .into_iter()
-            .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener)))
-            .collect();
+        let (tcp, unix): (Vec<_>, Vec<_>) =
+            sockets.into_iter().partition(|listener| matches!(listener, Listener::Tcp(_)));
+        let accept_all = |sockets: Vec<Listener>| -> Vec<_> {
+            let accept = |listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
+            sockets.into_iter().map(accept).collect()
+        };
+        let (tcp, unix) = (accept_all(tcp), accept_all(unix));
         let janitor = tokio::task::spawn_local(janitor::run(Rc::clone(&worker)));
+        tokio::select! {
+            () = shutdown.draining() => {}
+            () = shared.controls.closing() => {}
+        }
+        // As with PgBouncer, administrators may still come over Unix sockets, which no other process shares.
+        tcp.iter().for_each(tokio::task::JoinHandle::abort);
         shutdown.draining().await;
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        unix.iter().for_each(tokio::task::JoinHandle::abort);
         janitor::drain(&worker);
         tokio::select! {
             () = worker.closed() => {}
