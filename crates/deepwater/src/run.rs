@@ -174,7 +174,7 @@ fn start_pool(
         return Ok(None);
     }
     let face = deepwater_pool::Face::Native;
-    match deepwater_pool::start(&settings.postgres, directory.to_owned(), face, context.clone()) {
+    match deepwater_pool::start(&settings.postgres, directory.to_owned(), face, context.clone(), None) {
         Ok(pool) => Ok(Some(Arc::new(pool))),
         Err(error) => {
             context.shutdown.stop();
