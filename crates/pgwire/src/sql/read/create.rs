@@ -71,9 +71,10 @@ impl Reader<'_> {
             return;
         }
         let name = ahead.next();
-        let clause = name.kind == Kind::Word && follows_a_table(self.lexer.bytes(name));
-        // `MERGE INTO temp t USING …`
-        if name.kind.is_name() && !clause && !self.is(ahead.next(), b"using") {
+        let after = ahead.next();
+        // `INSERT INTO temp VALUES (…)` and `MERGE INTO temp t USING …`
+        let other = self.is(after, b"using") || (self.is(name, b"values") && after.kind == Kind::Open);
+        if name.kind.is_name() && !other && !is_reserved(name.kind, self.lexer.bytes(name)) {
             self.push(Statement::CreateTemp);
         }
     }
@@ -98,9 +99,9 @@ impl Reader<'_> {
     }
 }
 
-/// Whether the word goes on after the name of a table rather than being one.
-fn follows_a_table(word: &[u8]) -> bool {
-    let words = "values select default overriding with as using from where group having window order limit offset \
-                 fetch for union intersect except";
-    words.split(' ').any(|other| other.as_bytes().eq_ignore_ascii_case(word))
+/// Whether it is one of the keywords that may follow the name of a table and never are one.
+fn is_reserved(kind: Kind, word: &[u8]) -> bool {
+    let words = "select default with as using from where group having window order limit offset fetch for union \
+                 intersect except";
+    kind == Kind::Word && words.split(' ').any(|other| other.as_bytes().eq_ignore_ascii_case(word))
 }

@@ -192,7 +192,7 @@ impl Reader<'_> {
     fn item(&mut self, token: Token, quoted: bool) -> Option<String> {
         let text = match token.kind {
             Kind::Word if self.is(token, b"null") => return None,
-            Kind::Word | Kind::QuotedName => self.text(token)?,
+            kind if kind.is_name() => self.text(token)?,
             Kind::Number => return number("", self.lexer.bytes(token)),
             Kind::Operator => {
                 let sign = match self.lexer.bytes(token) {
