@@ -1,5 +1,22 @@
 //! The PostgreSQL pooler: real servers behind it, real clients before it.
 
+mod cancelling;
 mod conversations;
+mod isolation;
+mod listening;
+mod losing;
+mod pinning;
 mod programs;
 mod servers;
+mod settings;
+mod sharing;
+mod statements;
+mod streaming;
+mod waiting;
+
+use crate::support::pg_wire::Pg;
+
+/// The number of the server's process that answers just now.
+async fn backend(session: &mut Pg) -> String {
+    session.value("SELECT pg_backend_pid()").await
+}

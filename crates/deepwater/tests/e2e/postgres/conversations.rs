@@ -5,16 +5,48 @@ mod extended;
 mod simple;
 
 use crate::support::pg_wire::{Pg, Step, say};
-use crate::support::postgres::{Place, Version};
+use crate::support::postgres::{Place, Setup, Version};
 
-/// Plays it with each server; what was heard, which must be the same each time.
+/// Plays it with each server: directly, and through the pooler in both modes that keep transactions whole. What was
+/// heard, which must be the same each time.
 async fn heard(steps: &[Step]) -> Vec<String> {
-    let mut all = Vec::new();
+    heard_in(&["session", "transaction"], steps).await
+}
+
+/// The same for what a server is used for alone, and so only in session mode.
+async fn heard_in_session(steps: &[Step]) -> Vec<String> {
+    heard_in(&["session"], steps).await
+}
+
+async fn heard_in(modes: &[&str], steps: &[Step]) -> Vec<String> {
+    let (mut setup, mut databases) = (Setup::new(), Vec::new());
     for version in Version::ALL {
         let database = version.database().await;
-        all.push(play(&database, steps).await);
+        setup = setup.user(&database.user, &database.password);
+        for mode in modes {
+            setup = setup.alias(&format!("{mode}_{version:?}"), &database, &format!("mode = \"{mode}\""));
+        }
+        databases.push((version, database));
     }
-    all.swap_remove(0)
+    let pooler = setup.start().await;
+    let mut heard = Vec::new();
+    for (version, database) in &databases {
+        heard = play(database, steps).await;
+        for mode in modes {
+            let place = pooler.place(database).of(&format!("{mode}_{version:?}"));
+            must_equal(&play(&place, steps).await, &heard, &format!("{mode} mode, {version:?}"));
+        }
+    }
+    heard
+}
+
+/// Fails at the first difference.
+fn must_equal(pooled: &[String], direct: &[String], what: &str) {
+    let same = pooled.iter().zip(direct).take_while(|(pooled, direct)| pooled == direct).count();
+    let (pooled_rest, direct_rest) = (&pooled[same..], &direct[same..]);
+    let (pooled_next, direct_next) =
+        (&pooled_rest[..pooled_rest.len().min(5)], &direct_rest[..direct_rest.len().min(5)]);
+    assert_eq!(pooled_next, direct_next, "{what}: pooled and direct, after {same} equal messages");
 }
 
 /// Plays it in a session of its own, and leaves; nothing may come after it.

@@ -164,6 +164,36 @@ impl Pg {
         replies
     }
 
+    /// All messages until the server is ready, or closes the connection.
+    pub async fn hear_out_or_ready(&mut self) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        while let Some(reply) = self.try_hear().await {
+            let ready = reply.tag == b'Z';
+            replies.push(reply);
+            if ready {
+                break;
+            }
+        }
+        replies
+    }
+
+    /// Passes over a message too large to keep: its tag, and how long it was.
+    pub async fn skip_message(&mut self) -> (u8, usize) {
+        while self.unread.len() < 5 {
+            assert!(self.fill().await, "closed before a message");
+        }
+        let tag = self.unread[0];
+        let length = u32::from_be_bytes(self.unread[1..5].try_into().unwrap()) as usize - 4;
+        let mut rest = 5 + length;
+        while rest > 0 {
+            let part = rest.min(self.unread.len());
+            self.unread.drain(..part);
+            rest -= part;
+            assert!(rest == 0 || self.fill().await, "closed inside a message");
+        }
+        (tag, length)
+    }
+
     /// Says something, and hears until the server is ready again.
     pub async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Reply> {
         self.say(bytes).await;
@@ -173,6 +203,12 @@ impl Pg {
     /// A text in the simple protocol.
     pub async fn query(&mut self, sql: &str) -> Vec<Reply> {
         self.ask(say::query(sql)).await
+    }
+
+    /// A text in the simple protocol; what is heard until the server is ready, or closes the connection.
+    pub async fn query_or_end(&mut self, sql: &str) -> Vec<Reply> {
+        self.say(say::query(sql)).await;
+        self.hear_out_or_ready().await
     }
 
     /// The rows of a text that succeeds.

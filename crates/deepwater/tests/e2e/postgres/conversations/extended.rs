@@ -1,11 +1,11 @@
 //! The extended protocol, in order and out of it.
 
-use super::{heard, kinds};
-use crate::support::pg_wire::Step::{Closed, Hear, Ready, Say};
+use super::{heard, heard_in_session, kinds};
+use crate::support::pg_wire::Step::{Hear, Ready, Say};
 use crate::support::pg_wire::at_once;
 use crate::support::pg_wire::say::{
     bind, bind_as, close_portal, close_statement, describe_portal, describe_statement, execute, extended,
-    flush, message, parse, parse_typed, query, sync, terminate,
+    flush, message, parse, parse_typed, query, sync,
 };
 
 #[tokio::test]
@@ -330,7 +330,7 @@ async fn a_long_pipeline_is_answered_in_order() {
 
 #[tokio::test]
 async fn sql_knows_the_same_statements() {
-    let heard = heard(&[
+    let heard = heard_in_session(&[
         Say(query("PREPARE by_sql AS SELECT $1::int + 1")),
         Ready,
         at_once([describe_statement("by_sql"), bind("", "by_sql", &[Some("1")]), execute("", 0), sync()]),
@@ -354,14 +354,6 @@ async fn sql_knows_the_same_statements() {
     assert!(heard.contains(&r#"Row ["by_sql", "t"]"#.into()), "{heard:#?}");
     assert!(heard.contains(&r#"Row ["by_wire", "f"]"#.into()), "{heard:#?}");
     assert!(heard.contains(&r#"Row ["3"]"#.into()), "{heard:#?}");
-}
-
-#[tokio::test]
-async fn goodbye_may_come_inside_a_pipeline() {
-    let heard =
-        heard(&[at_once([parse("", "SELECT 1"), bind("", "", &[]), execute("", 0), terminate()]), Closed])
-            .await;
-    assert!(heard.len() <= 4, "{heard:#?}");
 }
 
 #[tokio::test]

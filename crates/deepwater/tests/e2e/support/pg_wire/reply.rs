@@ -134,11 +134,11 @@ impl Reply {
         }
     }
 
-    /// All fields but the place in the server's source.
+    /// All fields but the place in the server's source. Schemas of temporary tables are numbered by session.
     fn report(&self) -> String {
         let fields = self.fields().into_iter().filter(|(letter, _)| !"VFLR".contains(*letter));
         let fields: Vec<_> = fields.map(|(letter, value)| format!("{letter}:{value}")).collect();
-        fields.join(" ")
+        without_temporary_numbers(&fields.join(" "))
     }
 }
 
@@ -152,6 +152,12 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words())
     }
+}
+
+fn without_temporary_numbers(text: &str) -> String {
+    let mut parts = text.split("pg_temp_");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "pg_temp" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 fn shown(bytes: &[u8]) -> String {

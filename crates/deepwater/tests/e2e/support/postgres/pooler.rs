@@ -35,7 +35,7 @@ pub struct Setup {
 impl Setup {
     /// One thread, and what is known without asking a server.
     pub fn new() -> Self {
-        let keys = format!("listen = \"127.0.0.1:0\"\nworkers = 1\nadmin_users = [\"{ADMIN}\"]\n");
+        let keys = format!("listen = \"127.0.0.1:0\"\nadmin_users = [\"{ADMIN}\"]\n");
         let users = format!("\"{ADMIN}\" \"{ADMIN}\"\n");
         Self { home: Home::new(), keys, sections: String::new(), users }
     }
@@ -54,9 +54,13 @@ impl Setup {
 
     /// A database with keys of its own, and its owner.
     pub fn database(self, database: &Database, keys: &str) -> Self {
+        self.alias(&database.database, database, keys).user(&database.user, &database.password)
+    }
+
+    /// A database under another name.
+    pub fn alias(self, name: &str, database: &Database, keys: &str) -> Self {
         let server = format!("postgres://{}/{}", database.address, database.database);
-        let section = format!("[postgres.databases.{}]\nprimary = \"{server}\"\n{keys}", database.database);
-        self.section(&section).user(&database.user, &database.password)
+        self.section(&format!("[postgres.databases.{name}]\nprimary = \"{server}\"\n{keys}"))
     }
 
     /// A user and the password in clear text or as a secret.
@@ -72,7 +76,10 @@ impl Setup {
     }
 
     pub async fn start(self) -> Pooler {
-        let Self { home, keys, sections, users } = self;
+        let Self { home, mut keys, sections, users } = self;
+        if !keys.contains("workers =") {
+            keys.insert_str(0, "workers = 1\n");
+        }
         home.write("users.txt", users);
         let auth = "[postgres.auth]\nusers = \"users.txt\"\n";
         let deepwater = Deepwater::start_in(home, &format!("[postgres]\n{keys}{auth}{sections}")).await;

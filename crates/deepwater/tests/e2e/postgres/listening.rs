@@ -1,0 +1,146 @@
+//! LISTEN in transaction mode: any number of clients, one connection that listens.
+
+use crate::support::pg_wire::{Pg, say};
+use crate::support::postgres::{Database, Place, Pooler, Version};
+
+async fn one_server() -> (Database, Pooler, Place) {
+    let database = Version::Newest.database().await;
+    let pooler = Pooler::before(&database, "pool_size = 1").await;
+    let place = pooler.place(&database);
+    (database, pooler, place)
+}
+
+/// The next notification, whatever is said before it.
+async fn next(session: &mut Pg) -> String {
+    session.hear_until(b'A').await.pop().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn many_listen_and_hold_no_server() {
+    let (database, _pooler, place) = one_server().await;
+    let mut listeners = Vec::new();
+    for number in 0..30 {
+        let mut listener = Pg::login(&place).await;
+        listener.run(&format!("LISTEN news; LISTEN \"Odd {}\"", number % 3)).await;
+        listeners.push(listener);
+    }
+    let mut speaker = Pg::login(&place).await;
+    speaker.run("NOTIFY news, 'to all'").await;
+    speaker.run("SELECT pg_notify('Odd 1', 'to some'); NOTIFY nobody, 'lost'").await;
+    speaker.run("NOTIFY news, 'the end'").await;
+    for (number, listener) in listeners.iter_mut().enumerate() {
+        assert_eq!(next(listener).await, "Notification news \"to all\"");
+        if number % 3 == 1 {
+            assert_eq!(next(listener).await, "Notification Odd 1 \"to some\"");
+        }
+        assert_eq!(next(listener).await, "Notification news \"the end\"");
+    }
+    assert!(database.backends().await.len() <= 2, "one to work, one to listen");
+    assert_eq!(listeners[0].value("SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn after_unlisten_nothing_is_heard() {
+    let (_database, _pooler, place) = one_server().await;
+    let (mut listener, mut speaker) = (Pg::login(&place).await, Pg::login(&place).await);
+    for unlisten in ["UNLISTEN a", "UNLISTEN *", "DISCARD ALL"] {
+        listener.run("LISTEN a").await;
+        listener.run("LISTEN b").await;
+        speaker.run("NOTIFY a, '1'").await;
+        assert_eq!(next(&mut listener).await, "Notification a \"1\"");
+        listener.run(unlisten).await;
+        speaker.run("NOTIFY a, '2'").await;
+        speaker.run("NOTIFY b, '3'").await;
+        let mut heard = listener.query("LISTEN last").await;
+        speaker.run("NOTIFY last").await;
+        heard.extend(listener.hear_until(b'A').await);
+        while !heard.last().unwrap().to_string().contains("last") {
+            heard.extend(listener.hear_until(b'A').await);
+        }
+        heard.retain(|reply| reply.tag == b'A');
+        heard.pop();
+        let heard: Vec<_> = heard.iter().map(ToString::to_string).collect();
+        let expected: &[&str] = if unlisten == "UNLISTEN a" { &["Notification b \"3\""] } else { &[] };
+        assert_eq!(heard, expected, "{unlisten}");
+        listener.run("UNLISTEN *").await;
+    }
+}
+
+#[tokio::test]
+async fn listening_begins_and_ends_with_its_transaction() {
+    let (_database, _pooler, place) = one_server().await;
+    let mut listener = Pg::login(&place).await;
+    listener.run("BEGIN; LISTEN undone").await;
+    listener.run("ROLLBACK").await;
+    listener.run("BEGIN; LISTEN done").await;
+    listener.run("COMMIT").await;
+    listener.error("LISTEN failed; SELECT 1 / 0").await;
+    let mut speaker = Pg::login(&place).await;
+    speaker.run("NOTIFY undone; NOTIFY failed").await;
+    speaker.run("NOTIFY done, 'heard'").await;
+    assert_eq!(next(&mut listener).await, "Notification done \"heard\"");
+}
+
+#[tokio::test]
+async fn what_is_notified_in_a_transaction_comes_after_it() {
+    let (_database, _pooler, place) = one_server().await;
+    let mut listener = Pg::login(&place).await;
+    listener.run("LISTEN news").await;
+    let mut speaker = Pg::login(&place).await;
+    speaker.run("BEGIN; NOTIFY news, 'undone'; ROLLBACK").await;
+    speaker.run("BEGIN").await;
+    speaker.run("NOTIFY news, 'done'").await;
+    speaker.run("COMMIT").await;
+    assert_eq!(next(&mut listener).await, "Notification news \"done\"");
+}
+
+#[tokio::test]
+async fn an_idle_listener_is_told_at_once() {
+    let (database, _pooler, place) = one_server().await;
+    let mut listener = Pg::login(&place).await;
+    listener.run("LISTEN news").await;
+    for round in 0..3 {
+        // From outside of the pooler too.
+        database.session().await.run(&format!("NOTIFY news, '{round}'")).await;
+        assert_eq!(listener.hear().await.to_string(), format!("Notification news \"{round}\""));
+    }
+}
+
+#[tokio::test]
+async fn notifications_wait_for_the_end_of_an_answer() {
+    let (database, _pooler, place) = one_server().await;
+    let mut listener = Pg::login(&place).await;
+    listener.run("LISTEN news").await;
+    listener.run("BEGIN").await;
+    database.session().await.run("NOTIFY news, 'meanwhile'").await;
+    let told = listener.query("SELECT generate_series(1, 3)").await;
+    let kinds: String = told.iter().map(|reply| char::from(reply.tag)).filter(|tag| *tag != 'A').collect();
+    assert_eq!(kinds, "TDDDCZ", "nothing comes between: {told:?}");
+    listener.say(say::query("COMMIT")).await;
+    if !told.iter().any(|reply| reply.tag == b'A') {
+        next(&mut listener).await;
+    }
+}
+
+#[tokio::test]
+async fn listening_survives_the_connection_that_listens() {
+    let (database, _pooler, place) = one_server().await;
+    let mut listener = Pg::login(&place).await;
+    listener.run("LISTEN news").await;
+    let mut speaker = database.session().await;
+    speaker.run("NOTIFY news, '1'").await;
+    assert_eq!(next(&mut listener).await, "Notification news \"1\"");
+    drop(speaker);
+    database.terminate_backends().await;
+    // It is said again and again until it is heard: what is said while nobody listens is lost, as with PostgreSQL.
+    let mut speaker = database.admin().await;
+    let heard = next(&mut listener);
+    tokio::pin!(heard);
+    let heard = loop {
+        tokio::select! {
+            heard = &mut heard => break heard,
+            () = speaker.run("NOTIFY news, '2'") => {}
+        }
+    };
+    assert_eq!(heard, "Notification news \"2\"");
+}

@@ -1,0 +1,261 @@
+//! Clients and servers that die, in the middle of anything: the other side learns at once, and nothing leaks.
+
+use super::backend;
+use crate::support::pg_wire::say::{bind, copy_data, execute, extended, flush, parse, query};
+use crate::support::pg_wire::{Pg, say};
+use crate::support::postgres::{Database, Place, Pooler, Postgres, Setup, Version};
+use crate::support::{PATIENCE, soon};
+
+async fn one_server(keys: &str) -> (Database, Pooler, Place) {
+    let database = Version::Newest.database().await;
+    let pooler = Pooler::before(&database, &format!("pool_size = 1\n{keys}")).await;
+    let place = pooler.place(&database);
+    let mut admin = database.admin().await;
+    admin.run(&format!("CREATE TABLE t (n int); ALTER TABLE t OWNER TO {}", database.user)).await;
+    (database, pooler, place)
+}
+
+/// What a client is in the middle of, and how many messages it hears before it is there.
+fn middles() -> Vec<(&'static str, Vec<u8>, usize)> {
+    vec![
+        ("a transaction", query("BEGIN; INSERT INTO t VALUES (1)"), 3),
+        ("a failed transaction", query("BEGIN; INSERT INTO t VALUES (1); nonsense"), 2),
+        ("a query", query("BEGIN; INSERT INTO t VALUES (1); SELECT pg_sleep(100)"), 2),
+        ("a query without a transaction", query("SELECT pg_sleep(100)"), 0),
+        ("a COPY in", [query("COPY t FROM STDIN"), copy_data("1\n")].concat(), 1),
+        (
+            "a COPY in, inside of a message",
+            [query("COPY t FROM STDIN"), say::with_length(b'd', 1_000, b"1\n")].concat(),
+            1,
+        ),
+        (
+            "a COPY out",
+            query("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 1000000)) TO STDOUT"),
+            2,
+        ),
+        ("rows", query("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"), 2),
+        (
+            "a pipeline without a Sync",
+            [parse("", "INSERT INTO t VALUES (1)"), bind("", "", &[]), execute("", 0), flush()].concat(),
+            3,
+        ),
+        ("a pipeline that failed", [parse("", "nonsense"), flush()].concat(), 1),
+        ("a long pipeline", (0..200).flat_map(|_| extended("SELECT pg_sleep(0.5)", &[])).collect(), 0),
+        (
+            "a portal",
+            [
+                query("BEGIN"),
+                parse("", "SELECT generate_series(1, 9)"),
+                bind("", "", &[]),
+                execute("", 1),
+                flush(),
+            ]
+            .concat(),
+            5,
+        ),
+        ("a message", [query("BEGIN"), say::with_length(b'Q', 1_000, b"SELECT")].concat(), 2),
+    ]
+}
+
+#[tokio::test]
+async fn a_client_that_dies_in_the_middle_of_anything_leaves_nothing() {
+    for mode in ["transaction", "session"] {
+        let (database, pooler, place) = one_server(&format!("mode = \"{mode}\"")).await;
+        for (middle, bytes, heard) in middles() {
+            let mut client = Pg::login(&place).await;
+            client.say(&bytes).await;
+            for _ in 0..heard {
+                client.hear().await;
+            }
+            drop(client);
+            // The next client gets a server at once, and it is as new.
+            let mut next = Pg::login(&place).await;
+            assert_eq!(next.value("SELECT count(*) FROM t").await, "0", "{mode}, {middle}");
+            assert_eq!(
+                next.query("SELECT 1").await.last().unwrap().to_string(),
+                "Ready I",
+                "{mode}, {middle}"
+            );
+            next.leave().await;
+            let busy = "state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')";
+            database.sessions_become(0, busy).await;
+            assert!(database.backends().await.len() <= 1, "{mode}, {middle}");
+        }
+        pooler.counts("deepwater_postgres_client_connections", &[], 0.0).await;
+    }
+}
+
+#[tokio::test]
+async fn goodbye_in_the_middle_of_anything_leaves_nothing() {
+    let (database, _pooler, place) = one_server("").await;
+    for (middle, bytes, heard) in middles() {
+        if middle.contains("message") {
+            continue;
+        }
+        let mut client = Pg::login(&place).await;
+        client.say(&bytes).await;
+        for _ in 0..heard {
+            client.hear().await;
+        }
+        client.say(say::terminate()).await;
+        client.finish().await;
+        drop(client);
+        let mut next = Pg::login(&place).await;
+        assert_eq!(next.value("SELECT count(*) FROM t").await, "0", "{middle}");
+        assert!(database.backends().await.len() <= 1, "{middle}");
+    }
+}
+
+#[tokio::test]
+async fn who_closes_one_half_still_hears_the_answer() {
+    let (database, _pooler, place) = one_server("").await;
+    for place in [(*database).clone(), place] {
+        let mut client = Pg::login(&place).await;
+        client.say([query("SELECT 41"), query("SELECT 42")].concat()).await;
+        client.finish().await;
+        let told = client.hear_out().await;
+        let rows: Vec<_> = told.iter().filter(|reply| reply.tag == b'D').map(ToString::to_string).collect();
+        assert_eq!(rows, [r#"Row ["41"]"#, r#"Row ["42"]"#], "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_ended_ends_what_it_did_and_no_more() {
+    let (database, _pooler, place) = one_server("").await;
+    let mut idle = Pg::login(&place).await;
+    for begin in ["BEGIN", "SELECT pg_sleep(1000)"] {
+        let mut busy = Pg::login(&place).await;
+        busy.say(query(begin)).await;
+        if begin == "BEGIN" {
+            busy.hear_until(b'Z').await;
+            database.terminate_backends().await;
+            busy.say(query("SELECT 1")).await;
+        } else {
+            database.sessions_become(1, "state = 'active' AND query LIKE '%pg_sleep%'").await;
+            database.terminate_backends().await;
+        }
+        let told = busy.hear_out().await;
+        assert!(told.iter().any(|reply| reply.tag == b'E'), "{begin}: {told:?}");
+        assert_eq!(idle.value("SELECT 1").await, "1", "{begin}: it was not using it");
+    }
+}
+
+#[tokio::test]
+async fn idle_servers_that_were_ended_are_replaced_unnoticed() {
+    let (database, _pooler, place) = one_server("").await;
+    let mut client = Pg::login(&place).await;
+    for _ in 0..5 {
+        let before = backend(&mut client).await;
+        database.terminate_backends().await;
+        database.sessions_become(0, "true").await;
+        assert_ne!(backend(&mut client).await, before);
+    }
+}
+
+#[tokio::test]
+async fn clients_outlive_a_restart_of_the_server() {
+    let server = Postgres::own("", "").await;
+    let database = server.database().await;
+    let retry = "[postgres.timeouts]\nserver_login_retry = \"50ms\"";
+    let pooler = Pooler::before(&database, &format!("pool_size = 2\n{retry}")).await;
+    let place = pooler.place(&database);
+    let mut idle = Pg::login(&place).await;
+    assert_eq!(idle.value("SELECT 1").await, "1");
+    let mut busy = Pg::login(&place).await;
+    busy.run("BEGIN").await;
+    server.stop_immediate().await;
+    // Who was in a transaction is told at once.
+    let told = soon("the end of the transaction", busy.hear_out()).await;
+    assert!(told.iter().any(|reply| reply.tag == b'E'), "{told:?}");
+    // Who asks while there is no server is told why, or waits until there is one.
+    idle.say(query("SELECT 2")).await;
+    server.start_again().await;
+    let told = idle.hear_out_or_ready().await;
+    if told.last().is_some_and(|reply| reply.tag == b'Z') {
+        assert_eq!(idle.value("SELECT 3").await, "3");
+    } else {
+        assert!(told.iter().any(|reply| reply.tag == b'E'), "{told:?}");
+    }
+    let back = async {
+        loop {
+            if let Ok(mut session) = Pg::try_login(&place).await {
+                let told = session.query_or_end("SELECT 4").await;
+                if told.iter().any(|reply| reply.tag == b'D') {
+                    break;
+                }
+            }
+        }
+    };
+    soon("service again", back).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_fails_queries_with_the_reason() {
+    let database = Version::Newest.database().await;
+    let nowhere = crate::support::Origin::nowhere().await;
+    let section = format!("[postgres.databases.nowhere]\nprimary = \"postgres://{nowhere}/shop\"");
+    let keys = "[postgres.timeouts]\nserver_connect = \"2s\"\nmax_wait = \"3s\"";
+    let setup = Setup::new().with(keys).section(&section).user(&database.user, &database.password);
+    let pooler = setup.start().await;
+    let place = pooler.place(&database).of("nowhere");
+    let refused = match Pg::try_login(&place).await {
+        Err(refused) => refused,
+        Ok(mut session) => {
+            session.query_or_end("SELECT 1").await.into_iter().find(|r| r.tag == b'E').unwrap()
+        }
+    };
+    assert!(refused.code().starts_with("08") || refused.code() == "53300", "{refused:?}");
+    assert!(!refused.sentence().contains(&database.password));
+    pooler.log_line("server_connect_failed").await;
+}
+
+#[tokio::test]
+async fn wrong_credentials_for_the_server_are_told_without_the_password() {
+    let database = Version::Newest.database().await;
+    let section = format!(
+        "[postgres.databases.wrong]\nprimary = \"postgres://{}:not-{}@{}/{}\"",
+        database.user, database.password, database.address, database.database
+    );
+    let setup = Setup::new().with("[postgres.timeouts]\nmax_wait = \"3s\"").section(&section);
+    let pooler = setup.user("client", "secret").start().await;
+    let place = pooler.place(&database).of("wrong").by("client", "secret");
+    let refused = match Pg::try_login(&place).await {
+        Err(refused) => refused,
+        Ok(mut session) => {
+            session.query_or_end("SELECT 1").await.into_iter().find(|r| r.tag == b'E').unwrap()
+        }
+    };
+    assert!(refused.sentence().contains("password authentication failed"), "{refused:?}");
+    let line = pooler.log_line("server_connect_failed").await;
+    assert!(!line.contains(&database.password), "{line}");
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_costs_its_clients_a_deadline_and_the_others_nothing() {
+    let server = Postgres::own("", "").await;
+    let stalls = server.database().await;
+    let works = Version::Newest.database().await;
+    let keys = "pool_size = 1\n[postgres.timeouts]\nquery = \"300ms\"\nmax_wait = \"300ms\"\nserver_connect = \"300ms\"";
+    let pooler = Setup::new().with(keys).database(&stalls, "").database(&works, "").start().await;
+    let mut stalled = Pg::login(&pooler.place(&stalls)).await;
+    stalled.run("SELECT 1").await;
+    server.signal_all(rustix::process::Signal::STOP);
+    let mut fine = Pg::login(&pooler.place(&works)).await;
+    stalled.say(query("SELECT 1")).await;
+    for _ in 0..20 {
+        assert_eq!(fine.value("SELECT 1").await, "1");
+    }
+    let told = tokio::time::timeout(PATIENCE, stalled.hear_out()).await.expect("a deadline ends it");
+    assert!(told.iter().any(|reply| reply.tag == b'E'), "{told:?}");
+    server.signal_all(rustix::process::Signal::CONT);
+    let back = async {
+        loop {
+            if let Ok(mut session) = Pg::try_login(&pooler.place(&stalls)).await
+                && session.query_or_end("SELECT 4").await.iter().any(|reply| reply.tag == b'D')
+            {
+                break;
+            }
+        }
+    };
+    soon("service again", back).await;
+}
