@@ -54,6 +54,8 @@ pub(crate) async fn open(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Box<Se
     let parameters = startup_parameters(&database);
     let raw = open_raw(worker, &database, &pool.key.user, &parameters, &credentials).await?;
 
+    let mut info = raw.info;
+    info.epoch = epoch;
     let parameters = Arc::new(raw.parameters);
     *pool.welcome.lock().expect("no panic while it is held") = Some(Arc::clone(&parameters));
     let now = Instant::now();
@@ -61,7 +63,7 @@ pub(crate) async fn open(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Box<Se
         stream: raw.stream,
         home: worker.id,
         pool: Arc::clone(pool),
-        info: Arc::new(ServerInfo { epoch, ..raw.info }),
+        info: Arc::new(info),
         parameters,
         applied: Settings::default(),
         prepared: Prepared::default(),

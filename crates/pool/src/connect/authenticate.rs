@@ -150,3 +150,6 @@ fn failed(error: &ScramError, user: &str) -> ConnectError {
     };
     ConnectError::config(format!("logging in to the server as \"{user}\" failed: {error}{fix}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ impl Login<'_> {
         if method == Method::Reject {
             return Err(self.rejected());
         }
-        let known = self.known(database).await?;
+        let known = if self.needs_no_password(method) { Known::Named } else { self.known(database).await? };
         let proof = self.prove(method, map.as_deref(), &known).await;
         if let (Err(_), Some(database), Known::Stored { asked: true, .. }) = (&proof, database, &known) {
             self.worker.shared.login.forget(&database.name, &self.request.user);
@@ -199,6 +199,11 @@ impl Login<'_> {
         }
     }
 
+    /// Whether the proof is all there is to it. PgBouncer lets only those in whom it knows.
+    fn needs_no_password(&self, method: Method) -> bool {
+        self.plan.face == Face::Native && matches!(method, Method::Peer | Method::Cert)
+    }
+
     fn peer_proof(&self, map: Option<&str>, known: &Known) -> Result<(), Refused> {
         let user = self.request.user.as_str();
         let failed = |reason: String| {
@@ -213,7 +218,7 @@ impl Login<'_> {
         if !self.is_mapped(map, &name) {
             return Err(failed(format!("the client is the system's user \"{name}\"")));
         }
-        self.known_to_pgbouncer(known).ok_or_else(|| failed("there is no such user".into()))
+        if matches!(known, Known::No) { Err(failed("there is no such user".into())) } else { Ok(()) }
     }
 
     fn certificate_proof(&self, map: Option<&str>, known: &Known) -> Result<(), Refused> {
@@ -229,7 +234,7 @@ impl Login<'_> {
         if !self.is_mapped(map, &name) {
             return Err(failed(format!("the client's certificate is that of \"{name}\"")));
         }
-        self.known_to_pgbouncer(known).ok_or_else(|| failed("there is no such user".into()))
+        if matches!(known, Known::No) { Err(failed("there is no such user".into())) } else { Ok(()) }
     }
 
     /// Whether somebody whom the system or a certificate calls so may be the user.
@@ -238,11 +243,6 @@ impl Login<'_> {
             Some(map) => self.plan.ident.map(map, name, &self.request.user),
             None => name == self.request.user,
         }
-    }
-
-    /// Where nothing is checked against what is stored, PgBouncer lets only those in whom it knows.
-    fn known_to_pgbouncer(&self, known: &Known) -> Option<()> {
-        (self.plan.face == Face::Native || !matches!(known, Known::No)).then_some(())
     }
 
     async fn password_proof(&mut self, known: &Known) -> Result<(), Refused> {

@@ -12,7 +12,8 @@ use deepwater_pgwire::auth::scram::ScramSecret;
 use super::pending::PendingLogins;
 use super::seats::Seats;
 
-/// How long the answer of `auth.query` counts. A changed password works at once: a login that fails forgets the answer.
+/// How long the answer of `auth.query` counts: users who connect for every request must not double the load. A login that
+/// fails forgets it, so that after a change of password at most one is refused.
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// Users remembered at once; above that all are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
