@@ -25,8 +25,6 @@ pub(super) struct Aftermath {
     all: bool,
     /// Reasons to pin may have come or gone.
     pins: bool,
-    /// Statements of SQL's PREPARE that came or went.
-    pub prepares: Vec<super::sql::Change>,
 }
 
 /// A change that is known whole.
@@ -51,12 +49,6 @@ impl Aftermath {
             && self.touched.is_empty()
             && !self.all
             && !self.pins
-            && self.prepares.is_empty()
-    }
-
-    /// A transaction is over that began before its last statement.
-    pub(super) fn transaction_over(&mut self) {
-        debug_assert!(self.direct.is_none() || self.touched.is_empty());
     }
 
     fn touch(&mut self, name: &str) {
@@ -174,13 +166,14 @@ impl Session {
         }
         let mut aftermath = std::mem::take(&mut link.aftermath);
         let failed = std::mem::replace(&mut link.failed, false);
-        for change in aftermath.prepares.drain(..) {
-            if !failed {
-                self.apply_prepare(change);
-            }
-        }
         match aftermath.direct.take() {
-            Some(direct) if !failed => self.apply(direct),
+            Some(direct) if !failed => {
+                self.apply(direct);
+                if self.pins != 0 {
+                    // RESET leads back to what the client began with, which its server does not know.
+                    self.introduce(cx)?;
+                }
+            }
             _ => {}
         }
         let Some(question) = aftermath.question() else { return Ok(()) };

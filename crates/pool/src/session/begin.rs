@@ -36,7 +36,11 @@ impl Session {
                 | frontend::CLOSE
                 | frontend::FUNCTION_CALL => {
                     // A client that sends slowly must not keep a server waiting.
-                    if left < header.total() && left < INPUT_LIMIT.max(self.plan.max_message) {
+                    let held = match header.tag {
+                        frontend::QUERY | frontend::PARSE => self.plan.max_message,
+                        _ => INPUT_LIMIT,
+                    };
+                    if left < header.total().min(held) {
                         return Ok(at);
                     }
                     if header.tag == frontend::QUERY

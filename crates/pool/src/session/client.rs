@@ -24,7 +24,7 @@ impl Session {
                 link.passing_up -= n;
                 at += n;
             }
-            if link.hold {
+            if link.hold || link.leaving {
                 return Ok(at);
             }
             let Some(header) = message::header(&data[at..])? else { return Ok(at) };
@@ -70,12 +70,22 @@ impl Session {
     fn hear_message(&mut self, tag: u8, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
         let payload = &data[at + HEADER_BYTES..at + total];
         let Some(link) = &mut self.link else { return Ok(()) };
+        if link.skipping && !matches!(tag, frontend::SYNC | frontend::TERMINATE) {
+            // The server ignores it, as it has just said by its error.
+            out.pass(at, at + total);
+            return Ok(());
+        }
         match tag {
             frontend::QUERY => {
                 link.batch.stop();
                 return self.hear_query(payload, at, total, out);
             }
-            frontend::TERMINATE => return Err(End::Terminated),
+            frontend::TERMINATE if link.is_answered() => return Err(End::Terminated),
+            frontend::TERMINATE => {
+                // What was asked before is done first, as a server does it.
+                link.leaving = true;
+                return Ok(());
+            }
             frontend::FLUSH => {
                 out.pass(at, at + total);
                 return Ok(());
@@ -89,7 +99,7 @@ impl Session {
                 self.note_asked();
                 out.pass(at, at + total);
                 if let Some(link) = &mut self.link {
-                    link.expected.push(Expect::Query);
+                    link.expected.push(Expect::Query(None));
                 }
                 return Ok(());
             }
@@ -149,6 +159,7 @@ impl Session {
             link.batch.state = BatchState::Whole;
         }
         link.open_batch = false;
+        link.skipping = false;
         out.pass(at, at + total);
         link.expected.push(Expect::Sync);
         Ok(())
@@ -165,6 +176,7 @@ impl Session {
         let tracked = self.is_tracked();
         let Some(link) = &mut self.link else { return Ok(()) };
         link.unnamed_here = false;
+        let mut change = None;
         if tracked {
             let verdict = sql::read(text);
             if !verdict.session.is_empty() || !verdict.marks.is_empty() {
@@ -175,15 +187,18 @@ impl Session {
                 if alone {
                     link.failed = false;
                 }
-                if touches_prepared(&verdict) && self.hear_sql_prepare(text, &verdict, out) == Course::Answered {
-                    return Ok(());
+                if touches_prepared(&verdict) {
+                    match self.hear_sql_prepare(text, &verdict, out) {
+                        Course::Pass(does) => change = does,
+                        Course::Answered => return Ok(()),
+                    }
                 }
                 self.note_verdict(&verdict, alone);
             }
         }
         out.pass(at, at + total);
         if let Some(link) = &mut self.link {
-            link.expected.push(Expect::Query);
+            link.expected.push(Expect::Query(change));
         }
         Ok(())
     }
@@ -194,8 +209,7 @@ impl Session {
         let tracked = self.is_tracked();
         let Some(link) = &mut self.link else { return Ok(false) };
         let expect = match tag {
-            frontend::QUERY => Expect::Query,
-            frontend::FUNCTION_CALL => Expect::Query,
+            frontend::QUERY | frontend::FUNCTION_CALL => Expect::Query(None),
             // A statement without a name: its text follows at once.
             frontend::PARSE if !tracked || begun.get(HEADER_BYTES) == Some(&0) => Expect::Parse(None),
             frontend::COPY_FAIL => return Ok(false),

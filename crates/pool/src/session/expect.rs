@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::sql::Change;
 use crate::statements::Statement;
 
 /// An answer that is to come.
 #[derive(Debug)]
 pub(super) enum Expect {
-    /// A simple query or function call of the client: whatever comes, up to ReadyForQuery.
-    Query,
+    /// A simple query or function call of the client: whatever comes, up to ReadyForQuery. And what it does to statements
+    /// of SQL's PREPARE, should it succeed.
+    Query(Option<Box<Change>>),
     /// A simple query of ours: the client sees nothing of it.
     Ours(Ours),
     /// ReadyForQuery after a Sync of the client.
@@ -64,6 +66,19 @@ impl Expected {
         self.queue.front()
     }
 
+    /// What the query that is being answered does to statements of SQL's PREPARE.
+    pub(super) fn take_change(&mut self) -> Option<Box<Change>> {
+        match self.queue.front_mut() {
+            Some(Expect::Query(change)) => change.take(),
+            _ => None,
+        }
+    }
+
+    /// Whether a Sync is among them.
+    pub(super) fn has_sync(&self) -> bool {
+        self.queue.iter().any(|expect| matches!(expect, Expect::Sync))
+    }
+
     #[inline]
     pub(super) fn push(&mut self, expect: Expect) {
         self.queue.push_back(expect);
@@ -105,7 +120,7 @@ impl Expected {
 impl Expect {
     /// Whether ReadyForQuery ends it.
     pub(super) fn is_boundary(&self) -> bool {
-        matches!(self, Self::Query | Self::Ours(_) | Self::Sync)
+        matches!(self, Self::Query(_) | Self::Ours(_) | Self::Sync)
     }
 
     /// Whether the client sees nothing of the answer.

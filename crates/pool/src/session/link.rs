@@ -46,6 +46,10 @@ pub(crate) struct Link {
     pub hold: bool,
     /// Nothing of the client has been passed yet.
     pub fresh: bool,
+    /// An error was answered in the extended protocol, and the client's Sync has not come: the server ignores all else.
+    pub skipping: bool,
+    /// The client has said goodbye: what it asked before is still done.
+    pub leaving: bool,
     /// An error was answered since the transaction began.
     pub failed: bool,
     /// The unnamed statement on the server is the one the client made there last.
@@ -144,6 +148,8 @@ impl Link {
             doubtful: false,
             hold: false,
             fresh: true,
+            skipping: false,
+            leaving: false,
             failed: false,
             unnamed_here: false,
             aftermath: Aftermath::default(),
@@ -323,14 +329,17 @@ impl Session {
         if self.try_release() {
             return Ok(Step::Again);
         }
-        let hold = self.link.as_ref().is_some_and(|link| link.hold);
-        if !writable || hold {
+        let (hold, leaving) = self.link.as_ref().map_or((false, false), |link| (link.hold, link.leaving));
+        if leaving && self.link.as_ref().is_some_and(|link| link.is_answered()) {
+            return Err(End::Terminated);
+        }
+        if !writable || hold || leaving {
             return Ok(Step::Wait);
         }
         if self.feed_input(cx)? > 0 {
             return Ok(Step::Again);
         }
-        if self.input.len() >= INPUT_LIMIT.max(self.plan.max_message) {
+        if self.input.len() >= INPUT_LIMIT + self.plan.max_message {
             return Err(End::protocol("a message is too long"));
         }
         let Some(n) = self.read_client(cx, buffer)? else { return Ok(Step::Wait) };

@@ -187,16 +187,16 @@ impl Session {
     fn server_ready(&mut self, status: Status) -> Result<bool, End> {
         let Some(link) = &mut self.link else { return Ok(false) };
         link.copy_in = false;
-        let before = link.status;
         link.status = status;
         // Whatever was before the boundary has been skipped.
         let ended = loop {
-            match link.expected.pop() {
+            match self.link.as_mut().and_then(|link| link.expected.pop()) {
                 Some(ended) if ended.is_boundary() => break Some(ended),
-                Some(_) => {}
+                Some(skipped) => self.skipped(skipped),
                 None => break None,
             }
         };
+        let Some(link) = &mut self.link else { return Ok(false) };
         match ended {
             Some(Expect::Ours(what)) => {
                 self.our_answer(what)?;
@@ -210,9 +210,6 @@ impl Session {
             Some(_) => {
                 if link.batch.state != BatchState::Off && link.is_answered() {
                     link.batch.stop();
-                }
-                if before != Status::Idle && status == Status::Idle {
-                    link.aftermath.transaction_over();
                 }
                 self.note_answered();
                 self.adopt_parameters();
@@ -247,6 +244,11 @@ impl Session {
         match payload {
             b"DISCARD ALL\0" => self.discarded_all(),
             b"DEALLOCATE ALL\0" => self.deallocated_all(),
+            b"PREPARE\0" | b"DEALLOCATE\0" => {
+                if let Some(change) = self.link.as_mut().and_then(|link| link.expected.take_change()) {
+                    self.apply_prepare(*change);
+                }
+            }
             _ => {}
         }
     }
@@ -266,7 +268,7 @@ impl Session {
                 link.our_error = Some((code, fields.message().into_owned()));
                 return false;
             }
-            Some(Expect::Query) => {
+            Some(Expect::Query(_)) => {
                 link.failed = true;
                 return true;
             }
@@ -281,6 +283,7 @@ impl Session {
             _ => None,
         };
         let redescribed = fields.code() == Some("26000") || link.batch.describes_portal();
+        link.skipping = !link.expected.has_sync();
         for skipped in link.expected.skip_to_sync() {
             self.skipped(skipped);
         }

@@ -30,10 +30,10 @@ pub(super) enum Change {
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// What is to be done with a text that speaks of prepared statements.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Course {
-    /// The server is asked.
-    Pass,
+    /// The server is asked. What its answer changes, should it succeed.
+    Pass(Option<Box<Change>>),
     /// The client has its answer.
     Answered,
 }
@@ -41,46 +41,36 @@ pub(super) enum Course {
 impl Session {
     /// Prepares the server for a text that makes, runs or drops statements by name.
     pub(super) fn hear_sql_prepare(&mut self, text: &[u8], verdict: &Verdict, out: &mut Out<'_>) -> Course {
-        let mut pins = false;
+        let alone = verdict.statements == 1;
         for statement in &verdict.session {
             match statement {
-                Statement::Prepare { name, .. } if verdict.statements == 1 => self.sql_prepare(name, text, out),
-                Statement::Prepare { .. } => pins = true,
-                Statement::Execute { name } => self.bring_sql(name, out),
-                Statement::Deallocate(name) => {
-                    if self.deallocate(name, verdict.statements == 1, out) == Course::Answered {
-                        return Course::Answered;
-                    }
+                Statement::Prepare { name, .. } if alone => {
+                    // One of the client's own by that name makes this fail, as it should.
+                    self.bring_sql(name, out);
+                    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+                    let prepared = Arc::new(SqlPrepared { id, text: text.into() });
+                    return Course::Pass(Some(Box::new(Change::Add(name.clone(), prepared))));
                 }
+                Statement::Deallocate(name) if alone => return self.deallocate(name, out),
+                // Which of several statements of a text took effect is not told.
+                Statement::Prepare { .. } => self.pin(pin::PREPARE),
+                Statement::Deallocate(name) => {
+                    self.bring_sql(name, out);
+                    self.pin(pin::PREPARE);
+                }
+                Statement::Execute { name } => self.bring_sql(name, out),
                 _ => {}
             }
         }
-        if pins {
-            // Which of several statements of a text took effect is not told.
-            self.pin(pin::PREPARE);
-        }
-        Course::Pass
-    }
-
-    fn sql_prepare(&mut self, name: &str, text: &[u8], out: &mut Out<'_>) {
-        // One of the client's own by that name makes this fail, as it should.
-        self.bring_sql(name, out);
-        if self.names.sql(name).is_none() {
-            let id = NEXT.fetch_add(1, Ordering::Relaxed);
-            let prepared = Arc::new(SqlPrepared { id, text: text.into() });
-            if let Some(link) = &mut self.link {
-                link.aftermath.prepares.push(Change::Add(name.to_owned(), prepared));
-            }
-        }
+        Course::Pass(None)
     }
 
     /// Makes the server's statement of a name the client's, or nobody's if the client has none.
     fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) {
         let wanted = self.names.sql(name).cloned();
         let Some(link) = &mut self.link else { return };
-        // A statement of this very transaction is there; in a failed one nothing can be prepared.
-        let made_now = |change: &Change| matches!(change, Change::Add(made, _) if made == name);
-        if link.status == Status::Failed || link.open_batch || link.aftermath.prepares.iter().any(made_now) {
+        // In a failed transaction nothing can be prepared, and nothing can come between the messages of a batch.
+        if link.status == Status::Failed || link.open_batch {
             return;
         }
         let has = link.server().sql_prepared.get(name).copied();
@@ -102,10 +92,10 @@ impl Session {
         link.expected.push(Expect::Ours(Ours::Prepare));
     }
 
-    fn deallocate(&mut self, name: &str, alone: bool, out: &mut Out<'_>) -> Course {
-        let Some(link) = &mut self.link else { return Course::Pass };
+    fn deallocate(&mut self, name: &str, out: &mut Out<'_>) -> Course {
+        let Some(link) = &mut self.link else { return Course::Pass(None) };
         let protocol_level = self.names.get(name.as_bytes()).is_some();
-        if protocol_level && alone && link.status != Status::Failed && link.is_answered() {
+        if protocol_level && link.status != Status::Failed && link.is_answered() {
             // It has another name on the server, which keeps it for others.
             let status = link.status;
             self.names.remove(name.as_bytes());
@@ -115,10 +105,7 @@ impl Session {
             return Course::Answered;
         }
         self.bring_sql(name, out);
-        if let Some(link) = &mut self.link {
-            link.aftermath.prepares.push(Change::Remove(name.to_owned()));
-        }
-        Course::Pass
+        Course::Pass(Some(Box::new(Change::Remove(name.to_owned()))))
     }
 
     /// Takes in what a text has done to statements by name.
