@@ -10,6 +10,8 @@ mod glance;
 mod lexer;
 mod literal;
 mod marks;
+#[cfg(test)]
+mod properties;
 mod read;
 mod tags;
 mod verdict;

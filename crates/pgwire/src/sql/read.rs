@@ -71,18 +71,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Counts a statement. A transaction command is put among the others as soon as there are others.
     fn count(&mut self) {
-        if self.atomic {
-            return;
+        if !self.atomic {
+            self.verdict.statements += 1;
+            self.settle();
         }
-        self.verdict.statements += 1;
+    }
+
+    /// Puts a transaction command that is not alone among the others.
+    fn settle(&mut self) {
         if let Some(command) = self.verdict.transaction.take() {
             self.push(Statement::Transaction(command));
         }
     }
 
     fn push(&mut self, statement: Statement) {
+        self.settle();
         if self.is_full() {
             self.verdict.marks |= Marks::OPAQUE;
         } else {
@@ -95,9 +99,10 @@ impl<'a> Reader<'a> {
     }
 
     fn transaction(&mut self, command: Transaction) {
-        match self.verdict.statements {
-            1 if self.verdict.session.is_empty() => self.verdict.transaction = Some(command),
-            _ => self.push(Statement::Transaction(command)),
+        if self.verdict.statements == 1 && self.verdict.session.is_empty() && !self.atomic {
+            self.verdict.transaction = Some(command);
+        } else {
+            self.push(Statement::Transaction(command));
         }
     }
 

@@ -61,6 +61,9 @@ impl Reader<'_> {
         }
         let mut ahead = self.lexer;
         let mut token = ahead.next();
+        while self.is(token, b"unlogged") || self.is(token, b"table") {
+            token = ahead.next();
+        }
         if self.is_temporary_schema(token) && ahead.peek().kind == Kind::Dot {
             return self.push(Statement::CreateTemp);
         }

@@ -1,6 +1,5 @@
 //! Texts and what they do.
 
-mod properties;
 mod tables;
 
 use std::fmt::Write;

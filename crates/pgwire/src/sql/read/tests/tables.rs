@@ -255,6 +255,7 @@ fn temporary_tables_are_seen() {
         ("SELECT 1 INTO TEMPORARY TABLE t", "temp"),
         ("SELECT 1 INTO LOCAL TEMP t FROM x", "temp"),
         ("SELECT 1 INTO pg_temp.t", "temp"),
+        ("SELECT 1 INTO UNLOGGED TABLE pg_temp.t", "temp"),
         ("WITH x AS (SELECT 1) SELECT * INTO TEMP \"T\" FROM x", "temp"),
         ("EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", "temp"),
         ("SELECT 1INTO TEMP t", "temp"),
