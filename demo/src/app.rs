@@ -1,6 +1,5 @@
 //! The application: its state and its table of routes.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,14 +12,12 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::artwork::Artwork;
-use crate::carts::Carts;
 use crate::database::Database;
 use crate::operator::Controls;
-use crate::prices::Prices;
 use crate::routes::{
     accounts, cart, catalogue, checkout, deal, health, images, operator, prices, report, ticker,
 };
-use crate::server::Options;
+use crate::server::{Options, OptionsError};
 
 /// No request of the shop carries more than a form or a small JSON document.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
@@ -32,10 +29,8 @@ pub(crate) struct Shop {
     pub(crate) instance: String,
     pub(crate) accounts: Accounts,
     pub(crate) artwork: Artwork,
-    pub(crate) carts: Carts,
     pub(crate) controls: Controls,
     pub(crate) database: Database,
-    pub(crate) prices: Prices,
     pub(crate) ticker_seats: ticker::Seats,
     /// Turns true when the instance shuts down.
     pub(crate) closing: watch::Receiver<bool>,
@@ -43,18 +38,14 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) fn new(options: Options, closing: watch::Receiver<bool>) -> io::Result<Self> {
-        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidInput, reason);
-        let instance_header = HeaderValue::from_str(&options.instance).map_err(|_| {
-            invalid(format!("the instance name {:?} has characters a header cannot carry", options.instance))
-        })?;
+    pub(crate) fn new(options: Options, closing: watch::Receiver<bool>) -> Result<Self, OptionsError> {
+        let instance_header = HeaderValue::from_str(&options.instance)
+            .map_err(|_| OptionsError::Name(options.instance.clone()))?;
         Ok(Self {
+            database: Database::new(&options)?,
             accounts: Accounts::new(&options.jwt_secret),
             artwork: Artwork::default(),
-            carts: Carts::default(),
             controls: Controls::new(options.demo_token),
-            database: Database::new(&options.instance),
-            prices: Prices::new(&options.prices).map_err(|error| invalid(error.to_string()))?,
             ticker_seats: ticker::Seats::default(),
             closing,
             instance_header,

@@ -114,7 +114,7 @@ fn make_room(sessions: &mut HashMap<String, Session>) {
 }
 
 /// 128 random bits, in hexadecimal.
-fn new_session_id() -> String {
+pub(crate) fn new_session_id() -> String {
     let mut bytes = [0_u8; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system's random number generator is available");
     format!("{:032x}", u128::from_be_bytes(bytes))

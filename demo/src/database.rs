@@ -1,95 +1,152 @@
-//! The "database": a bounded pool of connections, each held for the length of a transaction.
+//! Where everything is kept that changes: prices, carts, orders, stock.
 //!
-//! Ten connections of 15 ms each carry 667 transactions a second (Little's law). Beyond that, requests
-//! queue for a connection, and the wait grows until it is given up: a scalability cliff as shops have it. Pages that
-//! ask the same pool make it worse.
+//! In the memory of this instance, which is lost with it; or in PostgreSQL, which all instances share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod memory;
+mod postgres;
+
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use crate::carts::{Cart, QuantityError};
+use crate::catalogue::ProductId;
+use crate::prices::{Euros, PriceError, PriceList};
+use crate::server::{Options, OptionsError};
+use memory::Memory;
+use postgres::Postgres;
 
-use crate::clock;
+/// Why something was not kept, or not found out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseError {
+    /// No connection became free, or no answer came, within this time.
+    #[error("No database connection became free within {} s.", .0.as_secs())]
+    Timeout(Duration),
+    /// The database lets nobody in who would need another connection; its SQLSTATE.
+    #[error("The database has no connection to spare (SQLSTATE {0}).")]
+    Exhausted(String),
+    /// Anything else that is no fault of the customer.
+    #[error("The database failed: {0}.")]
+    Failed(String),
+    #[error(transparent)]
+    Quantity(#[from] QuantityError),
+    #[error(transparent)]
+    Price(#[from] PriceError),
+}
 
-const CONNECTIONS: usize = 10;
-const TRANSACTION: Duration = Duration::from_millis(15);
-/// What the deal's page asks: stock and orders over all warehouses.
-const STOCK_QUERIES: Duration = Duration::from_millis(60);
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// What is bought.
+#[derive(Clone)]
+pub(crate) enum Purchase<'a> {
+    /// What is in the cart of a session, which is empty then.
+    Cart(&'a str),
+    /// These items.
+    Items(Cart),
+}
 
-/// No connection became free in time.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("No database connection became free within {} s.", MAX_WAIT.as_secs())]
-pub(crate) struct PoolTimeout;
+/// What was bought.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) total: Euros,
+}
 
-/// The pool of connections and the table of orders behind it.
-pub(crate) struct Database {
-    connections: Semaphore,
-    orders: AtomicU64,
-    order_prefix: String,
+/// One or the other.
+pub(crate) enum Database {
+    Memory(Memory),
+    Postgres(Box<Postgres>),
 }
 
 impl Database {
-    /// `instance` and the time of the start keep order numbers apart, between instances and restarts.
-    pub(crate) fn new(instance: &str) -> Self {
-        Self {
-            connections: Semaphore::new(CONNECTIONS),
-            orders: AtomicU64::new(0),
-            order_prefix: format!("{instance}-{:x}", clock::unix_seconds()),
+    /// What the options name. PostgreSQL is not connected to before it is needed.
+    ///
+    /// # Errors
+    /// The database's address cannot be read, or a price is none of the shop.
+    pub(crate) fn new(options: &Options) -> Result<Self, OptionsError> {
+        match &options.database {
+            None => Ok(Self::Memory(Memory::new(&options.instance, &options.prices)?)),
+            Some(url) => {
+                Ok(Self::Postgres(Box::new(Postgres::new(url, &options.instance, &options.prices)?)))
+            }
         }
     }
 
-    /// Runs `statements` at the end of a transaction of 15 ms on a connection of the pool. A caller that goes
-    /// away while it waits gives up its place, and its statements do not run.
-    pub(crate) async fn transaction<T>(&self, statements: impl FnOnce() -> T) -> Result<T, PoolTimeout> {
-        self.hold(TRANSACTION, statements).await
+    /// Whether other instances see the same.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
-    /// Runs the queries of the deal's page, 60 ms on a connection of the pool.
-    pub(crate) async fn count_stock(&self) -> Result<(), PoolTimeout> {
-        self.hold(STOCK_QUERIES, || ()).await
+    /// Whether more sessions can be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        match self {
+            Self::Memory(memory) => {
+                let (sessions, most) = memory.carts().usage();
+                sessions <= most
+            }
+            Self::Postgres(_) => true,
+        }
     }
 
-    async fn hold<T>(&self, length: Duration, statements: impl FnOnce() -> T) -> Result<T, PoolTimeout> {
-        let acquired = tokio::time::timeout(MAX_WAIT, self.connections.acquire()).await;
-        let _connection = acquired.map_err(|_| PoolTimeout)?.map_err(|_closed| PoolTimeout)?;
-        tokio::time::sleep(length).await;
-        Ok(statements())
+    /// All prices as they are now: what is shown together belongs together.
+    pub(crate) async fn prices(&self) -> Result<PriceList, DatabaseError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.prices()),
+            Self::Postgres(postgres) => postgres.prices().await,
+        }
     }
 
-    /// A new order's number.
-    pub(crate) fn next_order_id(&self) -> String {
-        format!("{}-{}", self.order_prefix, self.orders.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::future::join_all;
-    use tokio::time::Instant;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn transactions_queue_for_ten_connections() {
-        let database = Database::new("test");
-        let start = Instant::now();
-        let done = join_all((0..25).map(|_| database.transaction(|| start.elapsed()))).await;
-        let took: Vec<u128> = done.into_iter().map(|waited| waited.unwrap().as_millis()).collect();
-        assert_eq!(took[..10], [15; 10]);
-        assert_eq!(took[10..20], [30; 10]);
-        assert_eq!(took[20..], [45; 5]);
+    /// From now on a product costs this.
+    pub(crate) async fn set_price(&self, product: ProductId, price: Euros) -> Result<(), DatabaseError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.set_price(product, price)?),
+            Self::Postgres(postgres) => postgres.set_price(product, price).await,
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn overload_ends_in_a_timeout_not_in_an_endless_queue() {
-        let database = Database::new("test");
-        let start = Instant::now();
-        let done = join_all((0..2_000).map(|_| database.transaction(|| ()))).await;
-        let served = done.iter().filter(|outcome| outcome.is_ok()).count();
-        // 133 rounds of ten start within the two seconds, and the first one at once.
-        assert_eq!(served, 1_340);
-        assert!(start.elapsed() <= MAX_WAIT + TRANSACTION * 2, "took {:?}", start.elapsed());
-        assert!(database.transaction(|| ()).await.is_ok(), "the pool is whole again");
+    /// The session's cart; empty when the session is not known.
+    pub(crate) async fn cart(&self, session: &str) -> Result<Cart, DatabaseError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.carts().get(session).unwrap_or_default()),
+            Self::Postgres(postgres) => postgres.cart(session).await,
+        }
+    }
+
+    /// Adds to the session's cart. A session that is not known is replaced by a new one: an identifier is accepted
+    /// only from whoever issued it. Returns the session that holds the cart.
+    pub(crate) async fn add_to_cart(
+        &self,
+        session: Option<&str>,
+        product: ProductId,
+        quantity: u32,
+    ) -> Result<(String, Cart), DatabaseError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.carts().add(session, product, quantity)?),
+            Self::Postgres(postgres) => postgres.add_to_cart(session, product, quantity).await,
+        }
+    }
+
+    /// Takes a product out of the cart; `None` when it was not in it.
+    pub(crate) async fn remove_from_cart(
+        &self,
+        session: &str,
+        product: ProductId,
+    ) -> Result<Option<Cart>, DatabaseError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.carts().remove(session, product)),
+            Self::Postgres(postgres) => postgres.remove_from_cart(session, product).await,
+        }
+    }
+
+    /// Buys; `None` when there is nothing to buy. Of two who buy the same cart one gets it.
+    pub(crate) async fn buy(&self, purchase: Purchase<'_>) -> Result<Option<Order>, DatabaseError> {
+        match self {
+            Self::Memory(memory) => memory.buy(purchase).await,
+            Self::Postgres(postgres) => postgres.buy(purchase).await,
+        }
+    }
+
+    /// How many of the deal are left, counted in all warehouses: it takes 60 ms.
+    pub(crate) async fn stock(&self) -> Result<u64, DatabaseError> {
+        match self {
+            Self::Memory(memory) => memory.stock().await,
+            Self::Postgres(postgres) => postgres.stock().await,
+        }
     }
 }

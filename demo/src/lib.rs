@@ -1,7 +1,7 @@
 //! The sample shop: an ordinary web application, written the way a product team would write it.
 //!
-//! It knows nothing of what stands in front of it. It keeps carts in the memory of one instance, takes
-//! connections from a small database pool, renders pages from data and pushes prices over a WebSocket:
+//! It knows nothing of what stands in front of it, or between it and its database. It keeps carts in the memory of one
+//! instance or takes as many database connections as it has requests, renders pages from data and pushes prices over a WebSocket:
 //! the habits that make an application hard to scale, in a size that fits on a page.
 
 mod accounts;
@@ -23,4 +23,5 @@ mod routes;
 mod server;
 
 pub use catalogue::DEAL;
-pub use server::{Options, serve};
+pub use prices::PriceError;
+pub use server::{Options, OptionsError, serve};

@@ -27,6 +27,10 @@ struct Arguments {
     /// Token that the operator controls under /_demo/ ask for
     #[arg(long, env = "SHOP_DEMO_TOKEN", hide_env_values = true)]
     demo_token: Option<String>,
+
+    /// PostgreSQL database that holds prices, carts and orders; the memory of this instance without it
+    #[arg(long, value_name = "URL", env = "SHOP_DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
 }
 
 #[tokio::main]
@@ -45,6 +49,7 @@ async fn main() -> std::io::Result<()> {
         jwt_secret,
         demo_token: arguments.demo_token,
         prices: BTreeMap::new(),
+        database: arguments.database,
     };
     serve(listener, options, async {
         // Without a handler the default applies, and the process ends at once: no reason not to serve.

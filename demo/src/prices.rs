@@ -14,7 +14,7 @@ use crate::catalogue::{self, DEAL, Product, ProductId};
 use crate::clock::unix_seconds;
 
 /// What the deal of the week costs at first.
-const DEAL_PRICE: Euros = Euros { cents: 10_900 };
+pub(crate) const DEAL_PRICE: Euros = Euros { cents: 10_900 };
 /// The highest price that can be set.
 const HIGHEST: Euros = Euros { cents: 10_000_000 };
 
@@ -61,14 +61,25 @@ pub(crate) struct Quote {
 
 /// A price that cannot be set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PriceError {
+pub enum PriceError {
+    /// Nothing has this number.
     #[error("There is no product {0}.")]
     NoSuchProduct(ProductId),
+    /// Nothing costs this.
     #[error("A price is from 0.01 to {HIGHEST}.")]
     OutOfRange,
 }
 
-/// The prices of one instance.
+/// Whether a product may cost this.
+pub(crate) fn check(product: ProductId, price: Euros) -> Result<(), PriceError> {
+    catalogue::find(product).ok_or(PriceError::NoSuchProduct(product))?;
+    if price.cents == 0 || price > HIGHEST {
+        return Err(PriceError::OutOfRange);
+    }
+    Ok(())
+}
+
+/// The prices of one instance that has them in memory.
 pub(crate) struct Prices {
     /// Those that stand; at most one per product.
     standing: Mutex<BTreeMap<ProductId, Quote>>,
@@ -90,17 +101,14 @@ impl Prices {
 
     /// From now on a product costs this.
     pub(crate) fn set(&self, product: ProductId, price: Euros) -> Result<(), PriceError> {
-        catalogue::find(product).ok_or(PriceError::NoSuchProduct(product))?;
-        if price.cents == 0 || price > HIGHEST {
-            return Err(PriceError::OutOfRange);
-        }
+        check(product, price)?;
         self.lock().insert(product, Quote { price, since: unix_seconds() });
         Ok(())
     }
 
     /// All prices as they are now: what is shown together belongs together.
     pub(crate) fn now(&self) -> PriceList {
-        PriceList { now: unix_seconds(), standing: self.lock().clone() }
+        PriceList::new(unix_seconds(), self.lock().clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ProductId, Quote>> {
@@ -117,6 +125,11 @@ pub(crate) struct PriceList {
 }
 
 impl PriceList {
+    /// Of the moment `now` (Unix seconds), at which these prices stand.
+    pub(crate) fn new(now: u64, standing: BTreeMap<ProductId, Quote>) -> Self {
+        Self { now, standing }
+    }
+
     pub(crate) fn of(&self, product: &Product) -> Quote {
         self.standing.get(&product.id).copied().unwrap_or_else(|| drifting(product, self.now))
     }

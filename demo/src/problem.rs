@@ -9,6 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::carts::QuantityError;
+use crate::database::DatabaseError;
+use crate::prices::PriceError;
+
 /// An error answer. `detail` is a full sentence for whoever called.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -52,6 +56,30 @@ impl Problem {
 
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+}
+
+impl From<QuantityError> for Problem {
+    fn from(refused: QuantityError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string())
+    }
+}
+
+impl From<PriceError> for Problem {
+    fn from(refused: PriceError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string())
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Quantity(refused) => refused.into(),
+            DatabaseError::Price(refused) => refused.into(),
+            DatabaseError::Timeout(_) | DatabaseError::Exhausted(_) | DatabaseError::Failed(_) => {
+                Self::overloaded(error.to_string())
+            }
+        }
     }
 }
 

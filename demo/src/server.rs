@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{self, Shop};
+use crate::prices::PriceError;
 
 /// How long requests under way may take to finish once shutdown has begun. Longer than the slowest
 /// report, so that nothing well-behaved is cut off.
@@ -33,6 +34,23 @@ pub struct Options {
     pub demo_token: Option<String>,
     /// Prices, in cents by product number, that stand from the start until they are set anew.
     pub prices: BTreeMap<u32, u64>,
+    /// Where prices, carts and orders live: the URL of a PostgreSQL database, which instances may share. Without it they
+    /// live in the memory of this instance.
+    pub database: Option<String>,
+}
+
+/// What an instance cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// The name has characters that a header cannot carry.
+    #[error("the instance name {0:?} has characters a header cannot carry")]
+    Name(String),
+    /// The URL of the database.
+    #[error("the database's URL cannot be read: {0}")]
+    Database(tokio_postgres::Error),
+    /// A price.
+    #[error(transparent)]
+    Price(#[from] PriceError),
 }
 
 impl fmt::Debug for Options {
@@ -48,14 +66,15 @@ impl fmt::Debug for Options {
 /// finish (at most 12 s) and closes WebSockets with status 1001.
 ///
 /// # Errors
-/// `InvalidInput` when the instance's name cannot be sent as a header, or a price is none of the shop.
+/// `InvalidInput` when the options cannot be meant: see [`OptionsError`].
 pub async fn serve(
     listener: TcpListener,
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (closing, mut closed) = watch::channel(false);
-    let shop = Arc::new(Shop::new(options, closing.subscribe())?);
+    let invalid = |error: OptionsError| std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
+    let shop = Arc::new(Shop::new(options, closing.subscribe()).map_err(invalid)?);
     let service = app::router(shop.clone()).into_make_service_with_connect_info::<SocketAddr>();
 
     // Small answers on keep-alive connections must not wait for Nagle's algorithm. A socket that refuses

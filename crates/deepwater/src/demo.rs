@@ -3,6 +3,8 @@
 
 mod configuration;
 mod keys;
+mod pool;
+mod postgres;
 mod price;
 mod screen;
 mod shop;
@@ -13,7 +15,7 @@ mod trend;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,10 @@ use deepwater_shop::load::{Load, LoadOptions};
 use crate::cli::Failure;
 use crate::run::Planes;
 use crate::table::{count, counted, lasting, latency};
+use configuration::Pooled;
 use keys::Key;
+use pool::PoolWatch;
+use postgres::Server;
 use screen::{MENU, Screen};
 use shop::{Instance, Shops};
 use stage::{Figures, Signals, Stage};
@@ -37,6 +42,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Customers at the least: so few that in half a minute all have left, and their successors find an instance that
 /// came back.
 const VISITORS: usize = 24;
+/// How long a flash sale lasts.
+const SALE_LASTS: Duration = Duration::from_secs(20);
 /// The same customers every time.
 const SEED: u64 = 1;
 
@@ -65,7 +72,14 @@ pub(crate) struct Arguments {
     /// Change a price and purge it everywhere by its tag, then end.
     #[arg(long)]
     new_price: bool,
-    /// Visitors in that crowd.
+    /// Hold a flash sale for so many seconds, then end.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
+    flash_sale: Option<u64>,
+    /// Keep the shop's data in memory even if there is a PostgreSQL; --stampede and --new-price, which are about the
+    /// cache, always do.
+    #[arg(long)]
+    no_postgres: bool,
+    /// Visitors in the crowd, and buyers at a flash sale.
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000))]
     crowd: usize,
 }
@@ -74,7 +88,7 @@ const HELP: &str = "\
 Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
   1 2 3  kill an instance (SIGKILL), or bring it back
   s      slow an instance down by 400 ms, or cure it
-  f      flash sale: ten times the requests for 20 s
+  f      flash sale: ten times the requests for 20 s, and with PostgreSQL a crowd that buys: the same as --flash-sale
   c      a crowd at one page, in front of ever better protected caches: the same as --stampede
   p      a new price, purged everywhere by its tag: the same as --new-price
   q      quit";
@@ -82,10 +96,20 @@ Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
 impl Arguments {
     /// What is to be shown without a keyboard; `None` to wait for keys.
     fn script(&self) -> Option<VecDeque<Key>> {
-        let scenes = [(self.stampede, Key::Crowd), (self.new_price, Key::Price)];
+        let scenes = [
+            (self.flash_sale.is_some(), Key::FlashSale),
+            (self.stampede, Key::Crowd),
+            (self.new_price, Key::Price),
+        ];
         let wanted: VecDeque<Key> =
             scenes.into_iter().filter_map(|(wanted, key)| wanted.then_some(key)).collect();
         (!wanted.is_empty()).then_some(wanted)
+    }
+
+    /// Whether the shop's data is to be in a database.
+    fn wants_postgres(&self) -> bool {
+        let about_the_cache = self.stampede || self.new_price;
+        !self.no_postgres && (self.flash_sale.is_some() || !about_the_cache)
     }
 }
 
@@ -95,11 +119,15 @@ pub(crate) enum Hidden {
     /// One instance of the shop.
     #[command(hide = true)]
     DemoShop(shop::ShopArguments),
+    /// The shop's database.
+    #[command(hide = true)]
+    DemoPostgres(postgres::GuardArguments),
 }
 
 pub(crate) fn hidden(hidden: Hidden) -> Result<(), Failure> {
     match hidden {
         Hidden::DemoShop(arguments) => shop::serve(arguments),
+        Hidden::DemoPostgres(arguments) => postgres::guard(&arguments),
     }
 }
 
@@ -121,25 +149,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Path) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::new();
-    let shops = Shops::new(executable, !screen.is_live())?;
-    // Whatever fails or is called off from here on, instances end when they are dropped.
+    // Whatever fails or is called off from here on, the database and the instances end when they are dropped.
+    let database = tokio::select! {
+        database = start_database(arguments, executable) => database?,
+        () = signals.ending.received() => return Ok(()),
+    };
+    let (database, memory) = match database {
+        Some(Ok(server)) => (Some(server), None),
+        Some(Err(reason)) => (None, Some(format!("off: {reason}"))),
+        None => (None, None),
+    };
+    // A port that was free a moment ago, taken for as long as nobody else may take it.
+    let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let pool_at = reserved.local_addr()?;
+    let pooled = database.as_ref().map(|server| Pooled { server, listen: pool_at });
+    let url = pooled.as_ref().map(Pooled::url);
+    let shops = Shops::new(executable, url.clone(), !screen.is_live())?;
     let instances = tokio::select! {
         instances = start_instances(&shops) => instances?,
         () = signals.ending.received() => return Ok(()),
     };
     let addresses: Vec<SocketAddr> = instances.iter().map(|instance| instance.address).collect();
-    let settings = configuration::settings(listen, arguments.console, &addresses);
+    let settings = configuration::settings(listen, arguments.console, &addresses, pooled.as_ref());
     let (events, facts) = story::events();
     let context = Context::new(SEED, events);
+    drop(reserved);
     let planes = Planes::start(&settings, Path::new("."), context, Vec::new()).await?;
     let shop_address = planes.edge.addresses().first().copied().unwrap_or(listen);
 
     let script = arguments.script();
-    tell(introduction(&mut screen, shop_address, planes.console.address(), script.is_some()))?;
+    let addresses =
+        Addresses { shop: shop_address, database: url.or(memory), console: planes.console.address() };
+    tell(introduction(&mut screen, &addresses, script.is_some()))?;
     let load = if arguments.no_load { None } else { Some(customers(shop_address, arguments.rate)?) };
     let mut stage = Stage {
         shops,
         instances,
+        database,
         planes,
         shop: shop_address,
         load,
@@ -149,7 +195,10 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
         keyboard: keys::KeyAtATime::take(),
         facts,
         trend: Trend::default(),
+        sale_lasts: arguments.flash_sale.map_or(SALE_LASTS, Duration::from_secs),
         sale_ends: None,
+        buyers: None,
+        pool: PoolWatch::default(),
         crowd: arguments.crowd,
         stampede: None,
         script,
@@ -163,6 +212,17 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
         () = signals.ending.received() => Ok(()),
     };
     tell(played.and(ended))
+}
+
+/// The shop's database, or why there is none; `None` when none is wanted.
+async fn start_database(
+    arguments: &Arguments,
+    executable: &Path,
+) -> io::Result<Option<Result<Server, String>>> {
+    if !arguments.wants_postgres() {
+        return Ok(None);
+    }
+    Ok(Some(Server::start(executable, shop::random_text()?).await))
 }
 
 /// All of them at once.
@@ -182,12 +242,13 @@ fn customers(shop: SocketAddr, rate: f64) -> Result<Load, Failure> {
 async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     let lasted = stage.started.elapsed();
     stage.stampede = None;
+    stage.buyers = None;
     let seen = match stage.load.take() {
         Some(load) => Some(load.stop().await),
         None => None,
     };
     let told = stage.retell_rest();
-    let Stage { instances, planes, mut screen, keyboard, .. } = stage;
+    let Stage { instances, database, planes, mut screen, keyboard, .. } = stage;
     let (events, metrics) = (planes.context.events.clone(), planes.context.metrics.clone());
     let shutdown = planes.context.shutdown.clone();
     shutdown.drain(DRAIN);
@@ -195,6 +256,9 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     planes.stop().await;
     for mut instance in instances {
         instance.end().await;
+    }
+    if let Some(database) = database {
+        database.end().await;
     }
     drop(keyboard);
     // The customers remember latencies of the last seconds only, the edge those of the whole run.
@@ -206,15 +270,21 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     screen.tell(&summary(lasted, (figures.finished, figures.failed), p99, &events))
 }
 
-fn introduction(
-    screen: &mut Screen,
+/// Where what can be visited.
+struct Addresses {
     shop: SocketAddr,
+    /// Its URL, or why there is none.
+    database: Option<String>,
     console: Option<SocketAddr>,
-    scripted: bool,
-) -> io::Result<()> {
+}
+
+fn introduction(screen: &mut Screen, addresses: &Addresses, scripted: bool) -> io::Result<()> {
     screen.tell("Fern & Flint, a sample shop on three instances, with Deepwater in front of it.\n")?;
-    screen.tell(&format!("  Shop      http://{shop}"))?;
-    match console {
+    screen.tell(&format!("  Shop      http://{}", addresses.shop))?;
+    if let Some(database) = &addresses.database {
+        screen.tell(&format!("  Database  {database}"))?;
+    }
+    match addresses.console {
         Some(console) => {
             screen.tell(&format!("  Console   http://{console}"))?;
             screen.tell(&format!("  Metrics   http://{console}/metrics"))?;

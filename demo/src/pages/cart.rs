@@ -8,7 +8,8 @@ use crate::bill::{self, Line};
 use crate::carts::Cart;
 use crate::prices::{Euros, PriceList};
 
-pub(crate) fn cart(instance: &str, cart: &Cart, prices: &PriceList) -> Html<String> {
+/// `shared` tells whether all instances have the cart.
+pub(crate) fn cart(instance: &str, shared: bool, cart: &Cart, prices: &PriceList) -> Html<String> {
     let lines = bill::lines(cart, prices);
     let content = html! {
         h1 { "Your cart" }
@@ -35,8 +36,12 @@ pub(crate) fn cart(instance: &str, cart: &Cart, prices: &PriceList) -> Html<Stri
             }
             form method="post" action="/checkout" { button.button { "Place the order" } }
         }
-        p.note { "Kept in the memory of " strong { (instance) } ", and nowhere else: another instance would not "
-            "find it." }
+        @if shared {
+            p.note { "Kept in the database: any instance finds it." }
+        } @else {
+            p.note { "Kept in the memory of " strong { (instance) } ", and nowhere else: another instance would not "
+                "find it." }
+        }
     };
     page("Cart", instance, &content)
 }

@@ -5,11 +5,11 @@
   // Where the cart lives: the answer is personal, so it is fetched and never part of the page.
   fetch("/api/cart", { headers: { accept: "application/json" } })
     .then((response) => response.json())
-    .then(({ items, instance }) => {
+    .then(({ items, instance, shared }) => {
       const pieces = items.reduce((sum, item) => sum + item.quantity, 0);
       if (!pieces) return;
       show(byId("cart-count"), pieces);
-      show(byId("cart-home"), `Your cart is held by ${instance}`);
+      show(byId("cart-home"), shared ? "Your cart is in the database" : `Your cart is held by ${instance}`);
     })
     .catch(() => {});
 

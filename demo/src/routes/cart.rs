@@ -15,8 +15,10 @@ use crate::app::Shop;
 use crate::bill;
 use crate::carts::Cart;
 use crate::catalogue::{self, ProductId};
+use crate::database::DatabaseError;
 use crate::negotiation::cookie;
 use crate::pages;
+use crate::prices::PriceList;
 use crate::problem::{JsonBody, Problem};
 
 const SESSION_COOKIE: &str = "shop-session";
@@ -42,9 +44,9 @@ pub(crate) struct Removal {
 }
 
 /// `GET /api/cart`
-pub(crate) async fn show(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Response {
-    let cart = session(&headers).and_then(|id| shop.carts.get(id)).unwrap_or_default();
-    ([PERSONAL], Json(describe(&shop, &cart))).into_response()
+pub(crate) async fn show(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let cart = cart_of(&shop, &headers).await?;
+    Ok(([PERSONAL], Json(describe(&shop, &cart).await?)).into_response())
 }
 
 /// `POST /api/cart/items`
@@ -53,8 +55,8 @@ pub(crate) async fn add(
     headers: HeaderMap,
     JsonBody(item): JsonBody<Item>,
 ) -> Result<Response, Problem> {
-    let (session, cart) = put(&shop, &headers, &item)?;
-    let answer = Json(describe(&shop, &cart));
+    let (session, cart) = put(&shop, &headers, &item).await?;
+    let answer = Json(describe(&shop, &cart).await?);
     Ok((StatusCode::CREATED, [PERSONAL], [(SET_COOKIE, session)], answer).into_response())
 }
 
@@ -65,16 +67,23 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let product = super::catalogue::find(&product)?.id;
-    let cart = session(&headers)
-        .and_then(|id| shop.carts.remove(id, product))
-        .ok_or_else(|| Problem::not_found("The product is not in the cart."))?;
-    Ok(([PERSONAL], Json(describe(&shop, &cart))).into_response())
+    let left = match session(&headers) {
+        Some(session) => shop.database.remove_from_cart(session, product).await?,
+        None => None,
+    };
+    let cart = left.ok_or_else(|| Problem::not_found("The product is not in the cart."))?;
+    Ok(([PERSONAL], Json(describe(&shop, &cart).await?)).into_response())
 }
 
 /// `GET /cart`
 pub(crate) async fn page(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Response {
-    let cart = session(&headers).and_then(|id| shop.carts.get(id)).unwrap_or_default();
-    ([PERSONAL], pages::cart(&shop.instance, &cart, &shop.prices.now())).into_response()
+    match cart_and_prices(&shop, &headers).await {
+        Ok((cart, prices)) => {
+            let page = pages::cart(&shop.instance, shop.database.is_shared(), &cart, &prices);
+            ([PERSONAL], page).into_response()
+        }
+        Err(error) => page_for(&shop, &error.into()),
+    }
 }
 
 /// `POST /cart`
@@ -83,8 +92,8 @@ pub(crate) async fn add_by_form(
     headers: HeaderMap,
     form: Result<Form<Item>, FormRejection>,
 ) -> Response {
-    let added = read(form).and_then(|item| put(&shop, &headers, &item));
-    match added {
+    let added = async { put(&shop, &headers, &read(form)?).await };
+    match added.await {
         Ok((session, _)) => ([(SET_COOKIE, session)], Redirect::to("/cart")).into_response(),
         Err(problem) => page_for(&shop, &problem),
     }
@@ -96,13 +105,15 @@ pub(crate) async fn remove_by_form(
     headers: HeaderMap,
     form: Result<Form<Removal>, FormRejection>,
 ) -> Response {
-    match read(form) {
-        Ok(Removal { product }) => {
-            if let Some(id) = session(&headers) {
-                shop.carts.remove(id, product);
-            }
-            Redirect::to("/cart").into_response()
+    let removed = async {
+        let Removal { product } = read(form)?;
+        if let Some(session) = session(&headers) {
+            shop.database.remove_from_cart(session, product).await?;
         }
+        Ok::<_, Problem>(())
+    };
+    match removed.await {
+        Ok(()) => Redirect::to("/cart").into_response(),
         Err(problem) => page_for(&shop, &problem),
     }
 }
@@ -112,13 +123,21 @@ pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, SESSION_COOKIE)
 }
 
+async fn cart_of(shop: &Shop, headers: &HeaderMap) -> Result<Cart, DatabaseError> {
+    match session(headers) {
+        Some(session) => shop.database.cart(session).await,
+        None => Ok(Cart::new()),
+    }
+}
+
+async fn cart_and_prices(shop: &Shop, headers: &HeaderMap) -> Result<(Cart, PriceList), DatabaseError> {
+    Ok((cart_of(shop, headers).await?, shop.database.prices().await?))
+}
+
 /// Adds an item; returns the session's cookie and the cart as it is now.
-fn put(shop: &Shop, headers: &HeaderMap, item: &Item) -> Result<(String, Cart), Problem> {
+async fn put(shop: &Shop, headers: &HeaderMap, item: &Item) -> Result<(String, Cart), Problem> {
     let product = catalogue::find(item.product).ok_or_else(Problem::no_such_product)?;
-    let (session, cart) = shop
-        .carts
-        .add(session(headers), product.id, item.quantity)
-        .map_err(|refused| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()))?;
+    let (session, cart) = shop.database.add_to_cart(session(headers), product.id, item.quantity).await?;
     Ok((format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax"), cart))
 }
 
@@ -126,8 +145,8 @@ fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Problem> {
     form.map(|Form(value)| value).map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
 }
 
-fn describe(shop: &Shop, cart: &Cart) -> Value {
-    let lines = bill::lines(cart, &shop.prices.now());
+async fn describe(shop: &Shop, cart: &Cart) -> Result<Value, DatabaseError> {
+    let lines = bill::lines(cart, &shop.database.prices().await?);
     let items: Vec<Value> = lines
         .iter()
         .map(|line| {
@@ -139,5 +158,11 @@ fn describe(shop: &Shop, cart: &Cart) -> Value {
             })
         })
         .collect();
-    json!({ "instance": shop.instance, "items": items, "total": bill::total(&lines), "currency": "EUR" })
+    Ok(json!({
+        "instance": shop.instance,
+        "shared": shop.database.is_shared(),
+        "items": items,
+        "total": bill::total(&lines),
+        "currency": "EUR",
+    }))
 }

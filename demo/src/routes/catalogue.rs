@@ -66,8 +66,13 @@ impl Filter {
 
 /// `GET /`
 pub(crate) async fn home(State(shop): State<Arc<Shop>>) -> Response {
-    let page = pages::home(&shop.instance, &shop.prices.now());
-    ([FOR_EVERYONE], tagged(pages::on_home()), page).into_response()
+    match shop.database.prices().await {
+        Ok(prices) => {
+            let page = pages::home(&shop.instance, &prices);
+            ([FOR_EVERYONE], tagged(pages::on_home()), page).into_response()
+        }
+        Err(error) => page_for(&shop, &error.into()),
+    }
 }
 
 /// `GET /products`: a page, or JSON for those who prefer it.
@@ -79,9 +84,10 @@ pub(crate) async fn listing(
     let mut response = if prefers_json(&headers) {
         products_json(State(shop), Query(filter)).await.into_response()
     } else {
-        match filter.category() {
-            Ok(category) => {
-                let page = pages::listing(&shop.instance, category, &shop.prices.now());
+        let wanted = async { Ok((filter.category()?, shop.database.prices().await?)) };
+        match wanted.await {
+            Ok((category, prices)) => {
+                let page = pages::listing(&shop.instance, category, &prices);
                 ([FOR_EVERYONE], tagged(catalogue::list(category)), page).into_response()
             }
             Err(problem) => page_for(&shop, &problem),
@@ -93,9 +99,10 @@ pub(crate) async fn listing(
 
 /// `GET /products/{id}`
 pub(crate) async fn product_page(State(shop): State<Arc<Shop>>, Path(id): Path<String>) -> Response {
-    match find(&id) {
-        Ok(product) => {
-            let page = pages::product(&shop.instance, product, &shop.prices.now());
+    let wanted = async { Ok((find(&id)?, shop.database.prices().await?)) };
+    match wanted.await {
+        Ok((product, prices)) => {
+            let page = pages::product(&shop.instance, product, &prices);
             ([FOR_EVERYONE], tagged(pages::on_product_page(product)), page).into_response()
         }
         Err(problem) => page_for(&shop, &problem),
@@ -107,7 +114,7 @@ pub(crate) async fn products_json(
     State(shop): State<Arc<Shop>>,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
-    let (category, prices) = (filter.category()?, shop.prices.now());
+    let (category, prices) = (filter.category()?, shop.database.prices().await?);
     let products: Vec<_> = catalogue::list(category).map(|p| ProductJson::new(p, &prices)).collect();
     Ok(([FOR_EVERYONE], tagged(catalogue::list(category)), Json(products)).into_response())
 }
@@ -118,7 +125,7 @@ pub(crate) async fn product_json(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let product = find(&id)?;
-    let json = Json(ProductJson::new(product, &shop.prices.now()));
+    let json = Json(ProductJson::new(product, &shop.database.prices().await?));
     Ok(([FOR_EVERYONE], tagged([product]), json).into_response())
 }
 

@@ -1,4 +1,4 @@
-//! Checkout: the one request that needs the database.
+//! Checkout: the request that keeps a database connection longest.
 
 use std::sync::Arc;
 
@@ -13,25 +13,18 @@ use serde_json::json;
 use super::cart::{Item, PERSONAL, session};
 use super::catalogue::page_for;
 use crate::app::Shop;
-use crate::bill;
 use crate::carts::{self, Cart};
 use crate::catalogue;
-use crate::database::PoolTimeout;
+use crate::database::{Order, Purchase};
 use crate::pages;
-use crate::prices::Euros;
 use crate::problem::Problem;
 
 /// What is bought: the items listed, or without any the session's cart.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Purchase {
+struct Wanted {
     #[serde(default)]
     items: Vec<Item>,
-}
-
-struct Order {
-    id: String,
-    total: Euros,
 }
 
 /// `POST /api/checkout`, with an empty body for the session's cart or `{"items": [...]}` to buy at once.
@@ -40,18 +33,17 @@ pub(crate) async fn by_json(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let purchase: Purchase = if body.is_empty() {
-        Purchase::default()
+    let wanted: Wanted = if body.is_empty() {
+        Wanted::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| {
             Problem::new(StatusCode::BAD_REQUEST, format!("The body is not a purchase: {error}."))
         })?
     };
-    let order = if purchase.items.is_empty() {
+    let order = if wanted.items.is_empty() {
         buy_cart(&shop, &headers).await?
     } else {
-        let cart = gather(&purchase.items)?;
-        place(&shop, || Some(cart)).await?
+        place(&shop, Purchase::Items(gather(&wanted.items)?)).await?
     };
     let answer =
         json!({ "order": order.id, "total": order.total, "currency": "EUR", "instance": shop.instance });
@@ -70,22 +62,11 @@ pub(crate) async fn by_form(State(shop): State<Arc<Shop>>, headers: HeaderMap) -
 }
 
 async fn buy_cart(shop: &Shop, headers: &HeaderMap) -> Result<Order, Problem> {
-    let known = session(headers).filter(|id| shop.carts.get(id).is_some_and(|cart| !cart.is_empty()));
-    let id = known.ok_or_else(empty_cart)?;
-    place(shop, || shop.carts.take(id)).await
+    place(shop, Purchase::Cart(session(headers).ok_or_else(empty_cart)?)).await
 }
 
-/// Writes the order. The cart is taken within the transaction: a customer who is turned away keeps it.
-async fn place(shop: &Shop, cart: impl FnOnce() -> Option<Cart>) -> Result<Order, Problem> {
-    let written = shop.database.transaction(|| {
-        let cart = cart()?;
-        let total = bill::total(&bill::lines(&cart, &shop.prices.now()));
-        Some(Order { id: shop.database.next_order_id(), total })
-    });
-    match written.await {
-        Ok(order) => order.ok_or_else(empty_cart),
-        Err(timeout @ PoolTimeout) => Err(Problem::overloaded(timeout.to_string())),
-    }
+async fn place(shop: &Shop, purchase: Purchase<'_>) -> Result<Order, Problem> {
+    shop.database.buy(purchase).await?.ok_or_else(empty_cart)
 }
 
 fn gather(items: &[Item]) -> Result<Cart, Problem> {
@@ -93,12 +74,11 @@ fn gather(items: &[Item]) -> Result<Cart, Problem> {
     for item in items {
         let product = catalogue::find(item.product).ok_or_else(Problem::no_such_product)?;
         let line = cart.entry(product.id).or_default();
-        *line = carts::check_quantity(item.quantity.saturating_add(*line))
-            .map_err(|refused| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string()))?;
+        *line = carts::check_quantity(item.quantity.saturating_add(*line))?;
     }
     Ok(cart)
 }
 
 fn empty_cart() -> Problem {
-    Problem::new(StatusCode::CONFLICT, "This instance of the shop has no cart of yours, or it is empty.")
+    Problem::new(StatusCode::CONFLICT, "The shop has no cart of yours here, or it is empty.")
 }

@@ -9,21 +9,21 @@ use axum::response::{IntoResponse, Response};
 use super::catalogue::{page_for, tagged};
 use crate::app::Shop;
 use crate::catalogue;
+use crate::database::DatabaseError;
 use crate::pages;
-use crate::problem::Problem;
-
-/// How many there were on Monday, and how long it takes to sell one.
-const STOCK: u64 = 400;
-const SECONDS_A_PIECE: u64 = 9;
+use crate::prices::PriceList;
 
 /// `GET /deal`: queues for the database like every checkout, and holds a connection four times as long.
 pub(crate) async fn page(State(shop): State<Arc<Shop>>) -> Response {
-    if let Err(timeout) = shop.database.count_stock().await {
-        return page_for(&shop, &Problem::overloaded(timeout.to_string()));
+    match stock_and_prices(&shop).await {
+        Ok((left, prices)) => {
+            let page = pages::deal(&shop.instance, left, &prices);
+            ([(CACHE_CONTROL, "public, max-age=2")], tagged([catalogue::deal()]), page).into_response()
+        }
+        Err(error) => page_for(&shop, &error.into()),
     }
-    let prices = shop.prices.now();
-    // New stock arrives once the last one is sold.
-    let left = STOCK - prices.now / SECONDS_A_PIECE % STOCK;
-    let page = pages::deal(&shop.instance, left, &prices);
-    ([(CACHE_CONTROL, "public, max-age=2")], tagged([catalogue::deal()]), page).into_response()
+}
+
+async fn stock_and_prices(shop: &Shop) -> Result<(u64, PriceList), DatabaseError> {
+    Ok((shop.database.stock().await?, shop.database.prices().await?))
 }

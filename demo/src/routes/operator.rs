@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::app::Shop;
 use crate::catalogue::ProductId;
-use crate::prices::{Euros, PriceError};
+use crate::prices::Euros;
 use crate::problem::{JsonBody, Problem};
 
 const TOKEN_HEADER: &str = "x-demo-token";
@@ -49,15 +49,14 @@ pub(crate) async fn unhealthy(
     StatusCode::NO_CONTENT
 }
 
-/// `POST /_demo/price`: from now on a product costs this, at this instance.
+/// `POST /_demo/price`: from now on a product costs this, wherever prices are shared with this instance.
 pub(crate) async fn price(
     State(shop): State<Arc<Shop>>,
     JsonBody(Pricing { product, price }): JsonBody<Pricing>,
 ) -> Result<StatusCode, Problem> {
-    let refused = |error: PriceError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
     // What is below zero or no number becomes 0, which is no price.
     let price = Euros { cents: (price * 100.0).round() as u64 };
-    shop.prices.set(product, price).map_err(refused)?;
+    shop.database.set_price(product, price).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn price(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let product = catalogue::find(&id)?;
-    let quote = shop.prices.now().of(product);
+    let quote = shop.database.prices().await?.of(product);
     // Product and moment decide the price, so instances agree on the tag. Of a price that was set, the moment may
     // differ by as long as it took to tell them all: then it is sent once more.
     let etag = format!("\"{}-{:x}-{:x}\"", product.id, quote.since, quote.price.cents);

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::app::Shop;
 use crate::catalogue::PRODUCTS;
 use crate::clock::rfc3339;
+use crate::prices::PriceList;
 use crate::problem::Problem;
 
 /// How many sockets one instance keeps open.
@@ -66,7 +67,9 @@ async fn run(shop: &Shop, mut socket: WebSocket) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                if !send(&mut socket, Message::text(price_message(shop))).await {
+                // A database that has no time for a price will have it a second later.
+                let Ok(prices) = shop.database.prices().await else { continue };
+                if !send(&mut socket, Message::text(price_message(shop, &prices))).await {
                     return;
                 }
             }
@@ -92,8 +95,7 @@ async fn send(socket: &mut WebSocket, message: Message) -> bool {
 }
 
 /// Every second belongs to a product, on all instances the same.
-fn price_message(shop: &Shop) -> String {
-    let prices = shop.prices.now();
+fn price_message(shop: &Shop, prices: &PriceList) -> String {
     let product = &PRODUCTS[(prices.now % PRODUCTS.len() as u64) as usize];
     json!({
         "product": product.id,

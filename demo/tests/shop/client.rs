@@ -43,6 +43,7 @@ impl Shop {
             instance: instance.to_owned(),
             jwt_secret: "the same for all instances".to_owned(),
             prices: BTreeMap::new(),
+            database: None,
             demo_token: demo_token.map(str::to_owned),
         };
         let (shutdown, told) = oneshot::channel();

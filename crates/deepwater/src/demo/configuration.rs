@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 
 use deepwater_core::config::{Duration, Percent, Size};
 use deepwater_edge::config as edge;
+use deepwater_pool::config as postgres;
 use deepwater_upstream::{Balance, Outlier};
 
+use super::postgres::{DATABASE, PORT, Server};
 use super::price::price_path;
 use super::stampede::{Protection, VARIANTS, Variant};
 use crate::settings::Settings;
 
-/// Name of the one pool.
+/// Name of the one pool of instances.
 pub(super) const POOL: &str = "shop";
 
 /// How long what is cached may still be shown when no instance answers.
@@ -18,10 +20,25 @@ const STALE_IF_ERROR: Duration = Duration::from_secs(300);
 /// How long a price is kept that is purged when it changes.
 const PRICE_LIFETIME: Duration = Duration::from_secs(3_600);
 
+/// Connections to the database: what a small server is good for.
+const SERVERS: usize = 4;
+/// How many may wait for one of them. At 15 ms a purchase, the last of the queue waits for a sixth of a second.
+pub(super) const MAX_WAITING: usize = 40;
+/// How long they may.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// A database, and where the shop thinks it is.
+pub(super) struct Pooled<'a> {
+    pub server: &'a Server,
+    /// Where the pool listens.
+    pub listen: SocketAddr,
+}
+
 pub(super) fn settings(
     listen: SocketAddr,
     console: deepwater_lens::Listen,
     shops: &[SocketAddr],
+    database: Option<&Pooled<'_>>,
 ) -> Settings {
     Settings {
         console: deepwater_lens::Config { listen: console, token: None },
@@ -33,9 +50,9 @@ pub(super) fn settings(
             drain_timeout: Duration::from_secs(2),
             ..deepwater_edge::Config::default()
         },
-        pools: [(POOL.to_owned(), pool(shops))].into(),
+        pools: [(POOL.to_owned(), pool(shops, database.is_some()))].into(),
+        postgres: database.map(pooler).unwrap_or_default(),
         cache: edge::Cache { memory: Size::from_kib(64 * 1024), ..edge::Cache::default() },
-        ..Settings::default()
     }
 }
 
@@ -78,11 +95,35 @@ fn route(name: &str, path: &str, cache: Option<edge::CacheTable>) -> edge::Route
     }
 }
 
-fn pool(shops: &[SocketAddr]) -> edge::Pool {
+impl Pooled<'_> {
+    /// The shop's database URL: it leads to the pool.
+    pub(super) fn url(&self) -> String {
+        format!("postgres://{DATABASE}:{}@{}/{DATABASE}", self.server.password, self.listen)
+    }
+}
+
+/// The pool in front of the database, where the shop logs in with the password it would give the database.
+fn pooler(database: &Pooled<'_>) -> postgres::Config {
+    let server = &database.server;
+    let socket = postgres::Host::new(server.folder.display().to_string(), PORT);
+    let shop = postgres::User { password: server.password.parse().ok(), ..postgres::User::default() };
+    postgres::Config {
+        listen: Some(postgres::Addresses::One(database.listen.to_string())),
+        databases: [(DATABASE.to_owned(), postgres::Database::on(postgres::ServerUrl::at(vec![socket])))]
+            .into(),
+        users: [(DATABASE.to_owned(), shop)].into(),
+        pool_size: SERVERS,
+        max_waiting: MAX_WAITING,
+        timeouts: postgres::Timeouts { max_wait: MAX_WAIT, ..postgres::Timeouts::default() },
+        ..postgres::Config::default()
+    }
+}
+
+fn pool(shops: &[SocketAddr], has_database: bool) -> edge::Pool {
     edge::Pool {
         balance: Balance::LeastConnections,
-        // Carts live in one instance.
-        sticky: Some(edge::Sticky {
+        // Without a database, carts live in one instance.
+        sticky: (!has_database).then(|| edge::Sticky {
             cookie: "lb-server".into(),
             secret: None,
             same_site: edge::SameSite::Lax,
@@ -101,7 +142,9 @@ fn pool(shops: &[SocketAddr]) -> edge::Pool {
         }),
         // Seconds where production has minutes: somebody is watching.
         outlier: Outlier {
-            consecutive_failures: 3,
+            // Answers 503 say then that the database is full, which no instance can help: leaving one out would only send
+            // the others more.
+            consecutive_failures: if has_database { 0 } else { 3 },
             min_requests: 10,
             interval: Duration::from_secs(3),
             base_ejection: Duration::from_secs(5),

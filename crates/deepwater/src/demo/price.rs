@@ -88,8 +88,7 @@ impl Stage<'_> {
     async fn purge(&self, tag: &str) -> Result<(), String> {
         let body = json!({ "tag": tag }).to_string().into_bytes();
         let call = ConsoleCall { body, ..ConsoleCall::default() };
-        let reply =
-            self.ask_edge("/api/cache/purge", call).await.ok_or("the edge has no command to purge")?;
+        let reply = self.ask("/api/cache/purge", call).await.ok_or("the edge has no command to purge")?;
         match reply.status {
             200 => Ok(()),
             status => Err(format!("the purge was answered with {status}: {}", reply.body["error"])),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::table::{Align, Table, bytes, count, counted, latency, share};
 
 /// Rows a terminal needs for the table to stay in view.
-const ROWS_NEEDED: u16 = 15;
+const ROWS_NEEDED: u16 = 16;
 /// Cells of the bar that shows a share.
 const BAR: usize = 10;
 
@@ -31,6 +31,8 @@ pub(super) struct View {
     /// Failed ones since the start.
     pub failed: u64,
     pub cache: CacheView,
+    /// The pool in front of the database, where there is one and somebody has connected.
+    pub pool: Option<PoolView>,
     /// What is left of the flash sale.
     pub sale: Option<Duration>,
     pub instances: Vec<InstanceView>,
@@ -45,6 +47,22 @@ pub(super) struct CacheView {
     pub reached_per_second: f64,
     pub objects: u64,
     pub bytes: u64,
+}
+
+/// What the pool does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct PoolView {
+    /// Connections of the shop.
+    pub clients: u64,
+    /// Those of them that wait for a connection to the database.
+    pub waiting: u64,
+    /// Connections to the database in use, and how many there may be.
+    pub busy: u64,
+    pub size: u64,
+    /// How long 99 of 100 waited at most, in the last seconds.
+    pub wait_p99: Option<Duration>,
+    /// Queries refused since the start.
+    pub refused: u64,
 }
 
 /// One line of the table.
@@ -165,7 +183,7 @@ impl Screen {
         lines
     }
 
-    fn figures(&self, view: &View) -> [String; 3] {
+    fn figures(&self, view: &View) -> Vec<String> {
         let failed = format!("{:.1} failed/s", view.failed_per_second);
         let failed = if view.failed_per_second > 0.0 { self.paint(RED, &failed) } else { failed };
         let sale = view.sale.map(|left| format!("   flash sale, {:.0} s left", left.as_secs_f64().ceil()));
@@ -191,7 +209,20 @@ impl Screen {
             bytes(view.cache.bytes),
             counted(view.cache.objects, "object")
         );
-        [flow, latencies, cache]
+        let pool = view.pool.as_ref().map(|pool| {
+            let waiting = format!("{} waiting", pool.waiting);
+            let waiting = if pool.waiting >= pool.size { self.paint(YELLOW, &waiting) } else { waiting };
+            let refused = format!("{} refused", count(pool.refused));
+            let refused = if pool.refused > 0 { self.paint(RED, &refused) } else { refused };
+            format!(
+                "         pool {} clients, {waiting}   {} of {} busy   wait p99 {}   {refused}",
+                count(pool.clients),
+                pool.busy,
+                pool.size,
+                ms(pool.wait_p99)
+            )
+        });
+        [flow, latencies, cache].into_iter().chain(pool).collect()
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -240,6 +271,13 @@ fn line(view: &View) -> String {
         format!(" {name} {state} {}", percent(*share))
     });
     line.push_str(&instances.collect::<Vec<_>>().join(","));
+    if let Some(PoolView { clients, waiting, busy, size, wait_p99, refused }) = &view.pool {
+        line.push_str(&format!(
+            "; pool {busy} of {size} busy, {waiting} of {clients} clients waiting, wait p99 {}, {} refused",
+            ms(*wait_p99),
+            count(*refused)
+        ));
+    }
     line
 }
 
@@ -292,6 +330,7 @@ mod tests {
                 objects: 48,
                 bytes: 312 << 10,
             },
+            pool: None,
             sale: Some(Duration::from_millis(18_200)),
             instances: vec![
                 instance("shop-1", 4001, "healthy", 0.75),
@@ -319,6 +358,28 @@ mod tests {
   shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
   1 2 3 kill/revive  s slow down  f flash sale  c crowd  p new price  q quit";
         assert_eq!(screen.lines(&view(), 100).join("\n"), expected);
+    }
+
+    #[test]
+    fn the_pool_has_a_line_where_there_is_one() {
+        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let pool = PoolView {
+            clients: 1_212,
+            waiting: 40,
+            busy: 4,
+            size: 4,
+            wait_p99: Some(Duration::from_millis(171)),
+            refused: 12_804,
+        };
+        let view = View { pool: Some(pool), ..view() };
+        let lines = screen.lines(&view, 100);
+        assert_eq!(
+            lines[4],
+            "         pool 1,212 clients, 40 waiting   4 of 4 busy   wait p99 171 ms   12,804 refused"
+        );
+        assert!(lines[5].starts_with("  instance"));
+        let end = "; pool 4 of 4 busy, 40 of 1212 clients waiting, wait p99 171 ms, 12,804 refused";
+        assert!(line(&view).ends_with(end), "{}", line(&view));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::client::Call;
 
 const JWT_SECRET: &str = "SHOP_JWT_SECRET";
 const DEMO_TOKEN: &str = "SHOP_DEMO_TOKEN";
+const DATABASE_URL: &str = "SHOP_DATABASE_URL";
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-demo-token");
 /// What an instance's first line begins with, before its address.
 const LISTENING: &str = "listening ";
@@ -69,8 +70,15 @@ pub(super) fn serve(arguments: ShopArguments) -> Result<(), Failure> {
         say(&format!("{LISTENING}{listen}"))?;
         let orphaned = end_of_input()?;
         let prices = arguments.deal_price.map(|cents| (deepwater_shop::DEAL, cents)).into_iter().collect();
-        let options =
-            deepwater_shop::Options { listen, instance: arguments.name, jwt_secret, demo_token, prices };
+        let database = std::env::var(DATABASE_URL).ok();
+        let options = deepwater_shop::Options {
+            listen,
+            instance: arguments.name,
+            jwt_secret,
+            demo_token,
+            prices,
+            database,
+        };
         tokio::select! {
             served = deepwater_shop::serve(listener, options, std::future::pending()) => Ok(served?),
             // The edge has drained, or is gone: there is nobody left to finish anything for.
@@ -79,7 +87,7 @@ pub(super) fn serve(arguments: ShopArguments) -> Result<(), Failure> {
     })
 }
 
-fn say(line: &str) -> std::io::Result<()> {
+pub(super) fn say(line: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")?;
     stdout.flush()
@@ -101,6 +109,8 @@ pub(super) struct Shops<'a> {
     pub executable: &'a Path,
     /// Signs sign-in tokens of every instance.
     pub jwt_secret: String,
+    /// Where prices, carts and orders live, if not in each instance.
+    pub database: Option<String>,
     /// Opens the controls under `/_demo/`.
     pub token: HeaderValue,
     pub token_text: String,
@@ -113,15 +123,19 @@ pub(super) struct Shops<'a> {
 impl<'a> Shops<'a> {
     /// # Errors
     /// The system has no randomness.
-    pub(super) fn new(executable: &'a Path, may_complain: bool) -> std::io::Result<Self> {
+    pub(super) fn new(
+        executable: &'a Path,
+        database: Option<String>,
+        may_complain: bool,
+    ) -> std::io::Result<Self> {
         let (jwt_secret, token_text) = (random_text()?, random_text()?);
         let token = HeaderValue::from_str(&token_text).map_err(std::io::Error::other)?;
-        Ok(Self { executable, jwt_secret, token, token_text, may_complain, deal_price: None })
+        Ok(Self { executable, jwt_secret, database, token, token_text, may_complain, deal_price: None })
     }
 }
 
 /// 128 random bits in hexadecimal.
-fn random_text() -> std::io::Result<String> {
+pub(super) fn random_text() -> std::io::Result<String> {
     let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -238,6 +252,7 @@ impl Process {
             .args(shops.deal_price.map(|cents| format!("--deal-price={cents}")))
             .env(JWT_SECRET, &shops.jwt_secret)
             .env(DEMO_TOKEN, &shops.token_text)
+            .envs(shops.database.as_ref().map(|url| (DATABASE_URL, url)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(if shops.may_complain { Stdio::inherit() } else { Stdio::null() })

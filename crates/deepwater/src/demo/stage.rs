@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use deepwater_core::metrics::Registry;
-use deepwater_core::{Call, Endpoint, Reply};
-use deepwater_shop::load::{Load, Snapshot};
+use deepwater_core::{Call, Context, Endpoint, Reply};
+use deepwater_shop::load::{Load, RushAccount, Snapshot};
 use deepwater_upstream::{PoolStatus, State, TargetStatus};
 use serde::Deserialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,12 +15,14 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::keys::{Key, KeyAtATime};
-use super::screen::{CacheView, InstanceView, Screen, View};
+use super::pool::{Buyers, PoolWatch, PoolsPage};
+use super::postgres::Server;
+use super::screen::{CacheView, InstanceView, PoolView, Screen, View};
 use super::shop::{Instance, Shops};
 use super::stampede::{self, Row, Stampede};
 use super::story::{
-    Fact, FlashSaleBegan, FlashSaleEnded, InstanceBroughtBack, InstanceCured, InstanceEnded, InstanceKilled,
-    InstanceSlowed, StampedeBegan, StampedeEnded, WishFailed,
+    BuyersCame, BuyersLeft, DatabaseEnded, Fact, FlashSaleBegan, FlashSaleEnded, InstanceBroughtBack,
+    InstanceCured, InstanceEnded, InstanceKilled, InstanceSlowed, StampedeBegan, StampedeEnded, WishFailed,
 };
 use super::trend::{Answered, Sample, Trend};
 use crate::run::Planes;
@@ -29,7 +31,6 @@ use crate::run::Planes;
 const SLOWNESS: Duration = Duration::from_millis(400);
 /// How many times more requests a flash sale brings.
 const SALE_FACTOR: f64 = 10.0;
-const SALE_LASTS: Duration = Duration::from_secs(20);
 /// Between two looks at everything.
 const TICK: Duration = Duration::from_secs(1);
 /// Looks for each line shown where there is no table.
@@ -44,6 +45,8 @@ const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
 pub(super) struct Stage<'a> {
     pub shops: Shops<'a>,
     pub instances: Vec<Instance>,
+    /// Where the shop's data is, if not in each instance.
+    pub database: Option<Server>,
     pub planes: Planes,
     /// Where the edge listens.
     pub shop: SocketAddr,
@@ -56,8 +59,12 @@ pub(super) struct Stage<'a> {
     pub keyboard: Option<KeyAtATime>,
     pub facts: mpsc::Receiver<Fact>,
     pub trend: Trend,
+    pub sale_lasts: Duration,
     pub sale_ends: Option<Instant>,
-    /// Visitors of a stampede.
+    /// Those who buy at a flash sale, where there is a database to exhaust.
+    pub buyers: Option<Buyers>,
+    pub pool: PoolWatch,
+    /// Visitors of a stampede, and buyers.
     pub crowd: usize,
     pub stampede: Option<Stampede>,
     /// What is wished for without a keyboard, one after the other; then the demo ends.
@@ -144,6 +151,7 @@ enum Wake {
     Key(Option<Key>),
     Fact(Option<Fact>),
     SaleOver,
+    Sold(RushAccount),
     Measured(Option<Row>),
     Resumed,
     End,
@@ -182,6 +190,7 @@ impl Stage<'_> {
                 fact = self.facts.recv() => Wake::Fact(fact),
                 key = keys.recv(), if keys_open && settled => Wake::Key(key),
                 () = at(sale_ends) => Wake::SaleOver,
+                account = sold(&mut self.buyers) => Wake::Sold(account),
                 row = next_row(&mut self.stampede) => Wake::Measured(row),
                 _ = ticks.tick() => Wake::Tick,
             };
@@ -192,6 +201,7 @@ impl Stage<'_> {
                 Wake::Key(None) => keys_open = false,
                 Wake::Fact(fact) => self.retell(fact.as_ref())?,
                 Wake::SaleOver => self.end_sale(),
+                Wake::Sold(account) => self.see_buyers_off(account),
                 Wake::Measured(Some(row)) => self.screen.tell(&row.line())?,
                 Wake::Measured(None) => self.end_stampede(),
                 Wake::Resumed => {
@@ -223,7 +233,7 @@ impl Stage<'_> {
 
     fn retell(&mut self, fact: Option<&Fact>) -> io::Result<()> {
         let Some(fact) = fact else { return Ok(()) };
-        self.scene = self.scene.filter(|wish| !fact.concludes(*wish));
+        self.scene = self.scene.filter(|wish| !fact.concludes(*wish, self.database.is_some()));
         let names = self.instances.iter().map(|instance| (instance.name.as_str(), instance.address));
         if let Some(sentence) = fact.sentence(names) {
             self.screen.happened(self.started.elapsed(), &sentence, fact.is_bad())?;
@@ -252,7 +262,8 @@ impl Stage<'_> {
         let name = instance.name.clone();
         if instance.is_running() {
             instance.kill().await;
-            events.emit(InstanceKilled { instance: name });
+            let carts = if self.database.is_some() { "are safe in the database" } else { "are gone" };
+            events.emit(InstanceKilled { instance: name, carts: carts.into() });
             return;
         }
         match instance.bring_back(&self.shops).await {
@@ -288,8 +299,33 @@ impl Stage<'_> {
         let rate = self.rate * SALE_FACTOR;
         load.set_rate(rate);
         // Asked for again, it lasts longer.
-        self.sale_ends = Some(Instant::now() + SALE_LASTS);
-        events.emit(FlashSaleBegan { rate, seconds: SALE_LASTS.as_secs() });
+        self.sale_ends = Some(Instant::now() + self.sale_lasts);
+        events.emit(FlashSaleBegan { rate, seconds: self.sale_lasts.as_secs() });
+        if self.database.is_some() {
+            self.call_buyers();
+        }
+    }
+
+    /// Most of what visitors look at comes from the cache; what brings a database to its knees is that they buy.
+    fn call_buyers(&mut self) {
+        let events = &self.planes.context.events;
+        match Buyers::come(self.shop, self.crowd, self.sale_lasts) {
+            Ok(buyers) => {
+                self.buyers = Some(buyers);
+                self.pool.rushed();
+                events.emit(BuyersCame { buyers: self.crowd });
+            }
+            Err(error) => {
+                events.emit(WishFailed { wish: "call the buyers".into(), reason: error.to_string() });
+            }
+        }
+    }
+
+    fn see_buyers_off(&mut self, account: RushAccount) {
+        self.buyers = None;
+        let RushAccount { requests: asked, failed, .. } = account;
+        let sold = asked.saturating_sub(failed);
+        self.planes.context.events.emit(BuyersLeft { asked, sold, failed });
     }
 
     fn end_sale(&mut self) {
@@ -329,12 +365,16 @@ impl Stage<'_> {
                 self.planes.context.events.emit(InstanceEnded { instance, status: status.to_string() });
             }
         }
+        if let Some(status) = self.database.as_mut().and_then(Server::ended_by_itself) {
+            self.planes.context.events.emit(DatabaseEnded { status: status.to_string() });
+        }
     }
 
     /// How everything is.
     async fn look(&mut self) -> View {
         let targets = self.targets().await;
         let cache = self.cache().await;
+        let pool = self.look_at_pool().await;
         let figures = Figures::read(self.load.as_ref(), &self.planes.context.metrics);
         let of = |instance: &Instance| {
             let address = instance.address.to_string();
@@ -367,6 +407,7 @@ impl Stage<'_> {
                 objects: cache.memory.objects,
                 bytes: cache.memory.bytes,
             },
+            pool,
             finished: figures.finished,
             failed: figures.failed,
             in_flight: figures.in_flight,
@@ -378,20 +419,29 @@ impl Stage<'_> {
 
     /// What the edge thinks of the instances, as the console shows it.
     async fn targets(&self) -> Vec<TargetStatus> {
-        let Some(reply) = self.ask_edge("/api/edge/pools", Call::default()).await else { return Vec::new() };
+        let Some(reply) = self.ask("/api/edge/pools", Call::default()).await else { return Vec::new() };
         let pools = serde_json::from_value(reply.body).unwrap_or(Pools { pools: Vec::new() });
         pools.pools.into_iter().flat_map(|pool| pool.targets).collect()
     }
 
     /// What the cache holds and does, as the console shows it.
     async fn cache(&self) -> CachePage {
-        let reply = self.ask_edge("/api/cache", Call::default()).await;
+        let reply = self.ask("/api/cache", Call::default()).await;
         reply.and_then(|reply| serde_json::from_value(reply.body).ok()).unwrap_or_default()
     }
 
+    /// How the pool in front of the database is, as the console shows it.
+    async fn look_at_pool(&mut self) -> Option<PoolView> {
+        let reply = self.ask("/api/postgres/pools", Call::default()).await?;
+        let page: PoolsPage = serde_json::from_value(reply.body).unwrap_or_default();
+        let Context { metrics, events, .. } = &self.planes.context;
+        self.pool.look(page, self.buyers.is_some(), metrics, events)
+    }
+
     /// What the console would answer, also when none listens.
-    pub(super) async fn ask_edge(&self, path: &str, call: Call) -> Option<Reply> {
-        let endpoints = self.planes.edge.endpoints();
+    pub(super) async fn ask(&self, path: &str, call: Call) -> Option<Reply> {
+        let mut endpoints = self.planes.edge.endpoints();
+        endpoints.extend(self.planes.pool.iter().flat_map(|pool| pool.endpoints()));
         let endpoint = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == path)?;
         Some((endpoint.call)(call).await)
     }
@@ -400,6 +450,13 @@ impl Stage<'_> {
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sold(buyers: &mut Option<Buyers>) -> RushAccount {
+    match buyers {
+        Some(buyers) => buyers.left().await,
         None => std::future::pending().await,
     }
 }

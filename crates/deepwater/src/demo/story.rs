@@ -18,8 +18,8 @@ const WAITING_FACTS: usize = 256;
 
 deepwater_core::event! {
     /// The person at the keyboard killed an instance.
-    pub struct InstanceKilled { instance: String }
-    instance_killed: Info, "{instance} killed (SIGKILL); its carts are gone"
+    pub struct InstanceKilled { instance: String, carts: String }
+    instance_killed: Info, "{instance} killed (SIGKILL); its carts {carts}"
 }
 
 deepwater_core::event! {
@@ -65,6 +65,42 @@ deepwater_core::event! {
 }
 
 deepwater_core::event! {
+    /// Many come to buy.
+    pub struct BuyersCame { buyers: usize }
+    buyers_came: Info, "{buyers} of them want to buy the deal, all at once and again and again"
+}
+
+deepwater_core::event! {
+    /// The buyers have left.
+    pub struct BuyersLeft { asked: u64, sold: u64, failed: u64 }
+    buyers_left: Info, "of {asked} purchases {sold} went through; {failed} were turned away and could try again"
+}
+
+deepwater_core::event! {
+    /// More wait for a database connection than there are connections.
+    pub struct PoolExhausted { size: u64, waiting: u64 }
+    pool_exhausted: Warn, "the pool is exhausted: {waiting} clients wait for one of {size} database connections"
+}
+
+deepwater_core::event! {
+    /// As many wait as may.
+    pub struct PoolRefuses { limit: u64 }
+    pool_refuses: Warn, "the queue is full: beyond {limit} the pool refuses at once (SQLSTATE 53300), and the shop answers 503"
+}
+
+deepwater_core::event! {
+    /// Nobody waits any longer.
+    pub struct PoolRecovered { refused: u64, size: u64 }
+    pool_recovered: Info, "the pool has recovered, nobody waits: {refused} queries were refused, {size} connections carried the rest"
+}
+
+deepwater_core::event! {
+    /// The database ended and nobody told it to.
+    pub struct DatabaseEnded { status: String }
+    database_ended: Warn, "the database ended by itself ({status})"
+}
+
+deepwater_core::event! {
     /// A crowd came, to compare what protects the shop from it.
     pub struct StampedeBegan { visitors: usize }
     stampede_began: Info, "a crowd of {visitors} wants one page, again and again"
@@ -107,15 +143,16 @@ deepwater_core::event! {
 }
 
 /// Told by the demo in its own words at the start.
-const TOLD_ALREADY: [&str; 2] = ["edge_started", "console_started"];
+const TOLD_ALREADY: [&str; 3] = ["edge_started", "pool_started", "console_started"];
 
 /// Nouns for the account at the end.
-const ACCOUNT: [(&str, &str); 9] = [
+const ACCOUNT: [(&str, &str); 10] = [
     ("instance_killed", "kill"),
     ("instance_ended", "unexpected end"),
     ("instance_brought_back", "restart"),
     ("instance_slowed", "slowdown"),
     ("flash_sale_began", "flash sale"),
+    ("pool_exhausted", "exhausted pool"),
     ("stampede_began", "stampede"),
     ("price_changed", "price change"),
     ("target_unhealthy", "failed health check"),
@@ -155,12 +192,14 @@ impl Fact {
         self.event == "stampede_began"
     }
 
-    /// Whether this is the last that is to be told of a wish.
-    pub(super) fn concludes(&self, wish: Key) -> bool {
+    /// Whether this is the last that is to be told of a wish, in a demo with or without a database.
+    pub(super) fn concludes(&self, wish: Key, has_database: bool) -> bool {
         let last: &[&str] = match wish {
+            Key::FlashSale if has_database => &["pool_recovered", "wish_failed"],
+            Key::FlashSale => &["flash_sale_ended", "wish_failed"],
             Key::Crowd => &["stampede_ended"],
             Key::Price => &["price_live", "price_stale", "wish_failed"],
-            Key::Instance(_) | Key::Slow | Key::FlashSale | Key::Quit => &[],
+            Key::Instance(_) | Key::Slow | Key::Quit => &[],
         };
         last.contains(&self.event.as_str())
     }
