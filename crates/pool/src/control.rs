@@ -4,8 +4,8 @@
 //! pools close their connections, and that the process ends when it is to end.
 
 mod actions;
-mod endpoints;
 mod ending;
+mod endpoints;
 mod events;
 mod keeper;
 mod port;
@@ -26,14 +26,16 @@ use crate::pools::Pool;
 use crate::shared::Shared;
 
 pub(crate) use actions::{
-    disable, enable, kill, kill_client, pause, reconnect, reload, resume, set, settings, suspend,
+    check, disable, enable, is_changeable, kill, kill_client, pause, reconnect, reload, resume, set,
+    settings, suspend,
 };
-pub(crate) use endpoints::endpoints;
-pub use ending::{Control, Ending};
 pub(crate) use ending::end;
+pub use ending::{Control, Ending};
+pub(crate) use endpoints::endpoints;
+pub(crate) use events::AdministratorCommanded;
 pub(crate) use keeper::run as keep;
 pub use port::{SettingRow, Settings};
-pub(crate) use wait::{are_renewed, are_released, until};
+pub(crate) use wait::{are_released, are_renewed, until};
 
 /// What administrators have asked for.
 #[derive(Default)]
@@ -144,6 +146,11 @@ impl Controls {
     pub(crate) fn administrator(shared: &Arc<Shared>) -> Administrating {
         shared.controls.administrators.fetch_add(1, Ordering::SeqCst);
         Administrating { shared: Arc::clone(shared) }
+    }
+
+    /// How many administrators are connected.
+    pub(crate) fn administrators(&self) -> usize {
+        self.administrators.load(Ordering::SeqCst)
     }
 
     /// Ends all clients of a pool's database, and has the pool's server connections closed.

@@ -11,7 +11,7 @@ use crate::ledger::PoolKey;
 use crate::shared::Shared;
 
 use figures::FIGURES;
-pub(crate) use figures::{FIGURE_COUNT, Figure, Sums, averages, figures};
+pub(crate) use figures::{Figure, Sums, averages, figures};
 pub(crate) use minutes::Minute;
 use minutes::Minutes;
 

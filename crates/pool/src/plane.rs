@@ -20,6 +20,7 @@ use crate::plan::{self, Face, Plan};
 use crate::shared::Shared;
 
 pub use listen::Bound;
+pub(crate) use status::mode_name;
 
 /// Between two looks at certificate files.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);

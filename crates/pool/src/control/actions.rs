@@ -27,8 +27,13 @@ pub(super) fn apply(shared: &Shared) {
     controls.asked.notify_one();
 }
 
-/// The database must be one that clients can ask for, and not the administration's.
-fn check(shared: &Shared, database: &str, verb: &str) -> Result<(), String> {
+/// A database must be one that clients can ask for, and not the administration's.
+pub(crate) fn check<'d>(
+    shared: &Shared,
+    database: impl Into<Option<&'d str>>,
+    verb: &str,
+) -> Result<(), String> {
+    let Some(database) = database.into() else { return Ok(()) };
     if database == ADMINISTRATION {
         return Err(format!("cannot {verb} admin db: {database}"));
     }
@@ -97,9 +102,7 @@ pub(crate) fn resume(shared: &Shared, database: Option<&str>) -> Result<(), Stri
 
 /// Has server connections of a database, or all, closed as they become free.
 pub(crate) fn reconnect(shared: &Shared, database: Option<&str>) -> Result<(), String> {
-    if let Some(database) = database {
-        check(shared, database, "reconnect")?;
-    }
+    check(shared, database, "reconnect")?;
     for pool in pools_of(shared, database) {
         pool.renew();
         // It may lead elsewhere now.
@@ -155,6 +158,11 @@ pub(crate) fn settings(shared: &Shared) -> Vec<SettingRow> {
         Some(settings) => settings.show(),
         None => port::native(&shared.plan.load().config),
     }
+}
+
+/// Whether SET and RELOAD can do anything.
+pub(crate) fn is_changeable(shared: &Shared) -> bool {
+    shared.controls.settings.get().is_some()
 }
 
 /// Changes a setting until the next reload.

@@ -133,7 +133,7 @@ fn go_on_ending(shared: &Shared) -> bool {
         }
         Ending::ClientsLeft => {
             let left = |client: &crate::clients::ClientInfo| *client.database == *ADMINISTRATION;
-            let administrators = shared.controls.administrators.load(Ordering::SeqCst);
+            let administrators = shared.controls.administrators();
             // Those who are logging in have a seat already.
             shared.login.seats.taken() <= administrators
                 && shared.clients.all().iter().all(|client| left(client))

@@ -14,15 +14,14 @@ pub(crate) type Sums = [u64; FIGURE_COUNT];
 pub(crate) struct Figure {
     /// The metric.
     pub metric: &'static str,
-    /// Its name in `SHOW STATS`, without `total_`.
+    /// Its columns in `SHOW STATS`.
+    pub stats_total: &'static str,
+    pub stats_average: &'static str,
+    /// Its column in `SHOW STATS_TOTALS`.
     pub total: &'static str,
-    /// The same without `avg_`.
+    /// Its column in `SHOW STATS_AVERAGES`.
     pub average: &'static str,
-    /// Its name in `SHOW STATS_TOTALS`.
-    pub plain: &'static str,
-    /// Its name in `SHOW STATS_AVERAGES`.
-    pub plain_average: &'static str,
-    /// Its name in `SHOW TOTALS`, without `total_` and `avg_`.
+    /// Its rows in `SHOW TOTALS`, without `total_` and `avg_`.
     pub overall: &'static str,
     /// The position of the figure that the average is taken by; none for seconds.
     by: Option<usize>,
@@ -32,46 +31,27 @@ const ASSIGNMENTS: usize = 0;
 const TRANSACTIONS: usize = 1;
 const QUERIES: usize = 2;
 
+/// A row of the table: metric, names in the order of [`Figure`], and what the average is taken by.
+const fn figure(metric: &'static str, names: [&'static str; 5], by: Option<usize>) -> Figure {
+    let [stats_total, stats_average, total, average, overall] = names;
+    Figure { metric, stats_total, stats_average, total, average, overall, by }
+}
+
 /// In the order of their columns.
+#[rustfmt::skip]
 pub(super) const FIGURES: [Figure; FIGURE_COUNT] = [
-    same(names::ASSIGNMENTS, "server_assignment_count"),
-    same(names::TRANSACTIONS, "xact_count"),
-    same(names::QUERIES, "query_count"),
-    Figure {
-        average: "recv",
-        plain: "bytes_received",
-        plain_average: "bytes_received",
-        overall: "client_bytes",
-        ..same(names::RECEIVED, "received")
-    },
-    Figure {
-        average: "sent",
-        plain: "bytes_sent",
-        plain_average: "bytes_sent",
-        overall: "server_bytes",
-        ..same(names::SENT, "sent")
-    },
-    Figure { by: Some(TRANSACTIONS), ..same(names::TRANSACTION_MICROS, "xact_time") },
-    Figure { by: Some(QUERIES), ..same(names::QUERY_MICROS, "query_time") },
-    Figure { by: Some(ASSIGNMENTS), ..same(names::WAIT_MICROS, "wait_time") },
-    prepared(names::CLIENT_PARSES, "client_parse_count", "avg_client_parse_count", "ps_client_parse_count"),
-    prepared(names::SERVER_PARSES, "server_parse_count", "avg_server_parse_count", "ps_server_parse_count"),
-    prepared(names::BINDS, "bind_count", "avg_bind_count", "ps_bind_count"),
+    figure(names::ASSIGNMENTS, ["total_server_assignment_count", "avg_server_assignment_count", "server_assignment_count", "server_assignment_count", "server_assignment_count"], None),
+    figure(names::TRANSACTIONS, ["total_xact_count", "avg_xact_count", "xact_count", "xact_count", "xact_count"], None),
+    figure(names::QUERIES, ["total_query_count", "avg_query_count", "query_count", "query_count", "query_count"], None),
+    figure(names::RECEIVED, ["total_received", "avg_recv", "bytes_received", "bytes_received", "client_bytes"], None),
+    figure(names::SENT, ["total_sent", "avg_sent", "bytes_sent", "bytes_sent", "server_bytes"], None),
+    figure(names::TRANSACTION_MICROS, ["total_xact_time", "avg_xact_time", "xact_time", "xact_time", "xact_time"], Some(TRANSACTIONS)),
+    figure(names::QUERY_MICROS, ["total_query_time", "avg_query_time", "query_time", "query_time", "query_time"], Some(QUERIES)),
+    figure(names::WAIT_MICROS, ["total_wait_time", "avg_wait_time", "wait_time", "wait_time", "wait_time"], Some(ASSIGNMENTS)),
+    figure(names::CLIENT_PARSES, ["total_client_parse_count", "avg_client_parse_count", "client_parse_count", "avg_client_parse_count", "ps_client_parse_count"], None),
+    figure(names::SERVER_PARSES, ["total_server_parse_count", "avg_server_parse_count", "server_parse_count", "avg_server_parse_count", "ps_server_parse_count"], None),
+    figure(names::BINDS, ["total_bind_count", "avg_bind_count", "bind_count", "avg_bind_count", "ps_bind_count"], None),
 ];
-
-/// One of the same name everywhere.
-const fn same(metric: &'static str, name: &'static str) -> Figure {
-    Figure { metric, total: name, average: name, plain: name, plain_average: name, overall: name, by: None }
-}
-
-const fn prepared(
-    metric: &'static str,
-    name: &'static str,
-    plain_average: &'static str,
-    overall: &'static str,
-) -> Figure {
-    Figure { plain_average, overall, ..same(metric, name) }
-}
 
 /// All of them.
 pub(crate) fn figures() -> impl Iterator<Item = &'static Figure> {
