@@ -12,6 +12,9 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     if arguments.reference {
         return print(reference().as_bytes());
     }
+    if let Some(file) = &arguments.from_pgbouncer {
+        return print(crate::pgbouncer::load(file)?.to_toml().as_bytes());
+    }
     let settings = Settings::read(&arguments.config)?;
     if arguments.print {
         let text = config::to_toml(&settings).map_err(|error| Failure::Running(error.to_string()))?;

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod console;
 mod demo;
+mod pgbouncer;
 mod purge;
 mod run;
 mod settings;
