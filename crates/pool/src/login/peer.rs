@@ -34,7 +34,7 @@ impl Peer {
     /// Of a connection to a Unix socket.
     pub(crate) fn unix(unix: &UnixStream, path: &str) -> Self {
         let credentials = unix.peer_cred().ok();
-        let uid = credentials.as_ref().map(|credentials| credentials.uid());
+        let uid = credentials.as_ref().map(tokio::net::unix::UCred::uid);
         Self::Unix { path: path.to_owned(), uid, pid: credentials.and_then(|credentials| credentials.pid()) }
     }
 

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn pgbouncers_face_refuses_what_pgbouncer_does() {
         let plan = plan(Face::PgBouncer, |config| {
-            config.ignore_startup_parameters = vec!["extra_float_digits".into()]
+            config.ignore_startup_parameters = vec!["extra_float_digits".into()];
         });
         let message =
             |parameters: &[(&str, &str)]| read(&plan, 0, parameters).map_err(|refused| refused.message);

@@ -23,12 +23,14 @@ pub(crate) struct LoginState {
     /// What is played to users that do not exist is made of it.
     mock_key: [u8; 32],
     /// By database and user: what `auth.query` gave, and when.
-    asked: Mutex<HashMap<(Arc<str>, String), (Instant, StoredPassword)>>,
+    asked: Mutex<Asked>,
     /// SCRAM secrets of users whose password is stored in clear, by user: making one takes milliseconds.
     made: Mutex<HashMap<String, Made>>,
     pub(crate) pending: PendingLogins,
     pub(crate) seats: Seats,
 }
+
+type Asked = HashMap<(Arc<str>, String), (Instant, StoredPassword)>;
 
 struct Made {
     password: String,
@@ -78,7 +80,7 @@ impl LoginState {
         self.asked().remove(&(Arc::clone(database), user.to_owned()));
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<(Arc<str>, String), (Instant, StoredPassword)>> {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().expect("no panic while users are held")
     }
 

@@ -171,6 +171,7 @@ fn limits(config: &Config, place: &Place<'_>) -> Option<()> {
     for (key, value, why) in [
         ("pool_size", config.pool_size, "a pool of no connections serves nobody"),
         ("max_connecting", config.max_connecting, "no connection could ever be opened"),
+        ("application_servers", config.application_servers, "this one shares the database's host at least"),
     ] {
         if value == 0 {
             place.at(key).problem_with_fix(why, "write 1 or more");

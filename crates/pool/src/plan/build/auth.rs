@@ -30,9 +30,7 @@ pub(super) fn build(config: &Config, directory: &Path, place: &Place<'_>) -> Opt
     }
     let passwords = passwords(config, directory, place);
     let hba = match (&auth.hba, auth.method) {
-        (Some(file), _) => {
-            read(&at.at("hba"), directory, file, |text, path| Hba::parse(text, path)).map(Some)
-        }
+        (Some(file), _) => read(&at.at("hba"), directory, file, Hba::parse).map(Some),
         (None, AuthMethod::Hba) => {
             let fix = "name the file of rules: hba = \"pg_hba.conf\"";
             at.at("method").problem_with_fix("with `method = \"hba\"` there must be rules", fix);
@@ -41,7 +39,7 @@ pub(super) fn build(config: &Config, directory: &Path, place: &Place<'_>) -> Opt
         (None, _) => Some(None),
     };
     let ident = match &auth.ident {
-        Some(file) => read(&at.at("ident"), directory, file, |text, path| Ident::parse(text, path)),
+        Some(file) => read(&at.at("ident"), directory, file, Ident::parse),
         None => Some(Ident::default()),
     };
     let (passwords, hba, ident) = (passwords?, hba?, ident?);
@@ -84,7 +82,7 @@ fn passwords(
     let mut passwords = HashMap::new();
     if let Some(file) = &config.auth.users {
         let place = place.at("auth").at("users");
-        match read(&place, directory, file, |text, path| Userlist::parse(text, path)) {
+        match read(&place, directory, file, Userlist::parse) {
             // An empty text is no password: nobody can log in with it, but servers that ask for none can be logged in to.
             Some(users) => {
                 for (name, secret) in users.iter() {

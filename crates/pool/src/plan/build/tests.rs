@@ -3,7 +3,7 @@ use deepwater_core::config::Checker;
 use super::*;
 
 fn config(toml: &str) -> Config {
-    deepwater_core::config::Document::parse("postgres.toml", toml).unwrap().decode().unwrap()
+    deepwater_core::config::Document::parse(toml, "postgres.toml").unwrap().decode().unwrap()
 }
 
 fn problems(toml: &str, directory: &Path) -> Vec<String> {
