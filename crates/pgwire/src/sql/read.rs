@@ -29,6 +29,8 @@ pub(super) struct Reader<'a> {
     previous: Kind,
     /// Where the `INTO` stands that an `INSERT` or `MERGE` has.
     target: Option<usize>,
+    /// The statement has an `UPDATE` in it.
+    updates: bool,
     /// Within the `BEGIN ATOMIC … END` of a function, whose statements are not run now.
     atomic: bool,
     /// Within how many blocks of PL/pgSQL.
@@ -46,6 +48,7 @@ impl<'a> Reader<'a> {
             end: 0,
             previous: Kind::Semicolon,
             target: None,
+            updates: false,
             atomic: false,
             blocks: 0,
         }
@@ -53,7 +56,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn read(mut self) -> Verdict {
         loop {
-            (self.ended, self.depth, self.previous) = (false, 0, Kind::Semicolon);
+            (self.ended, self.depth, self.previous, self.updates) = (false, 0, Kind::Semicolon, false);
             let first = self.step();
             match first.kind {
                 Kind::End => return self.verdict,
@@ -221,21 +224,26 @@ impl<'a> Reader<'a> {
             Kind::Word if words::is_worth_a_look(bytes) => match lower(bytes, &mut room()) {
                 b"into" => self.notice_into(token),
                 b"insert" | b"merge" => self.notice_insert(),
-                name => self.notice_function(words::function(name)),
+                b"update" => self.updates = true,
+                name => self.notice_name(name),
             },
-            Kind::QuotedName => self.notice_function(words::function(&bytes[1..bytes.len() - 1])),
+            Kind::QuotedName => self.notice_name(&bytes[1..bytes.len() - 1]),
             Kind::UnicodeName => {
                 let name = literal::name_bytes(&self.lexer, token).unwrap_or_default();
-                self.notice_function(words::function(&name));
+                self.notice_name(&name);
             }
             _ => {}
         }
     }
 
-    fn notice_function(&mut self, marks: Marks) {
+    fn notice_name(&mut self, name: &[u8]) {
+        let marks = words::function(name);
         self.verdict.marks |= marks;
         if marks == Marks::SET_CONFIG {
             self.set_config();
+        } else if self.updates && name == b"pg_settings" {
+            // A rule of that view calls set_config for each row.
+            self.push(Statement::TouchUnknown);
         }
     }
 }

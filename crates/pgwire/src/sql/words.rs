@@ -80,11 +80,11 @@ pub(super) fn function(name: &[u8]) -> Marks {
     }
 }
 
-/// Whether a word can be `into`, `insert`, `merge` or one that [`function`] knows, by its length and a letter or two: nearly every word
+/// Whether a word can be `into`, `insert`, `merge`, `update`, `pg_settings` or one that [`function`] knows, by its length and a letter or two: nearly every word
 /// of nearly every text cannot.
 pub(super) fn is_worth_a_look(word: &[u8]) -> bool {
     match (word.len(), word[0] | 0x20) {
-        (4 | 6, b'i') | (5, b'm') | (10, b's') | (14..=16, b'd') => true,
+        (4 | 6, b'i') | (6, b'u') | (5, b'm') | (10, b's') | (14..=16, b'd') => true,
         (9.., b'p') => word[2] == b'_',
         _ => false,
     }

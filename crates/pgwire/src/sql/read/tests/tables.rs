@@ -174,6 +174,10 @@ fn set_config_is_read_wherever_it_stands() {
         ("COPY (SELECT set_config('a', '', false)) TO STDOUT", "touch a, copy +SET_CONFIG"),
         ("SELECT 'set_config(''a'', ''b'', false)'", ""),
         ("SELECT set_config", "+SET_CONFIG"),
+        ("UPDATE pg_settings SET setting = 'b' WHERE name = 'a'", "touch"),
+        ("UPDATE pg_catalog.\"pg_settings\" SET setting = 'b'", "touch"),
+        ("SELECT * FROM pg_settings FOR UPDATE", ""),
+        ("UPDATE t SET a = b; SELECT * FROM pg_settings", "2:"),
         ("SELECT set_config('transaction_read_only', 'on', false)", "+SET_CONFIG"),
     ]);
 }
