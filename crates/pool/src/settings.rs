@@ -127,6 +127,7 @@ pub(crate) fn literal(out: &mut String, value: &str) {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
     entries: Vec<(Box<str>, Box<str>)>,
+    hash: u64,
 }
 
 impl Parameters {
@@ -138,16 +139,20 @@ impl Parameters {
     /// Sets or replaces one, keeping the server's order. Whether that changed anything.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> bool {
         match self.entries.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            Some((_, known)) if **known == *value => false,
-            Some((_, known)) => {
-                *known = value.into();
-                true
-            }
-            None => {
-                self.entries.push((name.into(), value.into()));
-                true
-            }
+            Some((_, known)) if **known == *value => return false,
+            Some((_, known)) => *known = value.into(),
+            None => self.entries.push((name.into(), value.into())),
         }
+        // Servers need not report in the same order.
+        let hasher = FixedState::with_seed(1);
+        self.hash = self.entries.iter().fold(0, |hash, entry| hash ^ hasher.hash_one(entry));
+        true
+    }
+
+    /// Differs from that of other parameters, but for a chance of 2⁻⁶⁴.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// Takes in what a server reports. Copies shared parameters only when something changes.

@@ -299,7 +299,7 @@ impl Session {
     pub(super) fn tell_parameters(&mut self) {
         let Some(link) = &mut self.link else { return };
         let server = link.server.as_ref().expect("it is linked");
-        if Arc::ptr_eq(&self.parameters, &server.parameters) {
+        if self.parameters.hash() == server.parameters.hash() {
             return;
         }
         for (name, value) in server.parameters.iter() {

@@ -227,13 +227,7 @@ impl Session {
     fn adopt_parameters(&mut self) {
         let Some(link) = &mut self.link else { return };
         let server = link.server();
-        if !Arc::ptr_eq(&server.parameters, &self.parameters) {
-            // One copy serves all connections that report the same.
-            if let Some(welcome) = server.pool.welcome()
-                && *welcome == *server.parameters
-            {
-                server.parameters = welcome;
-            }
+        if server.parameters.hash() != self.parameters.hash() {
             self.parameters = Arc::clone(&server.parameters);
         }
     }
