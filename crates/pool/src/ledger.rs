@@ -178,9 +178,9 @@ impl<C: Connection> Ledger<C> {
         let pool = state.pool_mut(id);
         let wanted = pool.limits.min.min(pool.limits.size);
         if pool.paused
-            || pool.failing(now).is_some()
+            || pool.has_just_failed(now)
             || pool.total() >= wanted
-            || pool.connecting >= pool.limits.max_connecting
+            || pool.connecting >= pool.limits.max_connecting.max(1)
         {
             return false;
         }
@@ -207,7 +207,7 @@ impl<C: Connection> Ledger<C> {
         let pool = state.pool_mut(id);
         pool.connecting -= 1;
         pool.failure = Some((now, Arc::clone(why)));
-        pool.refuse_hopeless(now);
+        pool.refuse_hopeless();
         state.closed(id);
     }
 
@@ -222,7 +222,9 @@ impl<C: Connection> Ledger<C> {
         let pool = state.pool_mut(id);
         pool.used -= 1;
         // It may have been the last, while no other can be opened.
-        pool.refuse_hopeless(now);
+        if pool.has_just_failed(now) {
+            pool.refuse_hopeless();
+        }
         state.closed(id);
         state.reserve(id, now)
     }

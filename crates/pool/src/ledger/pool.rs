@@ -117,13 +117,14 @@ impl<C: Connection> PoolState<C> {
         }
     }
 
-    /// Refuses everybody if there is nothing to wait for: connecting has failed a moment ago, and nothing is open. A paused
-    /// pool keeps its clients: they wait for an administrator, not for the database.
-    pub(super) fn refuse_hopeless(&mut self, now: Instant) {
+    /// Refuses everybody if connecting has failed and nothing is open that could be waited for. A paused pool keeps its
+    /// clients: they wait for an administrator, not for the database.
+    pub(super) fn refuse_hopeless(&mut self) {
         if !self.paused
-            && self.idle.is_empty()
-            && let Some(refusal) = self.failing(now)
+            && self.total() == 0
+            && let Some((_, why)) = &self.failure
         {
+            let refusal = Refusal::ConnectFailed(Arc::clone(why));
             self.refuse_all(&refusal);
         }
     }
@@ -165,11 +166,17 @@ impl<C: Connection> PoolState<C> {
         }
     }
 
+    /// Whether it is too early to try to connect again.
+    pub(super) fn has_just_failed(&self, now: Instant) -> bool {
+        let failed = self.failure.as_ref();
+        failed.is_some_and(|(at, _)| now.saturating_duration_since(*at) < self.limits.retry_after)
+    }
+
     /// Why nobody can be connected now, if connecting failed a moment ago and nothing else is open.
     pub(super) fn failing(&self, now: Instant) -> Option<Refusal> {
-        let (at, why) = self.failure.as_ref()?;
-        let fresh = now.saturating_duration_since(*at) < self.limits.retry_after;
-        (fresh && self.used + self.connecting == 0).then(|| Refusal::ConnectFailed(Arc::clone(why)))
+        let (_, why) = self.failure.as_ref()?;
+        let hopeless = self.has_just_failed(now) && self.used + self.connecting == 0;
+        hopeless.then(|| Refusal::ConnectFailed(Arc::clone(why)))
     }
 
     /// Whether those who wait need another connection and this pool may have it.
@@ -178,11 +185,7 @@ impl<C: Connection> PoolState<C> {
         if self.paused || waiting <= self.connecting || self.connecting >= self.limits.max_connecting.max(1) {
             return false;
         }
-        if self
-            .failure
-            .as_ref()
-            .is_some_and(|(at, _)| now.saturating_duration_since(*at) < self.limits.retry_after)
-        {
+        if self.has_just_failed(now) {
             return false;
         }
         let total = self.total();

@@ -1,5 +1,8 @@
 //! Who listens on which channel, and what the server has yet to be told. Pure: it opens no socket.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
