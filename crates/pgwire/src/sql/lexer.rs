@@ -3,12 +3,20 @@
 //! A text that does not end a string, a quoted name or a comment is refused by PostgreSQL as a whole; here it ends in
 //! [`Kind::Unterminated`].
 
-use memchr::{memchr, memchr2};
+mod class;
+mod ends;
+
+use memchr::memchr;
+
+use class::{CLASSES, Class, IN_WORD};
+use ends::{end_of_comment, end_of_dollar, end_of_line, end_of_string};
+
+pub(super) use ends::{continued, tag};
 
 /// How a backslash is meant in `'…'`, the setting `standard_conforming_strings` at the time the text arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strings {
-    /// As any other byte: `on`, the default since PostgreSQL 9.1 and the only way since 19.
+    /// As any other byte: `on`, the default since PostgreSQL 9.1.
     #[default]
     Standard,
     /// As the start of an escape: `off`.
@@ -77,65 +85,6 @@ impl Kind {
         matches!(self, Self::Word | Self::QuotedName | Self::UnicodeName)
     }
 }
-
-/// What a byte can begin.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Blank,
-    Letter,
-    Digit,
-    Dollar,
-    Quote,
-    DoubleQuote,
-    Operator,
-    Single(Kind),
-    Dot,
-    Colon,
-    Other,
-}
-
-static CLASSES: [Class; 256] = {
-    let mut classes = [Class::Other; 256];
-    let mut at = 0;
-    while at < 256 {
-        classes[at] = class(at as u8);
-        at += 1;
-    }
-    classes
-};
-
-const fn class(byte: u8) -> Class {
-    match byte {
-        b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => Class::Blank,
-        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xff => Class::Letter,
-        b'0'..=b'9' => Class::Digit,
-        b'$' => Class::Dollar,
-        b'\'' => Class::Quote,
-        b'"' => Class::DoubleQuote,
-        b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*' | b'/' | b'%'
-        | b'<' | b'>' | b'=' => Class::Operator,
-        b'(' => Class::Single(Kind::Open),
-        b')' => Class::Single(Kind::Close),
-        b'[' => Class::Single(Kind::OpenBracket),
-        b']' => Class::Single(Kind::CloseBracket),
-        b',' => Class::Single(Kind::Comma),
-        b';' => Class::Single(Kind::Semicolon),
-        b'.' => Class::Dot,
-        b':' => Class::Colon,
-        _ => Class::Other,
-    }
-}
-
-/// The bytes that continue a word.
-static IN_WORD: [bool; 256] = {
-    let mut in_word = [false; 256];
-    let mut at = 0;
-    while at < 256 {
-        in_word[at] = matches!(class(at as u8), Class::Letter | Class::Digit | Class::Dollar);
-        at += 1;
-    }
-    in_word
-};
 
 /// Cuts a text into tokens; a copy looks ahead.
 #[derive(Clone, Copy)]
@@ -380,84 +329,5 @@ impl<'a> Lexer<'a> {
             }
             None => self.unterminated(),
         }
-    }
-}
-
-/// Past the quote that ends a string whose inside begins at `at`.
-fn end_of_string(text: &[u8], mut at: usize, escapes: bool) -> Option<usize> {
-    loop {
-        let rest = text.get(at..)?;
-        let found = if escapes { memchr2(b'\'', b'\\', rest) } else { memchr(b'\'', rest) };
-        at += found?;
-        let doubled = text.get(at + 1) == Some(&b'\'');
-        match text[at] {
-            b'\'' if !doubled => return Some(at + 1),
-            _ => at += 2,
-        }
-    }
-}
-
-/// Where the inside of a string goes on that ended at `at`: after blanks and `--` comments with a line end among them
-/// and a quote.
-pub(super) fn continued(text: &[u8], at: usize) -> Option<usize> {
-    let mut line_ended = false;
-    let mut next = at;
-    loop {
-        match text.get(next)? {
-            b'\'' if line_ended => return Some(next + 1),
-            b'\n' | b'\r' => line_ended = true,
-            b' ' | b'\t' | 0x0b | 0x0c => {}
-            b'-' if text.get(next + 1) == Some(&b'-') => {
-                next = end_of_line(text, next);
-                continue;
-            }
-            _ => return None,
-        }
-        next += 1;
-    }
-}
-
-fn end_of_line(text: &[u8], at: usize) -> usize {
-    memchr2(b'\n', b'\r', &text[at..]).map_or(text.len(), |len| at + len)
-}
-
-/// Past the comment that begins at `at`; comments nest.
-pub(super) fn end_of_comment(text: &[u8], at: usize) -> Option<usize> {
-    let mut depth = 1;
-    let mut at = at + 2;
-    loop {
-        at += memchr2(b'/', b'*', text.get(at..)?)?;
-        match (text[at], text.get(at + 1)?) {
-            (b'/', b'*') => {
-                depth += 1;
-                at += 2;
-            }
-            (b'*', b'/') => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => at += 1,
-        }
-    }
-}
-
-/// The delimiter at the start: `$$` or `$tag$`.
-pub(super) fn tag(text: &[u8]) -> Option<&[u8]> {
-    let len = text[1..].iter().take_while(|b| **b != b'$' && IN_WORD[usize::from(**b)]).count();
-    (text.get(len + 1) == Some(&b'$')).then(|| &text[..len + 2])
-}
-
-/// Past the string that begins with that delimiter.
-fn end_of_dollar(text: &[u8], tag: &[u8]) -> Option<usize> {
-    let mut at = tag.len();
-    loop {
-        at += memchr(b'$', &text[at..])?;
-        if text[at..].starts_with(tag) {
-            return Some(at + tag.len());
-        }
-        at += 1;
     }
 }

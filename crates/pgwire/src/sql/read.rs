@@ -6,6 +6,7 @@
 mod block;
 mod create;
 mod objects;
+mod set_config;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,9 @@
-//! `SET`, `RESET` and `set_config`.
+//! `SET` and `RESET`.
 
 use super::Reader;
-use crate::sql::lexer::{Kind, Lexer, Token};
+use crate::sql::lexer::{Kind, Token};
 use crate::sql::words::{lower, room};
 use crate::sql::{Statement, literal};
-
-/// So far, in tokens, the arguments of `set_config` are looked at: calls within calls must not take forever.
-const LONGEST_CALL: usize = 100;
 
 /// The settings whose value is a list of names, each quoted where it must be (`GUC_LIST_QUOTE`).
 const LISTS_OF_NAMES: [&str; 6] = [
@@ -207,79 +204,10 @@ impl Reader<'_> {
         };
         Some(if quoted { quote(&text) } else { text })
     }
-
-    /// Looks at the arguments of a `set_config` whose name was just taken, without taking them.
-    pub(super) fn set_config(&mut self) {
-        if self.is_full() {
-            return self.push(Statement::TouchUnknown);
-        }
-        let mut ahead = self.lexer;
-        if ahead.next().kind != Kind::Open {
-            return;
-        }
-        let name = plain_argument(&mut ahead);
-        let more = name.is_some() || skip_argument(&mut ahead);
-        let local = more && skip_argument(&mut ahead) && is_true(&mut ahead);
-        match name.as_deref().map(canonical) {
-            _ if local => {}
-            Some(name) if is_of_transaction(&name) => {}
-            Some(name) => self.push(Statement::Touch(name)),
-            None => self.push(Statement::TouchUnknown),
-        }
-    }
-}
-
-/// An argument that is a literal, and the comma after it. Looks at nothing when it is another.
-fn plain_argument(ahead: &mut Lexer<'_>) -> Option<String> {
-    let mut after = *ahead;
-    let token = after.next();
-    let text = literal::string(&after, token)?;
-    (skip_cast(&mut after) == Kind::Comma).then(|| {
-        *ahead = after;
-        text
-    })
-}
-
-/// The type that a literal may be cast to, and the token after it.
-fn skip_cast(ahead: &mut Lexer<'_>) -> Kind {
-    let mut token = ahead.next();
-    if token.kind == Kind::Colon {
-        token = ahead.next();
-        if token.kind.is_name() {
-            token = ahead.next();
-        }
-    }
-    token.kind
-}
-
-/// Up to the comma after an argument. False when there is none in sight.
-fn skip_argument(ahead: &mut Lexer<'_>) -> bool {
-    let mut depth = 0_usize;
-    for _ in 0..LONGEST_CALL {
-        match ahead.next().kind {
-            Kind::Comma if depth == 0 => return true,
-            Kind::Open | Kind::OpenBracket => depth += 1,
-            Kind::Close | Kind::CloseBracket if depth > 0 => depth -= 1,
-            Kind::Close | Kind::CloseBracket | Kind::End | Kind::Unterminated => return false,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// Whether the last argument is plainly true.
-fn is_true(ahead: &mut Lexer<'_>) -> bool {
-    let token = ahead.next();
-    let is_true = match token.kind {
-        Kind::Word => ahead.bytes(token).eq_ignore_ascii_case(b"true"),
-        Kind::String => matches!(ahead.bytes(token), b"'t'" | b"'true'" | b"'on'"),
-        _ => false,
-    };
-    is_true && skip_cast(ahead) == Kind::Close
 }
 
 /// The one way to write the name of a setting.
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     match name.to_ascii_lowercase() {
         name if name == "sort_mem" => "work_mem".to_owned(),
         name if name == "vacuum_mem" => "maintenance_work_mem".to_owned(),
@@ -288,7 +216,7 @@ fn canonical(name: &str) -> String {
 }
 
 /// Whether every transaction begins with this setting anew.
-fn is_of_transaction(name: &str) -> bool {
+pub(super) fn is_of_transaction(name: &str) -> bool {
     matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable")
 }
 
