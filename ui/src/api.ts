@@ -5,6 +5,7 @@ export const STATUS = "/api/status";
 export const POOLS = "/api/edge/pools";
 export const ROUTES = "/api/edge/routes";
 export const CACHE = "/api/cache";
+export const POSTGRES = "/api/postgres/pools";
 export const EVENTS = "/api/events?rows=200";
 
 export interface Status {
@@ -104,6 +105,39 @@ export interface Cache {
 export interface Purged {
   /** The numbers that versions have now. */
   versions?: Record<string, number>;
+}
+
+/** The connections of one user to one database. */
+export interface PostgresPool {
+  database: string;
+  user: string;
+  mode?: string;
+  /** Server connections there may be. */
+  size?: number;
+  clients?: number;
+  waiting?: number;
+  longest_wait_ms?: number;
+  servers?: { idle?: number; active?: number; connecting?: number };
+  paused?: boolean;
+  failing?: boolean;
+  queries?: number;
+  transactions?: number;
+  wait?: Quantiles;
+  use?: Quantiles;
+  refused?: number;
+  /** How often a client kept its server connection, by reason. */
+  pins?: Record<string, number>;
+  advice?: { sentence?: string } | null;
+}
+
+/** Null without observations. */
+export interface Quantiles {
+  p50_ms?: number | null;
+  p99_ms?: number | null;
+}
+
+export interface PostgresPools {
+  pools?: PostgresPool[];
 }
 
 export interface Happening {

@@ -39,6 +39,7 @@ export class Fixture {
   #states = new Map();
   #purges = { tag: 1_204, url: 3, prefix: 0, host: 0, all: 0, version: 2 };
   #versions = { pricing: 3 };
+  #paused = new Set();
   port = 0;
 
   get url() {
@@ -84,6 +85,7 @@ export class Fixture {
       "/api/edge/pools": () => this.#pools(),
       "/api/edge/routes": () => this.#routes(),
       "/api/cache": () => this.#cache(),
+      "/api/postgres/pools": () => this.#postgres(),
       "/api/events": () => this.#events(),
     }[path];
     return read && !this.missing.has(path) ? json(200, read()) : json(404, { error: `there is nothing at ${path}` });
@@ -93,6 +95,11 @@ export class Fixture {
     this.commands.push({ path, headers: request.headers, asked });
     if (this.commandStatus !== 200) return [this.commandStatus, { error: "there is no such target" }];
     if (path === "/api/cache/purge") return this.#purge(asked);
+    const pooler = path.match(/postgres\/pools\/([^/]+)\/(pause|resume)$/);
+    if (pooler) {
+      this.#paused[pooler[2] === "pause" ? "add" : "delete"](decodeURIComponent(pooler[1]));
+      return [200, {}];
+    }
     const [, target, action] = path.match(/targets\/([^/]+)\/(drain|undrain)$/);
     this.#states.set(decodeURIComponent(target), action === "drain" ? "draining" : "healthy");
     return [200, {}];
@@ -225,6 +232,50 @@ export class Fixture {
             target("reports-2.internal:4000", "unknown", { address: "10.0.4.18:4000", check: null, requests: 0, failures: 0, in_flight: 0, latency_ms: null }),
           ],
         },
+      ],
+    };
+  }
+
+  #postgres() {
+    const pool = (database, user, rate, rest) => ({
+      database,
+      user,
+      mode: "transaction",
+      size: 20,
+      min_size: 0,
+      reserve_size: 0,
+      clients: Math.round(this.#wobble(rate / 4)),
+      waiting: 0,
+      longest_wait_ms: 0,
+      servers: { idle: 14, active: 6, connecting: 0 },
+      paused: this.#paused.has(database),
+      failing: false,
+      queries: this.#grown(rate * 3, rate),
+      transactions: this.#grown(rate, rate),
+      bytes: { received: this.#grown(rate * 400), sent: this.#grown(rate * 9_000) },
+      wait: { count: this.#grown(rate), p50_ms: 0.016, p95_ms: 0.2, p99_ms: 1.6 },
+      use: { count: this.#grown(rate), p50_ms: 2.1, p95_ms: 8, p99_ms: 18 },
+      refused: 0,
+      pins: { advisory_lock: 0, temp_table: 0, hold_cursor: 0, listen: 0, prepare: 0, unread_text: 0, load: 0 },
+      advice: null,
+      ...rest,
+    });
+    return {
+      pools: [
+        pool("shop", "web", 1_300, {
+          size: 4,
+          waiting: 38,
+          longest_wait_ms: 162.4,
+          servers: { idle: 0, active: 4, connecting: 0 },
+          refused: this.#grown(40),
+          advice: { sentence: "9 connections would do: 1,300 transactions a second of 5 ms keep 6.5 busy." },
+        }),
+        pool("shop", "jobs", 40, { mode: "session", pins: { advisory_lock: 1_204, temp_table: 3, listen: 0 } }),
+        pool("reports", "web", 0, {
+          failing: true,
+          servers: { idle: 0, active: 0, connecting: 1 },
+          wait: { count: 0, p50_ms: null, p95_ms: null, p99_ms: null },
+        }),
       ],
     };
   }

@@ -234,6 +234,51 @@ test("a cache that is off says how to switch it on", async () => {
   assert.equal(await page.locator("#cache form").count(), 0);
 });
 
+test("the pools of PostgreSQL show who waits, who was refused, and what to do about it", async () => {
+  await open();
+  const postgres = page.locator("#postgres");
+  const cell = (pool, title) => postgres.locator(`tr[data-row="${pool}"] [data-title="${title}"]`);
+  await shows(row("shop web").getByRole("rowheader"), "webtransaction mode");
+  await shows(cell("shop web", "Servers"), "4 of 4");
+  await shows(cell("shop web", "Waiting"), /38for 162.ms/);
+  await shows(cell("shop web", "Wait"), /1.6.ms/);
+  await shows(cell("shop web", "Queries"), /\d,\d{3}\/s/);
+  await shows(cell("shop web", "Refused"), /\d\/s/);
+  await shows(cell("shop jobs", "Servers"), "6 of 2014 idle");
+  await shows(cell("shop jobs", "Pinned"), "1,2071,204 × advisory lock3 × temp table");
+  await shows(cell("reports web", "Wait"), "–");
+  await shows(postgres.locator(".heading"), "the server cannot be connected to");
+  await shows(postgres.locator(".advice"), "web in shop9 connections would do");
+  assert.equal(await postgres.locator("tbody").count(), 2, "pools of one database stand together");
+});
+
+test("a database is paused and resumed, when asked for twice", async () => {
+  await open();
+  const postgres = page.locator("#postgres");
+  await postgres.getByRole("button", { name: "Pause shop" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  assert.equal(server.commands.length, 0);
+
+  await postgres.getByRole("button", { name: "Pause shop" }).click();
+  await shows(page.getByRole("dialog"), "Transactions under way are finished");
+  await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+  await shows(postgres.locator(".heading"), "paused: clients wait");
+  assert.equal(server.commands[0].path, "/api/postgres/pools/shop/pause");
+  assert.equal(server.commands[0].headers["x-deepwater"], "1");
+
+  await postgres.getByRole("button", { name: "Resume shop" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
+  await postgres.getByRole("button", { name: "Pause shop" }).waitFor();
+  assert.equal(server.commands[1].path, "/api/postgres/pools/shop/resume");
+});
+
+test("without a pool there is no panel for it", async () => {
+  server.missing = new Set(["/api/postgres/pools"]);
+  await open();
+  await row("0 /api/*").waitFor();
+  assert.equal(await page.locator("#postgres").count(), 0);
+});
+
 test("events are listed and can be narrowed to what matters", async () => {
   await open();
   const rows = page.locator("#events tbody tr");

@@ -4,6 +4,7 @@ import { cache } from "./cache";
 import { events } from "./events";
 import { latency } from "./latency";
 import { pools } from "./pools";
+import { postgres } from "./postgres";
 import { routes } from "./routes";
 import { traffic } from "./traffic";
 
@@ -19,4 +20,4 @@ export interface Panel {
 }
 
 /** Every panel, in the order of the page. */
-export const PANELS: Panel[] = [traffic, latency, pools, cache, routes, events];
+export const PANELS: Panel[] = [traffic, latency, pools, cache, postgres, routes, events];
