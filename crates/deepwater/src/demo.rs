@@ -149,6 +149,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Path) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::new();
+    // Making a database takes a moment.
+    let title = "Fern & Flint, a sample shop on three instances, with Deepwater in front of it.\n";
+    tell(screen.tell(title))?;
     // Whatever fails or is called off from here on, the database and the instances end when they are dropped.
     let database = tokio::select! {
         database = start_database(arguments, executable) => database?,
@@ -279,7 +282,6 @@ struct Addresses {
 }
 
 fn introduction(screen: &mut Screen, addresses: &Addresses, scripted: bool) -> io::Result<()> {
-    screen.tell("Fern & Flint, a sample shop on three instances, with Deepwater in front of it.\n")?;
     screen.tell(&format!("  Shop      http://{}", addresses.shop))?;
     if let Some(database) = &addresses.database {
         screen.tell(&format!("  Database  {database}"))?;

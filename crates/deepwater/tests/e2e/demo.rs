@@ -1,13 +1,17 @@
-//! `deepwater demo`: the sample shop, what is done to it, and what the cache makes of that.
+//! `deepwater demo`: the sample shop, what is done to it, and what the cache and the pool make of that.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::support::pg_wire::Pg;
+use crate::support::postgres::Place;
 use crate::support::{Home, Message, Wire, run, soon};
 
 /// Visitors of a stampede: few, since these tests run beside others.
@@ -22,7 +26,13 @@ struct Demo {
 
 impl Demo {
     async fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[]).await
+    }
+
+    /// In this environment.
+    async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
+        command.envs(environment.iter().copied());
         command.args(["demo", "--listen", "127.0.0.1:0", "--console", "off"]).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().unwrap();
@@ -31,6 +41,20 @@ impl Demo {
         let shop = demo.says("Shop").await;
         demo.shop = shop.rsplit('/').next().unwrap().parse().unwrap();
         demo
+    }
+
+    /// Where the shop's database is, by the URL it was told.
+    async fn database(&mut self) -> Place {
+        let line = self.says("Database").await;
+        let (user, rest) = line.split_once("://").unwrap().1.split_once(':').unwrap();
+        let (password, rest) = rest.split_once('@').unwrap();
+        let (address, database) = rest.split_once('/').unwrap();
+        Place {
+            address: address.parse().unwrap(),
+            database: database.into(),
+            user: user.into(),
+            password: password.into(),
+        }
     }
 
     /// The next line with this text.
@@ -150,7 +174,7 @@ async fn a_new_price_is_live_everywhere_after_one_purge() {
 
 #[tokio::test]
 async fn an_instance_that_comes_back_knows_the_price() {
-    let mut demo = Demo::start(&["--no-load"]).await;
+    let mut demo = Demo::start(&["--no-load", "--no-postgres"]).await;
     demo.press("p").await;
     demo.says("60 of 60 answers").await;
     demo.press("1").await;
@@ -173,7 +197,7 @@ async fn an_instance_that_comes_back_knows_the_price() {
 
 #[tokio::test]
 async fn the_catalogue_is_shared_and_carts_are_not() {
-    let mut demo = Demo::start(&["--no-load"]).await;
+    let mut demo = Demo::start(&["--no-load", "--no-postgres"]).await;
     let (ada, grace) = (demo.buy(7).await, demo.buy(11).await);
     assert_ne!(ada, grace);
     for path in ["/", "/products", "/products/7", "/images/7.svg", "/api/products"] {
@@ -203,7 +227,7 @@ async fn the_catalogue_is_shared_and_carts_are_not() {
 
 #[tokio::test]
 async fn the_catalogue_outlives_the_shop() {
-    let mut demo = Demo::start(&["--no-load"]).await;
+    let mut demo = Demo::start(&["--no-load", "--no-postgres"]).await;
     let fresh = demo.visit("/deal", "").await;
     assert_eq!(fresh.status(), 200);
     demo.press("123").await;
@@ -222,5 +246,84 @@ async fn the_catalogue_outlives_the_shop() {
     assert!(stale.starts_with("deepwater-edge; "), "{stale}");
     assert!(demo.visit("/api/cart", "").await.status() >= 500, "nobody is there for what is personal");
     demo.press("q").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn a_flash_sale_exhausts_a_small_pool_which_recovers() {
+    let mut demo = Demo::start(&["--flash-sale=3", "--crowd", "100", "--rate", "5"]).await;
+    for line in [
+        "flash sale: 50 requests/s for 3 s",
+        "100 of them want to buy the deal",
+        "the pool is exhausted: ",
+        "the queue is full: beyond 40 the pool refuses at once (SQLSTATE 53300)",
+    ] {
+        demo.says(line).await;
+    }
+    let account = demo.says(" went through; ").await;
+    let numbers: Vec<u64> = account.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [asked, sold, failed] = numbers.as_slice() else { panic!("{account}") };
+    assert!(*sold > 0 && *failed > 0 && sold + failed == *asked, "{account}");
+    demo.says("the pool has recovered, nobody waits").await;
+    demo.says("1 flash sale, 1 exhausted pool").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn in_a_database_carts_and_prices_outlive_the_instances() {
+    let mut demo = Demo::start(&["--no-load"]).await;
+    let ada = demo.buy(7).await;
+    demo.press("p").await;
+    demo.says("60 of 60 answers at 6 addresses say € 98.90").await;
+    for (key, name) in [("1", "shop-1"), ("2", "shop-2"), ("3", "shop-3")] {
+        demo.press(key).await;
+        demo.says(&format!("{name} killed (SIGKILL); its carts are safe in the database")).await;
+        demo.press(key).await;
+        demo.says(&format!("{name} started again")).await;
+    }
+    let cart = soon("the cart", async {
+        loop {
+            // An instance that has just come back may still be thought ill.
+            let answer = demo.visit("/api/cart", &ada).await;
+            if answer.status() == 200 {
+                return json(&answer);
+            }
+        }
+    })
+    .await;
+    let item = &cart["items"][0];
+    assert_eq!((&item["product"], &item["amount"], &cart["shared"]), (&7.into(), &98.9.into(), &true.into()));
+    demo.press("q").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn the_database_does_not_outlive_a_demo_that_is_killed() {
+    let home = tempfile::tempdir().unwrap();
+    // As root, the server runs as another user, who must find its folder there.
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let mut demo = Demo::start_with(&["--no-load"], &[("TMPDIR", home.path().to_str().unwrap())]).await;
+    let place = demo.database().await;
+    assert_eq!(Pg::login(&place).await.value("SELECT current_user").await, "shop");
+    let folder = fs::read_dir(home.path()).unwrap().next().unwrap().unwrap().path();
+    let socket = folder.join(".s.PGSQL.5432");
+    assert!(UnixStream::connect(&socket).await.is_ok());
+
+    demo.process.kill().await.unwrap();
+    soon("the server's end", async { while UnixStream::connect(&socket).await.is_ok() {} }).await;
+    soon("the end of its files", async {
+        while folder.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_postgresql_the_shop_keeps_its_data_in_memory() {
+    let arguments = ["--flash-sale=1", "--rate", "5"];
+    let mut demo = Demo::start_with(&arguments, &[("DEEPWATER_POSTGRES_BIN", "/nowhere")]).await;
+    demo.says("Database  off: DEEPWATER_POSTGRES_BIN names /nowhere").await;
+    demo.says("the flash sale is over: 5 requests/s again").await;
     demo.ends().await;
 }

@@ -108,7 +108,7 @@ impl Cluster {
         let role = format!("CREATE ROLE {DATABASE} LOGIN PASSWORD '{password}';\n");
         let database = format!("CREATE DATABASE {DATABASE} OWNER {DATABASE};\n");
         let mut single = cluster.command("postgres");
-        single.args(["--single", "-D"]).arg(cluster.data()).arg("postgres");
+        single.args(["--single", "-F", "-D"]).arg(cluster.data()).arg("postgres");
         run(&mut single, &(role + &database))?;
         Ok(cluster)
     }
