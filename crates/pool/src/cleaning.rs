@@ -86,7 +86,9 @@ async fn run(server: &mut Server, text: &str) -> bool {
         let payload = message.payload.as_slice();
         match message.tag {
             backend::READY_FOR_QUERY => {
-                return succeeded && inbox.is_empty() && Status::read(payload).is_ok_and(|status| status == Status::Idle);
+                return succeeded
+                    && inbox.is_empty()
+                    && Status::read(payload).is_ok_and(|status| status == Status::Idle);
             }
             backend::ERROR_RESPONSE => {
                 succeeded = false;

@@ -89,6 +89,8 @@ pub(crate) const NOTIFY: u32 = 2;
 pub(crate) const CANCEL: u32 = 4;
 /// Signal: leave when idle, since the process drains.
 pub(crate) const DRAIN: u32 = 8;
+/// Signal: leave a server that is to be closed, as soon as it is between transactions.
+pub(crate) const RENEW: u32 = 16;
 
 /// Notifications a client may leave unread, in bytes, before it is disconnected.
 const MAIL_BYTES: usize = 1 << 20;
@@ -261,12 +263,15 @@ impl Clients {
     pub(crate) fn find(&self, pid: u32, key: &[u8]) -> Option<Arc<ClientInfo>> {
         let all = self.all.read().expect("no panic while clients are held");
         let client = all.get(&pid)?;
-        aws_lc_rs::constant_time::verify_slices_are_equal(&client.key, key).is_ok().then(|| Arc::clone(client))
+        aws_lc_rs::constant_time::verify_slices_are_equal(&client.key, key)
+            .is_ok()
+            .then(|| Arc::clone(client))
     }
 
     /// Everybody.
     pub(crate) fn all(&self) -> Vec<Arc<ClientInfo>> {
-        let mut all: Vec<_> = self.all.read().expect("no panic while clients are held").values().cloned().collect();
+        let mut all: Vec<_> =
+            self.all.read().expect("no panic while clients are held").values().cloned().collect();
         all.sort_by_key(|client| client.id);
         all
     }

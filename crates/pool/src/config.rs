@@ -94,6 +94,13 @@ pub struct Config {
     /// RECONNECT and changed servers close the connections of `session` pools between two transactions, their clients
     /// with them, rather than when the client leaves.
     pub fast_close: bool,
+    /// Cores of the database's host. Advice on `pool_size` starts from them; without them there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cores: Option<usize>,
+    /// Disks of the database's host that can seek at the same time; 0 if its data fits in its memory.
+    pub server_spindles: usize,
+    /// Application servers with a pooler of their own that share the database's host.
+    pub application_servers: usize,
     /// Users who may give every command in the administration database.
     pub admin_users: Vec<String>,
     /// Users who may look (`SHOW …`) there.
@@ -140,6 +147,9 @@ impl Default for Config {
             round_robin: false,
             disable_simple_query: false,
             fast_close: false,
+            server_cores: None,
+            server_spindles: 1,
+            application_servers: 1,
             admin_users: Vec::new(),
             stats_users: Vec::new(),
             timeouts: Timeouts::default(),

@@ -81,6 +81,11 @@ impl History {
         }
     }
 
+    /// The last whole minute of a pool.
+    pub(crate) fn latest(&self, key: &PoolKey) -> Option<Minute> {
+        self.minutes().get(key).and_then(Minutes::latest)
+    }
+
     /// The minute of the last hour in which a pool was wanted most.
     pub(crate) fn busiest(&self, key: &PoolKey) -> Option<Minute> {
         self.minutes().get(key).and_then(Minutes::busiest)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::clients::{ClientInfo, DRAIN};
+use crate::clients::{ClientInfo, DRAIN, RENEW};
+use crate::config::PoolMode;
 use crate::pools::Pool;
 use crate::worker::Worker;
 
@@ -35,6 +36,9 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         if worker.id == 0 {
             worker.close_evicted();
             enforce_deadlines(&worker, now);
+            let unused: Vec<_> = pools.iter().filter(|pool| is_unused(&worker, pool, now)).cloned().collect();
+            drop(pools);
+            retire(&worker, unused, now);
         }
     }
 }
@@ -55,10 +59,56 @@ fn tend(worker: &Rc<Worker>, pool: &Arc<Pool>, now: Instant) {
     while shared.ledger.reserve(pool.id, now) {
         worker.open(pool);
     }
+    if plan.config.fast_close && pool.settings.load().mode == PoolMode::Session {
+        ask_to_renew(worker, pool);
+    }
     // As with PgBouncer: a minimum is kept for pools that are used, or that need nobody's password.
     let wanted = pool.clients.load(Ordering::Relaxed) > 0 || pool.settings.load().database.user.is_some();
     while wanted && shared.ledger.reserve_minimum(pool.id, now) {
         worker.open(pool);
+    }
+}
+
+/// Whether a pool that came from `databases."*"` has had no clients for so long that it may be forgotten.
+fn is_unused(worker: &Worker, pool: &Pool, now: Instant) -> bool {
+    let shared = &worker.shared;
+    if !pool.settings.load().database.is_fallback {
+        return false;
+    }
+    if pool.clients.load(Ordering::Relaxed) > 0 {
+        pool.unused_since.store(0, Ordering::Relaxed);
+        return false;
+    }
+    let now = shared.micros(now).max(1);
+    let since = pool.unused_since.load(Ordering::Relaxed);
+    if since == 0 {
+        pool.unused_since.store(now, Ordering::Relaxed);
+        return false;
+    }
+    let limit = shared.plan.load().config.timeouts.autodb_idle.get();
+    !limit.is_zero() && u128::from(now.saturating_sub(since)) >= limit.as_micros()
+}
+
+/// Forgets pools; one that is taken into use meanwhile is kept.
+fn retire(worker: &Worker, unused: Vec<Arc<Pool>>, now: Instant) {
+    let shared = &worker.shared;
+    for pool in unused {
+        let idle = shared.ledger.take_idle_where(pool.id, now, |_, _, _| true);
+        idle.into_iter().for_each(|server| worker.close(server));
+        let key = pool.key.clone();
+        drop(pool);
+        shared.pools.remove_unused(&key, |id| shared.ledger.remove(id));
+    }
+}
+
+/// Asks clients to leave servers that are to be closed.
+fn ask_to_renew(worker: &Worker, pool: &Pool) {
+    let epoch = pool.epoch.load(Ordering::SeqCst);
+    for client in worker.shared.clients.all().iter().filter(|client| client.database == pool.key.database) {
+        let server = client.server.lock().expect("no panic while it is held").clone();
+        if server.is_some_and(|server| server.is_older_than(epoch)) {
+            client.signal(RENEW);
+        }
     }
 }
 

@@ -366,11 +366,14 @@ impl<C: Connection> State<C> {
         true
     }
 
-    /// The pool whose first connection has been idle longest, among some of those that have more than their minimum.
+    /// The pool whose first connection has been idle longest, among some. Who waits comes before a minimum that nobody
+    /// uses, but those that have more than their minimum give first.
     fn longest_idle(&self, among: impl Fn(&PoolKey) -> bool) -> Option<PoolId> {
         let pools = self.pools.iter().enumerate().filter_map(|(at, pool)| Some((at, pool.as_ref()?)));
-        let spare = pools.filter(|(_, pool)| among(&pool.key) && pool.total() > pool.limits.min);
-        let (_, at) = spare.filter_map(|(at, pool)| Some((pool.idle.front()?.since, at))).min()?;
+        let (.., at) = pools
+            .filter(|(_, pool)| among(&pool.key))
+            .filter_map(|(at, pool)| Some((pool.total() <= pool.limits.min, pool.idle.front()?.since, at)))
+            .min()?;
         Some(PoolId(at))
     }
 

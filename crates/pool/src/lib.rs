@@ -5,6 +5,7 @@
 //! connection that the [`ledger`] lends it for a transaction. Connections are opened by [`connect`].
 
 mod admin;
+mod advice;
 mod cancel;
 mod cleaning;
 mod clients;

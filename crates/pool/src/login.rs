@@ -21,7 +21,7 @@ use deepwater_pgwire::message::backend::write::{self, Report, Severity};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::clients::{ClientInfo, Introduction};
+use crate::clients::{ClientInfo, DRAIN, Introduction};
 use crate::events::{ClientLoggedIn, ClientLoginFailed};
 use crate::plan::{ADMINISTRATION, DatabasePlan, Plan};
 use crate::pools::Pool;
@@ -100,7 +100,6 @@ enum Entry {
 
 /// Serves a client from its first byte to its last.
 pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer) {
-    let _open = worker.connection();
     // What a login needs is given back before the session, which may be long.
     let Some((entry, seat)) = Box::pin(enter(&worker, socket, &peer)).await else { return };
     match entry {
@@ -269,6 +268,10 @@ impl<'a> Login<'a> {
                 replication: self.request.replication.is_some(),
             },
         );
+        if !worker.shared.context.shutdown.is_running() {
+            // All who were there then have been told.
+            info.signal(DRAIN);
+        }
         if self.plan.config.log.connections {
             self.worker.shared.context.events.emit(ClientLoggedIn {
                 remote: info.remote.clone(),

@@ -57,7 +57,11 @@ impl PoolMetrics {
         let counter = |name, help| registry.counter(name, help, &pool);
         let pin = |reason: &str| {
             let labels = [pool[0], pool[1], ("reason", reason)];
-            registry.counter(names::PINS, "Times a client was pinned to its server connection, by reason.", &labels)
+            registry.counter(
+                names::PINS,
+                "Times a client was pinned to its server connection, by reason.",
+                &labels,
+            )
         };
         Self {
             queries: counter(names::QUERIES, "Queries answered."),
@@ -67,7 +71,10 @@ impl PoolMetrics {
             sent: counter(names::SENT, "Bytes sent to clients."),
             wait: registry.histogram(names::WAIT, "Time clients waited for a server connection.", &pool),
             used: registry.histogram(names::USE, "Time clients kept a server connection.", &pool),
-            wait_micros: counter(names::WAIT_MICROS, "Time clients waited for a server connection, summed up."),
+            wait_micros: counter(
+                names::WAIT_MICROS,
+                "Time clients waited for a server connection, summed up.",
+            ),
             query_micros: counter(names::QUERY_MICROS, "Time servers were busy with queries, summed up."),
             transaction_micros: counter(
                 names::TRANSACTION_MICROS,

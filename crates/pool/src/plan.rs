@@ -15,8 +15,8 @@ use crate::config::{Config, Database, Host, LoadBalanceHosts, PoolMode, ServerTl
 use crate::hba::{Hba, Ident};
 use crate::ledger::Limits;
 
-pub(crate) use build::{ADMINISTRATION, build};
 pub use build::validate;
+pub(crate) use build::{ADMINISTRATION, build};
 
 /// The configuration in force.
 pub(crate) struct Plan {
@@ -138,7 +138,8 @@ impl Plan {
     pub(crate) fn deadlines(&self, user: &str) -> Deadlines {
         let timeouts = &self.config.timeouts;
         let user = self.config.users.get(user);
-        let pick = |of_user: Option<deepwater_core::config::Duration>, all: deepwater_core::config::Duration| {
+        let pick = |of_user: Option<deepwater_core::config::Duration>,
+                    all: deepwater_core::config::Duration| {
             Some(of_user.unwrap_or(all).get()).filter(|duration| !duration.is_zero())
         };
         Deadlines {

@@ -20,6 +20,7 @@ use crate::plan::{self, Face, Plan};
 use crate::shared::Shared;
 
 pub use listen::Bound;
+use listen::{Opened, SocketFile};
 pub(crate) use status::mode_name;
 
 /// Between two looks at certificate files.
@@ -53,6 +54,7 @@ pub enum StartError {
 pub struct Handle {
     shared: Arc<Shared>,
     addresses: Vec<Bound>,
+    files: Vec<SocketFile>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -73,13 +75,14 @@ pub fn start(
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_PER_WORKER)),
         workers => workers,
     };
-    let (mut sockets, addresses) = listen::open(config, workers)?;
+    let Opened { mut sockets, bound: addresses, files } = listen::open(config, workers)?;
     let mut random = Random::from_seed(context.seed);
     let shared = Shared::new(context, plan);
     shared.controls.begin(settings, tokio::runtime::Handle::current());
     let mut threads = Vec::new();
     for id in 0..workers {
-        let (shared, sockets, seed) = (Arc::clone(&shared), std::mem::take(&mut sockets[id]), random.next_u64());
+        let (shared, sockets, seed) =
+            (Arc::clone(&shared), std::mem::take(&mut sockets[id]), random.next_u64());
         let thread = std::thread::Builder::new().name(format!("pool-{id}")).spawn(move || {
             let work = shared.context.shutdown.work();
             run::run(id, Arc::clone(&shared), seed, sockets);
@@ -93,7 +96,7 @@ pub fn start(
     for bound in &addresses {
         shared.context.events.emit(PoolStarted { address: bound.to_string() });
     }
-    Ok(Handle { shared, addresses, threads })
+    Ok(Handle { shared, addresses, files, threads })
 }
 
 fn read(config: &Config, directory: &std::path::Path, face: Face) -> Result<Plan, StartError> {
@@ -119,7 +122,11 @@ fn watch_certificates(shared: &Arc<Shared>) {
 }
 
 /// Puts another configuration in force.
-pub(crate) fn reload(shared: &Arc<Shared>, config: &Config, directory: &std::path::Path) -> Result<(), StartError> {
+pub(crate) fn reload(
+    shared: &Arc<Shared>,
+    config: &Config,
+    directory: &std::path::Path,
+) -> Result<(), StartError> {
     let face = shared.plan.load().face;
     let plan = read(config, directory, face)?;
     shared.adopt(plan);
@@ -170,8 +177,6 @@ impl Handle {
             // A thread that panicked has told so itself.
             let _ = thread.join();
         }
-        for bound in &self.addresses {
-            bound.remove();
-        }
+        self.files.iter().for_each(SocketFile::remove);
     }
 }

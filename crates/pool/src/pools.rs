@@ -28,6 +28,8 @@ pub(crate) struct Pool {
     pub stored: Mutex<Option<StoredPassword>>,
     /// Clients that use it.
     pub clients: AtomicU64,
+    /// Microseconds since the process began when it was first seen without clients; 0 while it has some.
+    pub unused_since: AtomicU64,
     /// Settings (by hash) that a server of this pool is known to accept.
     pub accepted: AtomicU64,
 }
@@ -59,6 +61,7 @@ impl Pool {
             keys: Mutex::new(None),
             stored: Mutex::new(None),
             clients: AtomicU64::new(0),
+            unused_since: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         }
     }
@@ -91,13 +94,20 @@ impl Pools {
         Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(make())))
     }
 
-    pub(crate) fn remove(&self, key: &PoolKey) {
-        self.all.write().expect("no panic while pools are held").remove(key);
+    /// Forgets a pool that nobody holds, when `forget` has done so too.
+    pub(crate) fn remove_unused(&self, key: &PoolKey, forget: impl FnOnce(PoolId) -> bool) {
+        let mut all = self.all.write().expect("no panic while pools are held");
+        // Whoever wants it asks here first: nobody can begin to use it now.
+        let unused = all.get(key).filter(|pool| Arc::strong_count(pool) == 1).map(|pool| pool.id);
+        if unused.is_some_and(forget) {
+            all.remove(key);
+        }
     }
 
     /// All of them, in the order of their keys.
     pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
-        let mut all: Vec<_> = self.all.read().expect("no panic while pools are held").values().cloned().collect();
+        let mut all: Vec<_> =
+            self.all.read().expect("no panic while pools are held").values().cloned().collect();
         all.sort_by(|a, b| a.key.cmp(&b.key));
         all
     }

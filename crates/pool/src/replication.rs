@@ -12,7 +12,7 @@ use deepwater_pgwire::message::backend::write::{self, Report, Severity};
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::time::timeout;
 
-use crate::clients::{ClientInfo, ClientState, Farewell, KILL};
+use crate::clients::{ClientInfo, ClientState, DRAIN, Farewell, KILL};
 use crate::connect::{self, ConnectError, Raw};
 use crate::login::Replica;
 use crate::server::{ServerInfo, ServerState};
@@ -72,12 +72,17 @@ async fn open(worker: &Rc<Worker>, client: &Replica) -> Result<Raw, ConnectError
     connect::open_raw(worker, &database, &pool.key.user, &parameters, &credentials).await
 }
 
-/// Resolves when the client is to be disconnected.
+/// Resolves when the client is to be disconnected: when the process drains too, since replication has no pauses.
 async fn killed(client: &ClientInfo) -> Farewell {
     poll_fn(|cx| {
         client.listen_once(cx.waker());
-        let farewell = (client.signals() & KILL != 0).then(|| client.farewell()).flatten();
-        farewell.map_or(Poll::Pending, Poll::Ready)
+        let signals = client.signals();
+        let farewell = (signals & KILL != 0).then(|| client.farewell()).flatten();
+        let drained = || Farewell {
+            code: "57P01",
+            message: "terminating connection due to administrator command".into(),
+        };
+        farewell.or_else(|| (signals & DRAIN != 0).then(drained)).map_or(Poll::Pending, Poll::Ready)
     })
     .await
 }

@@ -25,7 +25,7 @@ use std::time::Instant;
 use deepwater_pgwire::message::backend::write::{self, Report, Severity};
 use tokio::sync::oneshot;
 
-use crate::clients::{CANCEL, ClientInfo, ClientState, DRAIN, Farewell, KILL, NOTIFY};
+use crate::clients::{CANCEL, ClientInfo, ClientState, DRAIN, Farewell, KILL, NOTIFY, RENEW};
 use crate::config::PoolMode;
 use crate::ledger::{Refusal, Ticket};
 use crate::login::Client;
@@ -108,8 +108,15 @@ impl Session {
         let metrics = worker.metrics(&client.pool);
         let watched = plan.deadlines.any();
         client.pool.clients.fetch_add(1, Ordering::Relaxed);
+        let shared_plan = worker.shared.plan.load_full();
+        let mut startup = client.startup;
+        if shared_plan.config.application_name_add_host {
+            let name = startup.get("application_name").unwrap_or("app");
+            let name = format!("{name} - {}", client.info.remote);
+            startup.set("application_name", &name);
+        }
         Self {
-            face: worker.shared.plan.load().face,
+            face: shared_plan.face,
             info: client.info,
             pool: client.pool,
             plan,
@@ -123,8 +130,8 @@ impl Session {
             told_to_wait: false,
             listening: None,
             skip_to_sync: false,
-            wants: client.startup.clone(),
-            startup: client.startup,
+            wants: startup.clone(),
+            startup,
             accepted: 0,
             parameters: client.parameters,
             names: Names::default(),
@@ -351,6 +358,13 @@ impl Session {
         let between = self.link.as_ref().is_none_or(|link| link.is_between_answers());
         if signals & NOTIFY != 0 && between {
             self.info.take_notifications(&mut self.to_client);
+        }
+        if signals & RENEW != 0 && self.link.as_ref().is_none_or(|link| link.is_clean()) {
+            self.info.clear(RENEW);
+            if self.link.is_some() {
+                let message = "the server connection was closed by an administrator";
+                return Err(End::Farewell(Farewell { code: "57P01", message: message.into() }));
+            }
         }
         if signals & DRAIN != 0 && self.link.is_none() && self.ticket.is_none() && self.input.is_empty() {
             let message = "terminating connection due to administrator command";

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+/// A name and its value.
+type Entry = (Box<str>, Box<str>);
+
 /// Settings by name, in the order of names; equal ones have equal hashes. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
-    entries: Option<Arc<Vec<(Box<str>, Box<str>)>>>,
+    entries: Option<Arc<Vec<Entry>>>,
     hash: u64,
 }
 
@@ -23,11 +26,6 @@ impl Settings {
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().flat_map(|entries| entries.iter()).map(|(name, value)| (&**name, &**value))
-    }
-
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_none()
     }
 
     /// Differs from that of other settings, but for a chance of 2⁻⁶⁴.
@@ -56,11 +54,11 @@ impl Settings {
         self.put(entries);
     }
 
-    fn take(&mut self) -> Vec<(Box<str>, Box<str>)> {
+    fn take(&mut self) -> Vec<Entry> {
         self.entries.take().map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 
-    fn put(&mut self, entries: Vec<(Box<str>, Box<str>)>) {
+    fn put(&mut self, entries: Vec<Entry>) {
         let hash = if entries.is_empty() { 0 } else { FixedState::with_seed(0).hash_one(&entries) };
         *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash };
     }
@@ -73,7 +71,8 @@ impl Settings {
         }
         let gone = self.iter().filter(|(name, _)| wanted.get(name).is_none()).map(|(name, _)| (name, None));
         let new = wanted.iter().filter(|(name, value)| self.get(name) != Some(value));
-        let mut calls: Vec<(&str, Option<&str>)> = gone.chain(new.map(|(name, value)| (name, Some(value)))).collect();
+        let mut calls: Vec<(&str, Option<&str>)> =
+            gone.chain(new.map(|(name, value)| (name, Some(value)))).collect();
         // Rights come first when they return to what they were, and last when they are given up.
         calls.sort_by_key(|(name, value)| match (rights(name), value) {
             (true, None) => 0,
@@ -126,7 +125,7 @@ pub(crate) fn literal(out: &mut String, value: &str) {
 /// What a server reports of itself (ParameterStatus), as one client was last told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    entries: Vec<(Box<str>, Box<str>)>,
+    entries: Vec<Entry>,
     hash: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -126,8 +126,6 @@ fn settings(plan: &Plan, database: &Arc<DatabasePlan>, user: &str) -> PoolSettin
 pub(crate) struct Servers {
     all: RwLock<HashMap<u64, (PoolKey, Arc<ServerInfo>)>>,
     next: AtomicU64,
-    /// Why connecting to a pool's server failed last.
-    pub failures: Mutex<HashMap<PoolKey, String>>,
 }
 
 impl Servers {
@@ -147,7 +145,8 @@ impl Servers {
 
     /// Everything, in the order of opening.
     pub(crate) fn all(&self) -> Vec<(PoolKey, Arc<ServerInfo>)> {
-        let mut all: Vec<_> = self.all.read().expect("no panic while servers are held").values().cloned().collect();
+        let mut all: Vec<_> =
+            self.all.read().expect("no panic while servers are held").values().cloned().collect();
         all.sort_by_key(|(_, server)| server.id);
         all
     }

@@ -33,7 +33,12 @@ const SWEEP_FROM: usize = 1_024;
 
 impl Statements {
     /// The statement with this text and these types.
-    pub(crate) fn intern(&self, query: &[u8], types: &[u8], verdict: impl FnOnce() -> Verdict) -> Arc<Statement> {
+    pub(crate) fn intern(
+        &self,
+        query: &[u8],
+        types: &[u8],
+        verdict: impl FnOnce() -> Verdict,
+    ) -> Arc<Statement> {
         // The text has no NUL in it, so the two parts cannot run into each other.
         let mut key = Vec::with_capacity(query.len() + 1 + types.len());
         key.extend_from_slice(query);
@@ -93,7 +98,8 @@ impl Prepared {
         let mut evicted = Vec::new();
         while self.entries.len() > limit.max(1) {
             // Preparing is rare beside using: a scan of some hundred entries costs less than order kept on every use.
-            let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id) else {
+            let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id)
+            else {
                 break;
             };
             evicted.extend(self.entries.remove(&oldest).map(|entry| entry.statement));
@@ -137,7 +143,8 @@ mod tests {
     #[test]
     fn the_least_recently_used_goes_first() {
         let statements = Statements::default();
-        let intern = |query: &str| statements.intern(query.as_bytes(), &[0, 0], || sql::read(query.as_bytes()));
+        let intern =
+            |query: &str| statements.intern(query.as_bytes(), &[0, 0], || sql::read(query.as_bytes()));
         let (a, b, c) = (intern("SELECT 1"), intern("SELECT 2"), intern("SELECT 3"));
         let mut prepared = Prepared::default();
         assert!(prepared.add(Arc::clone(&a), 2).is_empty());

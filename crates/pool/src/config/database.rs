@@ -34,6 +34,15 @@ pub struct Database {
     /// Client connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_db_client_connections: Option<usize>,
+    /// Cores of this database's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cores: Option<usize>,
+    /// Disks of this database's host that can seek at the same time; 0 if its data fits in its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_spindles: Option<usize>,
+    /// Application servers with a pooler of their own that share this database's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_servers: Option<usize>,
     /// Age after which a server connection is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_lifetime: Option<Duration>,
@@ -89,6 +98,9 @@ impl Database {
             reserve_pool_size: None,
             max_db_connections: None,
             max_db_client_connections: None,
+            server_cores: None,
+            server_spindles: None,
+            application_servers: None,
             server_lifetime: None,
             connect_query: None,
             auth_user: None,

@@ -13,7 +13,6 @@ use super::wait::{are_released, pools_of};
 use super::{Mode, code};
 use crate::clients::ClientState;
 use crate::history::Average;
-use crate::plan::ADMINISTRATION;
 use crate::pools::Pool;
 use crate::server::Server;
 use crate::shared::Shared;
@@ -109,7 +108,8 @@ fn end_suspension(shared: &Shared, since: std::time::Instant) -> bool {
     let limit = shared.plan.load().config.timeouts.suspend.get();
     if !limit.is_zero() && since.elapsed() >= limit {
         for client in shared.clients.all() {
-            if client.state() == ClientState::Active {
+            let served = client.server.lock().expect("no panic while a server is held").is_some();
+            if served {
                 client.kill(code(shared), "suspend_timeout");
             }
         }
@@ -131,13 +131,8 @@ fn go_on_ending(shared: &Shared) -> bool {
             }
             are_released(shared, None, false)
         }
-        Ending::ClientsLeft => {
-            let left = |client: &crate::clients::ClientInfo| *client.database == *ADMINISTRATION;
-            let administrators = shared.controls.administrators();
-            // Those who are logging in have a seat already.
-            shared.login.seats.taken() <= administrators
-                && shared.clients.all().iter().all(|client| left(client))
-        }
+        // Those who are logging in have a seat already.
+        Ending::ClientsLeft => shared.login.seats.taken() <= shared.controls.administrators(),
     };
     if over {
         shared.context.shutdown.stop();

@@ -14,6 +14,7 @@ const KEPT: usize = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Minute {
     pub seconds: f64,
+    pub queries: u64,
     pub transactions: u64,
     /// Times a server connection was handed out.
     pub assignments: u64,
@@ -35,6 +36,7 @@ impl Minute {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     at: Instant,
+    queries: u64,
     transactions: u64,
     assignments: u64,
     used_seconds: f64,
@@ -46,6 +48,7 @@ pub(super) fn read(shared: &Shared, key: &PoolKey, at: Instant) -> Reading {
     let labels = [("database", &*key.database), ("user", &*key.user)];
     Reading {
         at,
+        queries: metrics.sum(names::QUERIES, &labels),
         transactions: metrics.sum(names::TRANSACTIONS, &labels),
         assignments: metrics.sum(names::ASSIGNMENTS, &labels),
         used_seconds: metrics.distribution(names::USE, &labels).sum_seconds(),
@@ -65,6 +68,7 @@ impl Minutes {
         if let Some(last) = self.last.replace(now) {
             self.minutes.push_back(Minute {
                 seconds: now.at.saturating_duration_since(last.at).as_secs_f64(),
+                queries: now.queries.saturating_sub(last.queries),
                 transactions: now.transactions.saturating_sub(last.transactions),
                 assignments: now.assignments.saturating_sub(last.assignments),
                 used_seconds: (now.used_seconds - last.used_seconds).max(0.0),
@@ -74,6 +78,10 @@ impl Minutes {
         if self.minutes.len() > KEPT {
             self.minutes.pop_front();
         }
+    }
+
+    pub(super) fn latest(&self) -> Option<Minute> {
+        self.minutes.back().copied()
     }
 
     pub(super) fn busiest(&self) -> Option<Minute> {
@@ -92,6 +100,7 @@ mod tests {
         let start = Instant::now();
         let reading = |minute: u64, used_seconds: f64| Reading {
             at: start + Duration::from_secs(60 * minute),
+            queries: minute * 300,
             transactions: minute * 100,
             assignments: minute * 100,
             used_seconds,
@@ -108,6 +117,7 @@ mod tests {
         for minute in 3..=62 {
             minutes.note(reading(minute, 660.0 + minute as f64));
         }
+        assert_eq!(minutes.latest().unwrap().queries, 300);
         assert!(minutes.busiest().unwrap().wanted() < 2.0, "an hour later it is forgotten");
         assert_eq!(minutes.minutes.len(), KEPT);
     }

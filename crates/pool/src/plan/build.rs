@@ -37,7 +37,7 @@ pub(crate) enum DatabaseError {
 pub(crate) fn build(config: &Config, directory: &Path, face: Face, place: &Place<'_>) -> Option<Plan> {
     let auth = auth::build(config, directory, place);
     let tls = tls::build(config, directory, place);
-    let databases = databases(config, directory, place);
+    let databases = databases(config, directory, face, place);
     let limits = limits(config, place);
     let ((passwords, hba, ident), (client_tls, server_tls)) = (auth?, tls?);
     let databases = databases?;
@@ -92,10 +92,12 @@ pub(super) fn database(
 fn databases(
     config: &Config,
     directory: &Path,
+    face: Face,
     place: &Place<'_>,
 ) -> Option<HashMap<Arc<str>, Arc<DatabasePlan>>> {
     let place = place.at("databases");
-    if config.listen.is_some() && config.databases.is_empty() {
+    // PgBouncer's file as it is installed names none, and serves its administrators.
+    if face == Face::Native && config.listen.is_some() && config.databases.is_empty() {
         let fix = "add [postgres.databases.<name>] with `primary = \"postgres://…\"`";
         place.problem_with_fix("there is no database for clients to ask for", fix);
         return None;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -38,40 +38,59 @@ impl fmt::Display for Bound {
     }
 }
 
-impl Bound {
-    /// Removes the file of a Unix socket.
+/// The file of a Unix socket, as it was made: whoever takes over puts another of the same name in its place.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Removes it, if it is still ours.
     pub(super) fn remove(&self) {
-        if let Self::Unix(path) = self {
+        if Self::of(&self.path).is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode)) {
             // Gone already is as good.
-            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-type Opened = (Vec<Vec<Listener>>, Vec<Bound>);
+/// What is listened on: by thread, by address, and the files that are to be removed.
+pub(super) struct Opened {
+    pub(super) sockets: Vec<Vec<Listener>>,
+    pub(super) bound: Vec<Bound>,
+    pub(super) files: Vec<SocketFile>,
+}
 
 /// Opens everything that is configured, once per thread.
 pub(super) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
     let mut sockets: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut bound = Vec::new();
-    for address in config.listen.iter().flat_map(|listen| listen.as_slice()) {
+    let (mut bound, mut files) = (Vec::new(), Vec::new());
+    for address in config.listen.iter().flat_map(crate::config::Addresses::as_slice) {
         let (listeners, at) = match address.strip_prefix("unix:") {
-            Some(path) => unix(path, config, workers),
-            None => tcp(address, workers),
+            Some(path) => unix(path, config, workers, &mut files),
+            None => tcp(address, config.share_addresses, workers),
         }
         .map_err(|error| refused(address, &error))?;
         listeners.into_iter().zip(&mut sockets).for_each(|(listener, sockets)| sockets.push(listener));
         bound.push(at);
     }
-    Ok((sockets, bound))
+    Ok(Opened { sockets, bound, files })
 }
 
 /// One socket per thread, sharing an address (`SO_REUSEPORT`), so that a connection stays on the thread it came to.
-fn tcp(address: &str, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
-    let address: SocketAddr =
-        address.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it is no address and port"))?;
-    // Sharing would let a second process join unseen: the address must be free first.
+fn tcp(address: &str, share: bool, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
+    let address: SocketAddr = address
+        .parse()
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it is no address and port"))?;
+    // Sharing would let a second process join unseen: the address must be free first, unless that is wanted.
     let probe = tcp_socket(address)?;
+    probe.set_reuse_port(share)?;
     probe.bind(&address.into())?;
     let address = probe.local_addr()?.as_socket().unwrap_or(address);
     drop(probe);
@@ -97,33 +116,66 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// One socket that all threads accept from.
-fn unix(path: &str, config: &Config, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
-    let file = Path::new(path);
-    remove_stale(file)?;
+fn unix(
+    path: &str,
+    config: &Config,
+    workers: usize,
+    files: &mut Vec<SocketFile>,
+) -> io::Result<(Vec<Listener>, Bound)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(file)?)?;
-    let mode = u32::from_str_radix(&config.unix_socket_mode, 8)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "unix_socket_mode is not octal"))?;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode))?;
-    if let Some(group) = &config.unix_socket_group {
-        std::os::unix::fs::chown(file, None, Some(group_id(group)?))?;
+    match path.strip_prefix('@') {
+        // In Linux' abstract namespace: there is no file.
+        Some(name) => socket.bind(&SockAddr::unix(format!("\0{name}"))?)?,
+        None => files.push(bind_file(&socket, Path::new(path), config)?),
     }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     let listeners = (0..workers).map(|_| Ok(Listener::Unix(socket.try_clone()?.into(), path.to_owned())));
-    Ok((listeners.collect::<io::Result<_>>()?, Bound::Unix(file.to_owned())))
+    Ok((listeners.collect::<io::Result<_>>()?, Bound::Unix(path.into())))
+}
+
+/// Makes the file of a socket.
+fn bind_file(socket: &Socket, path: &Path, config: &Config) -> io::Result<SocketFile> {
+    // To take over an address, the file is made beside the old one and put in its place at once.
+    let mut made = path.to_owned();
+    if config.share_addresses && is_socket(path)? {
+        made.as_mut_os_string().push(".new");
+    }
+    remove_stale(&made)?;
+    socket.bind(&SockAddr::unix(&made)?)?;
+    let mode = u32::from_str_radix(&config.unix_socket_mode, 8)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "unix_socket_mode is not octal"))?;
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(mode))?;
+    if let Some(group) = &config.unix_socket_group {
+        std::os::unix::fs::chown(&made, None, Some(group_id(group)?))?;
+    }
+    if made != path {
+        std::fs::rename(&made, path)?;
+    }
+    SocketFile::of(path)
 }
 
 /// Removes the socket of a process that has ended; that of one that runs is not ours to take.
 fn remove_stale(file: &Path) -> io::Result<()> {
+    if !is_socket(file)? {
+        return Ok(());
+    }
+    if std::os::unix::net::UnixStream::connect(file).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    std::fs::remove_file(file)
+}
+
+/// Whether there is a socket rather than nothing; anything else is in the way.
+fn is_socket(file: &Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name that is no socket"))
-        }
-        Ok(_) if std::os::unix::net::UnixStream::connect(file).is_ok() => Err(io::ErrorKind::AddrInUse.into()),
-        Ok(_) => std::fs::remove_file(file),
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "there is a file of that name that is no socket",
+        )),
     }
 }
 
@@ -145,7 +197,9 @@ fn refused(address: &str, error: &io::Error) -> StartError {
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 and some directories need a privilege: choose another, or grant it"
         }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address: use one of its own, or 0.0.0.0 for all",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: use one of its own, or 0.0.0.0 for all"
+        }
         io::ErrorKind::NotFound => "create the directory, or name an existing group",
         _ => "write it like \"127.0.0.1:6432\" or \"unix:/run/deepwater/.s.PGSQL.6432\"",
     };

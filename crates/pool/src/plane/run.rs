@@ -57,7 +57,9 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
 async fn accept(worker: Rc<Worker>, listener: Listener) {
     let listening = match listener {
         Listener::Tcp(socket) => TcpListener::from_std(socket).map(Listening::Tcp),
-        Listener::Unix(socket, path) => UnixListener::from_std(socket).map(|socket| Listening::Unix(socket, path)),
+        Listener::Unix(socket, path) => {
+            UnixListener::from_std(socket).map(|socket| Listening::Unix(socket, path))
+        }
     };
     let Ok(listening) = listening else { return worker.shared.context.shutdown.stop() };
     loop {
@@ -105,7 +107,9 @@ impl Listening {
 
 /// The connection failed before we had it; the listener is fine.
 fn is_connection_error(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected};
+    use std::io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected,
+    };
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | NotConnected

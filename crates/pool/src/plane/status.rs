@@ -8,7 +8,9 @@ use deepwater_core::metrics::Distribution;
 use serde_json::{Map, Value, json};
 
 use super::Bound;
+use crate::advice;
 use crate::config::PoolMode;
+use crate::ledger::Counts;
 use crate::measure::{PINS, names};
 use crate::pools::Pool;
 use crate::shared::Shared;
@@ -44,7 +46,11 @@ pub(super) fn collect(shared: &Arc<Shared>) {
                 counts.longest_wait.as_secs_f64(),
             );
             let limits = shared.plan.load().limits(&pool.settings.load().database, &pool.key.user);
-            gauge("deepwater_postgres_pool_size", "Server connections the pool may have.", limits.size as f64);
+            gauge(
+                "deepwater_postgres_pool_size",
+                "Server connections the pool may have.",
+                limits.size as f64,
+            );
         }
     });
 }
@@ -59,10 +65,7 @@ pub(super) fn not_ready(shared: &Shared) -> Vec<String> {
     shared.pools.all().iter().filter_map(failing).collect()
 }
 
-pub(super) fn status(
-    shared: &Arc<Shared>,
-    addresses: &[Bound],
-) -> impl Fn() -> Value + Send + Sync + use<> {
+pub(super) fn status(shared: &Arc<Shared>, addresses: &[Bound]) -> impl Fn() -> Value + Send + Sync + use<> {
     let shared = Arc::clone(shared);
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     move || {
@@ -75,7 +78,7 @@ pub(super) fn status(
             "transactions": metrics.sum(names::TRANSACTIONS, &[]),
             "clients": shared.clients.len(),
             "waiting": counts.iter().map(|counts| counts.waiting).sum::<usize>(),
-            "servers": counts.iter().map(|counts| counts.total()).sum::<usize>(),
+            "servers": counts.iter().map(Counts::total).sum::<usize>(),
             "wait": quantiles(&metrics.distribution(names::WAIT, &[])),
             "listeners": addresses,
         })
@@ -84,10 +87,14 @@ pub(super) fn status(
 
 pub(super) fn endpoints(shared: &Arc<Shared>) -> Vec<Endpoint> {
     let pools = Arc::clone(shared);
-    vec![Endpoint::get("/api/postgres/pools", "Pools of PostgreSQL connections and how they are", move || {
-        let rows: Vec<Value> = pools.pools.all().iter().map(|pool| row(&pools, pool)).collect();
-        json!({ "pools": rows })
-    })]
+    vec![Endpoint::get(
+        "/api/postgres/pools",
+        "Pools of PostgreSQL connections and how they are",
+        move || {
+            let rows: Vec<Value> = pools.pools.all().iter().map(|pool| row(&pools, pool)).collect();
+            json!({ "pools": rows })
+        },
+    )]
 }
 
 fn row(shared: &Shared, pool: &Pool) -> Value {
@@ -97,6 +104,7 @@ fn row(shared: &Shared, pool: &Pool) -> Value {
     let counts = shared.ledger.counts(pool.id, shared.context.clock.now());
     let settings = pool.settings.load();
     let limits = shared.plan.load().limits(&settings.database, &pool.key.user);
+    let last_minute = shared.history.latest(&pool.key);
     let pins: Map<String, Value> = PINS
         .iter()
         .map(|reason| {
@@ -118,12 +126,14 @@ fn row(shared: &Shared, pool: &Pool) -> Value {
         "paused": counts.paused,
         "failing": counts.failing,
         "queries": sum(names::QUERIES),
+        "queries_per_second": last_minute.map(|minute| minute.queries as f64 / minute.seconds.max(1.0)),
         "transactions": sum(names::TRANSACTIONS),
         "bytes": { "received": sum(names::RECEIVED), "sent": sum(names::SENT) },
         "wait_seconds": sum(names::WAIT_MICROS) as f64 / 1e6,
         "wait": quantiles(&metrics.distribution(names::WAIT, &labels)),
         "use": quantiles(&metrics.distribution(names::USE, &labels)),
         "refused": sum(names::REFUSED),
+        "advice": advice::of(shared, pool),
         "pins": pins,
     })
 }

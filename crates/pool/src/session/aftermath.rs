@@ -45,10 +45,7 @@ impl Aftermath {
     /// Whether nothing is to be looked at.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.direct.is_none()
-            && self.touched.is_empty()
-            && !self.all
-            && !self.pins
+        self.direct.is_none() && self.touched.is_empty() && !self.all && !self.pins
     }
 
     fn touch(&mut self, name: &str) {
@@ -108,7 +105,9 @@ impl Session {
         }
         let Some(link) = &mut self.link else { return };
         let aftermath = &mut link.aftermath;
-        if marks.intersects(Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE | Marks::SESSION_FUNCTION) {
+        if marks.intersects(
+            Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE | Marks::SESSION_FUNCTION,
+        ) {
             aftermath.pins = true;
         }
         if marks.intersects(Marks::OPAQUE | Marks::SESSION_FUNCTION) {
@@ -227,7 +226,9 @@ impl Session {
             match (name.as_str(), value) {
                 // As it is without any SET.
                 ("role", Some("none")) | (_, None) => applied.remove(&name),
-                ("session_authorization", Some(user)) if *user == *self.pool.key.user => applied.remove(&name),
+                ("session_authorization", Some(user)) if *user == *self.pool.key.user => {
+                    applied.remove(&name);
+                }
                 (_, Some(value)) => applied.set(&name, value),
             }
         }

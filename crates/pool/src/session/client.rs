@@ -67,7 +67,14 @@ impl Session {
     }
 
     /// One whole message.
-    fn hear_message(&mut self, tag: u8, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+    fn hear_message(
+        &mut self,
+        tag: u8,
+        data: &[u8],
+        at: usize,
+        total: usize,
+        out: &mut Out<'_>,
+    ) -> Result<(), End> {
         let payload = &data[at + HEADER_BYTES..at + total];
         let Some(link) = &mut self.link else { return Ok(()) };
         if link.skipping && !matches!(tag, frontend::SYNC | frontend::TERMINATE) {

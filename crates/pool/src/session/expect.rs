@@ -45,6 +45,8 @@ pub(super) enum Ours {
     Settings,
     /// Asks what a transaction left behind.
     Audit,
+    /// Whether a connection that was idle for long still works.
+    Check,
     /// Makes statements of SQL's PREPARE what the client made them.
     Prepare,
 }
@@ -95,7 +97,8 @@ impl Expected {
 
     /// After an error in the extended protocol the server answers nothing up to the next Sync: removes what it skips.
     pub(super) fn skip_to_sync(&mut self) -> Vec<Expect> {
-        let at = self.queue.iter().position(|expect| matches!(expect, Expect::Sync)).unwrap_or(self.queue.len());
+        let at =
+            self.queue.iter().position(|expect| matches!(expect, Expect::Sync)).unwrap_or(self.queue.len());
         self.queue.drain(..at).collect()
     }
 

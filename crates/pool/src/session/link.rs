@@ -275,12 +275,13 @@ impl Session {
 
     /// Makes the server's session the client's: its settings, and what the client was told of the server.
     pub(super) fn introduce(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        self.check(cx)?;
         let Some(link) = &mut self.link else { return Ok(()) };
         let server = link.server.as_mut().expect("it was just linked");
         if let Some(change) = server.applied.change_to(&self.wants) {
             let rights = server.applied.holds_rights() || self.wants.holds_rights();
             // What was never accepted may be refused, and then nothing of the client may run.
-            link.hold = rights
+            link.hold |= rights
                 || (self.accepted != self.wants.hash()
                     && self.pool.accepted.load(Ordering::Relaxed) != self.wants.hash());
             frontend::query(&mut link.to_server, change);
@@ -293,6 +294,21 @@ impl Session {
             self.tell_parameters();
         }
         Ok(())
+    }
+
+    /// Tests a server that was idle for long, if that is asked for: nothing of the client reaches it before it answers.
+    fn check(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let config = &self.worker.shared.plan.load().config;
+        let (text, after) = (config.check_query.trim(), config.timeouts.server_check.get());
+        let server = link.server.as_ref().expect("it was just linked");
+        if text.is_empty() || server.last_used.elapsed() < after {
+            return Ok(());
+        }
+        frontend::query(&mut link.to_server, text);
+        link.expected.push(Expect::Ours(Ours::Check));
+        link.hold = true;
+        self.push_to_server(cx).map(|_| ())
     }
 
     /// Tells the client what is different about this server.
@@ -428,7 +444,7 @@ impl Session {
     /// The server is gone. A client that was asking nothing of it need not know.
     fn server_gone(&mut self, reason: &str) -> Result<Step, End> {
         let Some(link) = &self.link else { return Ok(Step::Again) };
-        if link.hold && link.status == Status::Idle {
+        if link.fresh && link.status == Status::Idle {
             // Nothing of the client has reached it: another will do.
             let link = self.link.take().expect("it was just looked at");
             let server = self.unlink(link);
@@ -441,11 +457,13 @@ impl Session {
     /// Gives the server back if the client needs it no more.
     pub(super) fn try_release(&mut self) -> bool {
         let Some(link) = &self.link else { return false };
-        if !link.is_clean() || self.pins != 0 || !self.is_tracked() || (link.fresh && !self.input.is_empty()) {
+        if !link.is_clean() || self.pins != 0 || !self.is_tracked() || (link.fresh && !self.input.is_empty())
+        {
             return false;
         }
         let link = self.link.take().expect("it was just looked at");
         let server = self.unlink(link);
+        self.names.trim();
         if self.worker.shared.plan.load().config.reset_query_always {
             crate::cleaning::clean(&self.worker, server, crate::cleaning::Left::to_reset());
         } else {

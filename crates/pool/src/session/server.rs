@@ -68,7 +68,9 @@ impl Session {
             let header = match message::header(&data[at..]) {
                 Ok(Some(header)) => header,
                 Ok(None) => return Ok(at),
-                Err(malformed) => return Err(End::ServerLost(format!("the server broke the protocol: {malformed}"))),
+                Err(malformed) => {
+                    return Err(End::ServerLost(format!("the server broke the protocol: {malformed}")));
+                }
             };
             let (total, left) = (header.total(), data.len() - at);
             let ours = link.expected.front().is_some_and(Expect::is_ours);
@@ -336,6 +338,13 @@ impl Session {
         let answer = std::mem::take(&mut link.answer);
         let error = link.our_error.take();
         match (what, error) {
+            (Ours::Check, None) => {
+                link.hold = !link.expected.is_empty();
+                Ok(())
+            }
+            (Ours::Check, Some((_, message))) => {
+                Err(End::ServerLost(format!("the server failed its test: {message}")))
+            }
             (Ours::Settings, None) => {
                 link.hold = false;
                 link.server().applied = self.wants.clone();

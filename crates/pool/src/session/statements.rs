@@ -70,6 +70,19 @@ impl Names {
         self.kept.as_ref().map_or(0, |kept| kept.named.len())
     }
 
+    /// Gives back memory that an idle client does not need.
+    #[inline]
+    pub(super) fn trim(&mut self) {
+        if let Some(kept) = &mut self.kept
+            && kept.unnamed.capacity() > UNNAMED_BYTES
+        {
+            if !kept.has_unnamed {
+                kept.unnamed.clear();
+            }
+            kept.unnamed.shrink_to_fit();
+        }
+    }
+
     /// A simple query ends the unnamed statement.
     #[inline]
     pub(super) fn drop_unnamed(&mut self) {
@@ -105,7 +118,13 @@ impl Server {
 
 impl Session {
     /// A client prepares a statement.
-    pub(super) fn hear_parse(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+    pub(super) fn hear_parse(
+        &mut self,
+        data: &[u8],
+        at: usize,
+        total: usize,
+        out: &mut Out<'_>,
+    ) -> Result<(), End> {
         let parse = Parse::read(&data[at + HEADER_BYTES..at + total])?;
         self.metrics.client_parses.increment();
         let limit = self.plan.max_prepared;
@@ -141,7 +160,8 @@ impl Session {
         self.note_names();
         let Some(link) = &mut self.link else { return Ok(()) };
         if link.server().prepared.touch(statement.id) {
-            return Ok(self.fake(Expect::FakeParse));
+            self.fake(Expect::FakeParse);
+            return Ok(());
         }
         self.prepare(&statement, out);
         self.expect(Expect::Parse(Some(statement)));
@@ -149,7 +169,13 @@ impl Session {
     }
 
     /// A client binds a statement to a portal. Of a long message only the beginning may have come.
-    pub(super) fn hear_bind(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<bool, End> {
+    pub(super) fn hear_bind(
+        &mut self,
+        data: &[u8],
+        at: usize,
+        total: usize,
+        out: &mut Out<'_>,
+    ) -> Result<bool, End> {
         let come = total.min(data.len() - at);
         let payload = &data[at + HEADER_BYTES..at + come];
         self.metrics.binds.increment();
@@ -187,7 +213,13 @@ impl Session {
     }
 
     /// A client asks what a statement or portal is like.
-    pub(super) fn hear_describe(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+    pub(super) fn hear_describe(
+        &mut self,
+        data: &[u8],
+        at: usize,
+        total: usize,
+        out: &mut Out<'_>,
+    ) -> Result<(), End> {
         let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
         if target.kind == Kind::Statement && !target.name.is_empty() {
             if let Some(statement) = self.names.get(target.name).cloned() {
@@ -209,7 +241,13 @@ impl Session {
     }
 
     /// A client closes a statement or portal.
-    pub(super) fn hear_close(&mut self, data: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
+    pub(super) fn hear_close(
+        &mut self,
+        data: &[u8],
+        at: usize,
+        total: usize,
+        out: &mut Out<'_>,
+    ) -> Result<(), End> {
         let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
         if target.kind == Kind::Statement && self.is_tracked() && self.plan.max_prepared > 0 {
             if target.name.is_empty() {
@@ -217,7 +255,8 @@ impl Session {
             } else if self.names.remove(target.name).is_some() || !self.is_known_or_untracked(target.name) {
                 // The server keeps it for others; what does not exist may be closed too.
                 self.note_names();
-                return Ok(self.fake(Expect::FakeClose));
+                self.fake(Expect::FakeClose);
+                return Ok(());
             }
         }
         self.pass_message(at, total, Expect::Close, out);
@@ -338,18 +377,6 @@ impl Session {
     pub(super) fn note_names(&self) {
         let count = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.info.prepared.store(count, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Memory of what an idle client seldom needs.
-    pub(super) fn trim(&mut self) {
-        if let Some(kept) = &mut self.names.kept
-            && kept.unnamed.capacity() > UNNAMED_BYTES
-        {
-            if !kept.has_unnamed {
-                kept.unnamed.clear();
-            }
-            kept.unnamed.shrink_to_fit();
-        }
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) fn users(shared: &Arc<Shared>) -> Table {
         int("current_client_connections"),
     ]);
     let config = &shared.plan.load().config;
+    let clients = shared.clients.all();
+    let administrators = |name: &Arc<str>| {
+        clients.iter().filter(|client| *client.database == *ADMINISTRATION && client.user == *name).count()
+    };
     // As PgBouncer writes them.
     let size = |size: Option<usize>| some(size.map(|size| format!("{size:9}")).unwrap_or_default());
     for name in all(shared) {
@@ -33,7 +37,7 @@ pub(super) fn users(shared: &Arc<Shared>) -> Table {
             some(own.max_user_connections.unwrap_or(config.max_user_connections)),
             some(shared.ledger.user_total(&name)),
             some(own.max_user_client_connections.unwrap_or(config.max_user_client_connections)),
-            some(shared.login.seats.of_user(&name)),
+            some(shared.login.seats.of_user(&name) + administrators(&name)),
         ]);
     }
     table
