@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = match &arguments.config {
         Some(file) if !arguments.version => file,
         // Scripts read the first line.
-        _ => return print(format!("PgBouncer {} (Deepwater {VERSION})\n", pgbouncer::VERSION).as_bytes()),
+        _ => return print(version().as_bytes()),
     };
     if arguments.detached {
         daemon::leave_terminal()?;
@@ -101,6 +101,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let quiet = arguments.quiet || arguments.detached;
     serve::serve(loaded, &Options { quiet, detached: arguments.detached, predecessor })
+}
+
+fn version() -> String {
+    let (stands_for, own) = (pgbouncer::VERSION, env!("CARGO_PKG_VERSION"));
+    format!("PgBouncer {stands_for} (Deepwater {own})\ndeepwater {VERSION}\n")
 }
 
 /// Reads a file of PgBouncer's.
