@@ -1,9 +1,13 @@
 //! The PostgreSQL pooler: real servers behind it, real clients before it.
 
 mod cancelling;
+mod commanding;
 mod conversations;
+mod deadlines;
+mod hostile;
 mod isolation;
 mod listening;
+mod logins;
 mod losing;
 mod pinning;
 mod programs;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
-pub use origin::{Answer, Origin, ok};
+pub use origin::{Answer, Origin, Visit, ok};
 pub use tls::{Authority, Identity};
 pub use wire::{Ending, Message, Wire};
 

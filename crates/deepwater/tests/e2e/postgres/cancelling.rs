@@ -53,15 +53,15 @@ async fn only_the_right_key_cancels() {
     cancel(&place, session.pid, &wrong).await;
     cancel(&place, session.pid.wrapping_add(1), &session.key).await;
     cancel(&place, session.pid, &[0; 4]).await;
-    for length in [1, 3, 5, 32, 255] {
-        cancel(&place, session.pid, &vec![7; length]).await;
+    for length in [0, 1, 3, 5, 32, 256, 257, 5_000] {
+        let mut connection = Pg::dial(&place).await;
+        connection.say(say::cancel(session.pid, &vec![7; length])).await;
+        connection.hear_out().await;
     }
     for backend in database.backends().await {
         cancel(&place, backend, &session.key).await;
     }
     pooler.log_line("cancel_unmatched").await;
-    let sessions = database.admin().await;
-    drop(sessions);
     database.sessions_become(1, &runs(1)).await;
     cancel(&place, session.pid, &session.key).await;
     assert!(session.hear_until(b'Z').await.iter().any(|reply| reply.tag == b'E'));

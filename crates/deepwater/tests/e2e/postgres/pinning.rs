@@ -52,6 +52,7 @@ const WAYS: [Way; 3] = [
 #[tokio::test]
 async fn who_is_pinned_keeps_the_server_until_the_reason_is_gone() {
     for way in WAYS {
+        println!("{}", way.reason);
         let (database, pooler, place) = two_servers().await;
         let (mut client, mut other) = (Pg::login(&place).await, Pg::login(&place).await);
         client.run(way.begin).await;

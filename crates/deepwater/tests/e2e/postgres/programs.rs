@@ -1,6 +1,6 @@
 //! Programs that applications and their administrators use, as they are.
 
-use crate::support::postgres::{Place, Version, node, pgbench, psql, python};
+use crate::support::postgres::{Place, Pooler, Version, node, pgbench, psql, python};
 
 #[tokio::test]
 async fn psycopg() {
@@ -29,12 +29,12 @@ async fn node_postgres() {
 #[tokio::test]
 async fn psql_runs_scripts() {
     everywhere(async |place| {
+        psql(&place, "DROP TABLE IF EXISTS t;").await.good();
         let told = psql(&place, SCRIPT).await;
         assert!(told.stderr.contains("duplicate key value"), "{}", told.stderr);
         let told = told.good();
         assert!(told.contains("one\ntwo\nthree\n"), "{told}");
         assert!(told.contains("words|text"), "{told}");
-        psql(&place, "DROP TABLE t;").await.good();
     })
     .await;
 }
@@ -87,10 +87,15 @@ SELECT format('SELECT %s', n) FROM t ORDER BY n \gexec
 \d t
 ";
 
-/// With each server.
+/// With each server: directly, and through the pooler in both modes that keep transactions whole.
 async fn everywhere(mut story: impl AsyncFnMut(Place)) {
     for version in Version::ALL {
         let database = version.database().await;
         story((*database).clone()).await;
+        for mode in ["session", "transaction"] {
+            println!("{mode} mode, {version:?}");
+            let pooler = Pooler::before(&database, &format!("mode = \"{mode}\"")).await;
+            story(pooler.place(&database)).await;
+        }
     }
 }

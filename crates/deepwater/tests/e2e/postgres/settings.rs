@@ -197,7 +197,7 @@ async fn a_setting_that_a_server_refuses_fails_its_client_alone() {
     let refused = Pg::try_login_with(&place, &[("work_mem", "nonsense")]).await;
     let refused = match refused {
         Err(refused) => refused,
-        Ok(mut session) => session.error("SELECT 1").await,
+        Ok(mut session) => session.query_or_end("SELECT 1").await.swap_remove(0),
     };
     assert_eq!(refused.code(), "22023", "{refused:?}");
     assert!(database.backends().await.len() <= 2);

@@ -96,6 +96,7 @@ async fn a_large_parameter_takes_little_memory() {
     let (_database, pooler, place) = pooled().await;
     let mut session = Pg::login(&place).await;
     for name in ["", "named"] {
+        println!("{name:?}");
         let prepared =
             session.ask([say::parse(name, "SELECT length($1::bytea)"), say::sync()].concat()).await;
         assert!(prepared.iter().all(|reply| reply.tag != b'E'), "{prepared:?}");

@@ -61,9 +61,8 @@ async fn whoever_comes_now_does_not_overtake() {
     let mut waiting = Pg::login(&place).await;
     waiting.say(say::query("SELECT clock_timestamp()")).await;
     queue_becomes(&pooler, &database, 1).await;
-    holder.say([say::query("COMMIT"), say::query("SELECT clock_timestamp()")].concat()).await;
-    holder.hear_until(b'Z').await;
-    let later = holder.hear_until(b'Z').await[1].row()[0].clone();
+    holder.run("COMMIT").await;
+    let later = holder.rows("SELECT clock_timestamp()").await[0][0].clone();
     let sooner = waiting.hear_until(b'Z').await[1].row()[0].clone();
     assert!(sooner < later, "{sooner:?} {later:?}");
 }

@@ -118,6 +118,18 @@ impl Pg {
         (self.unread.len() >= whole).then_some(whole)
     }
 
+    /// Whatever comes, messages or not, until it ends like an answer or the connection is closed.
+    pub async fn bytes_until_closed_or_ready(&mut self) -> Vec<u8> {
+        while !self.unread.windows(5).any(|part| part == b"Z\0\0\0\x05") && self.fill().await {}
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Whatever comes until the connection is closed.
+    pub async fn bytes_until_closed(&mut self) -> Vec<u8> {
+        while self.fill().await {}
+        std::mem::take(&mut self.unread)
+    }
+
     /// The next message; `None` when the connection was closed after a whole one.
     pub async fn try_hear(&mut self) -> Option<Reply> {
         let whole = loop {

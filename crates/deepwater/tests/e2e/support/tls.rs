@@ -46,6 +46,15 @@ impl Authority {
         Identity { cert: cert.pem(), key: key.serialize_pem() }
     }
 
+    /// A client's certificate with this common name.
+    pub fn issue_to(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { cert: cert.pem(), key: key.serialize_pem() }
+    }
+
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();

@@ -1,6 +1,6 @@
 //! Texts in the simple protocol, function calls, and ends.
 
-use super::{heard, kinds};
+use super::{heard, heard_in_session, kinds};
 use crate::support::pg_wire::Step::{Closed, Ready, Say};
 use crate::support::pg_wire::say::{call, query, sync, terminate};
 use crate::support::pg_wire::{Step, at_once};
@@ -158,15 +158,17 @@ async fn a_row_may_have_many_columns_or_none() {
 
 #[tokio::test]
 async fn a_session_hears_its_own_notifications() {
-    let heard = texts(&[
+    // Where servers are shared, one connection listens for all: notifications come when they come.
+    let texts = [
         "LISTEN news",
         "NOTIFY news, 'first'",
         "BEGIN; NOTIFY news, 'second'; NOTIFY news, 'third'",
         "COMMIT",
         "UNLISTEN news",
         "NOTIFY news",
-    ])
-    .await;
+    ];
+    let steps: Vec<Step> = texts.iter().flat_map(|text| [Say(query(text)), Ready]).collect();
+    let heard = heard_in_session(&steps).await;
     let news = heard.iter().filter(|words| words.starts_with("Notification"));
     assert_eq!(news.count(), 3, "{heard:#?}");
 }

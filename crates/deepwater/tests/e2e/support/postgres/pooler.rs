@@ -1,7 +1,7 @@
 //! The pooler in front of databases.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use super::super::deepwater::{Deepwater, Home, address_in};
 use super::super::pg_wire::Pg;
@@ -24,20 +24,38 @@ impl Deref for Pooler {
     }
 }
 
+impl DerefMut for Pooler {
+    fn deref_mut(&mut self) -> &mut Deepwater {
+        &mut self.deepwater
+    }
+}
+
 /// What a pooler is started with.
 pub struct Setup {
     home: Home,
     keys: String,
+    auth: String,
     sections: String,
     users: String,
 }
 
 impl Setup {
-    /// One thread, and what is known without asking a server.
+    /// On a free port, with one thread, and what is known without asking a server.
     pub fn new() -> Self {
-        let keys = format!("listen = \"127.0.0.1:0\"\nadmin_users = [\"{ADMIN}\"]\n");
+        Self::listening(&["127.0.0.1:0"])
+    }
+
+    /// At these addresses.
+    pub fn listening(addresses: &[&str]) -> Self {
+        let keys = format!("listen = {addresses:?}\nadmin_users = [\"{ADMIN}\"]\n");
         let users = format!("\"{ADMIN}\" \"{ADMIN}\"\n");
-        Self { home: Home::new(), keys, sections: String::new(), users }
+        Self { home: Home::new(), keys, auth: String::new(), sections: String::new(), users }
+    }
+
+    /// Keys of `[postgres.auth]`.
+    pub fn auth(mut self, keys: &str) -> Self {
+        self.auth += &format!("{keys}\n");
+        self
     }
 
     /// Keys of `[postgres]`.
@@ -76,12 +94,12 @@ impl Setup {
     }
 
     pub async fn start(self) -> Pooler {
-        let Self { home, mut keys, sections, users } = self;
+        let Self { home, mut keys, auth, sections, users } = self;
         if !keys.contains("workers =") {
             keys.insert_str(0, "workers = 1\n");
         }
         home.write("users.txt", users);
-        let auth = "[postgres.auth]\nusers = \"users.txt\"\n";
+        let auth = format!("[postgres.auth]\nusers = \"users.txt\"\n{auth}");
         let deepwater = Deepwater::start_in(home, &format!("[postgres]\n{keys}{auth}{sections}")).await;
         let address = address_in(&deepwater.log_line("pool_started").await);
         Pooler { deepwater, address }

@@ -137,12 +137,26 @@ impl Postgres {
         Self::start(Version::Newest, settings, hba).await
     }
 
+    /// A server that users reach over TLS only.
+    pub async fn encrypted(cert: &str, key: &str) -> Arc<Self> {
+        let folder = Folder::get();
+        let files = folder.make(&unique("tls"));
+        let (cert_file, key_file) = (files.join("cert.pem"), files.join("key.pem"));
+        folder.write(&cert_file, cert);
+        folder.write(&key_file, key);
+        let settings = format!(
+            "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'",
+            cert_file.display(),
+            key_file.display()
+        );
+        let hba = "hostnossl all postgres 127.0.0.1/32 trust\nhostnossl all all 127.0.0.1/32 reject";
+        Self::own(&settings, hba).await
+    }
+
     async fn start(version: Version, settings: &str, hba: &str) -> Arc<Self> {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let template = version.template().await;
         let folder = Folder::get();
-        let name = format!("server-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let home = folder.make(&name);
+        let home = folder.make(&unique("server"));
         let data = home.join("data");
         let mut command = Command::new("cp");
         command.args(["-a", "--reflink=auto"]).arg(&template.data).arg(&data);
@@ -272,6 +286,12 @@ impl Postgres {
         let place = Place { address: self.address, database, user, password };
         Database { place, server: Arc::clone(self) }
     }
+}
+
+/// A name that no other has.
+fn unique(what: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("{what}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A port outside of the range that connections are made from, so that it is still free at a restart.
