@@ -1,5 +1,7 @@
 //! `deepwater status`: how a running Deepwater is, as its console tells it.
 
+mod postgres;
+
 use std::time::Duration;
 
 use deepwater_upstream::{PoolStatus, TargetStatus};
@@ -15,7 +17,7 @@ use crate::table::{Align, Table, bytes, count, counted, lasting, latency, share}
 pub(crate) struct Arguments {
     #[command(flatten)]
     console: console::Arguments,
-    /// Print JSON: what the console answered, under `status`, `pools`, `routes` and `cache`.
+    /// Print JSON: what the console answered, under `status`, `pools`, `routes`, `cache` and `postgres`.
     #[arg(long)]
     json: bool,
 }
@@ -28,7 +30,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let pools = console.page("/api/edge/pools").await?;
         let routes = console.page("/api/edge/routes").await?;
         let cache = console.newer_page("/api/cache").await?;
-        Ok::<_, Failure>(Answers { status, pools, routes, cache })
+        // No plane, no page.
+        let postgres = console.newer_page("/api/postgres/pools").await?;
+        Ok::<_, Failure>(Answers { status, pools, routes, cache, postgres })
     })?;
     let text = if arguments.json { answers.json() } else { answers.page()? };
     print(text.as_bytes())
@@ -41,6 +45,7 @@ struct Answers {
     pools: Value,
     routes: Value,
     cache: Option<Value>,
+    postgres: Option<Value>,
 }
 
 /// `/api/status`, as far as it is shown.
@@ -144,6 +149,7 @@ impl Answers {
             "pools": self.pools["pools"],
             "routes": self.routes["routes"],
             "cache": self.cache,
+            "postgres": self.postgres,
         }))
     }
 
@@ -164,6 +170,10 @@ impl Answers {
         {
             lines.push(String::new());
             lines.extend(cache_lines(&understood(cache)?));
+        }
+        if let Some(postgres) = &self.postgres {
+            lines.push(String::new());
+            lines.extend(postgres::lines(&understood(postgres)?));
         }
         Ok(lines.join("\n") + "\n")
     }
@@ -383,6 +393,7 @@ mod tests {
                     "bypassed": 0, "hit_ratio": null, "served_bytes": 0
                 }]
             })),
+            postgres: None,
         };
         let Ok(page) = answers.page() else { panic!("the page is not understood") };
         let expected = "\
