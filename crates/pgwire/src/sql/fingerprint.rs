@@ -258,15 +258,24 @@ fn is_constant(word: &[u8]) -> bool {
     matches!(lower(word, &mut room()), b"null" | b"true" | b"false" | b"default")
 }
 
-/// Words after which a parenthesis stands apart and a sign belongs to the number after it.
+/// Words after which a parenthesis stands apart and a sign belongs to the number after it, by their length.
 fn is_keyword(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"all" | b"and" | b"any" | b"array" | b"as" | b"between" | b"by" | b"case" | b"check" | b"default"
-            | b"distinct" | b"else" | b"except" | b"exists" | b"fetch" | b"filter" | b"from" | b"group" | b"having"
-            | b"ilike" | b"in" | b"intersect" | b"is" | b"join" | b"key" | b"lateral" | b"like" | b"limit"
-            | b"materialized" | b"not" | b"offset" | b"on" | b"only" | b"or" | b"order" | b"over" | b"partition"
-            | b"return" | b"returning" | b"select" | b"set" | b"similar" | b"some" | b"then" | b"to" | b"union"
-            | b"using" | b"values" | b"when" | b"where" | b"with" | b"within"
-    )
+    match word.len() {
+        2 => matches!(word, b"as" | b"by" | b"in" | b"is" | b"on" | b"or" | b"to"),
+        3 => matches!(word, b"all" | b"and" | b"any" | b"key" | b"not" | b"set"),
+        4 => {
+            matches!(word, b"case" | b"else" | b"from" | b"join" | b"like" | b"only" | b"over" | b"some")
+                || matches!(word, b"then" | b"when" | b"with")
+        }
+        5 => {
+            matches!(word, b"array" | b"check" | b"fetch" | b"group" | b"ilike" | b"limit" | b"order")
+                || matches!(word, b"union" | b"using" | b"where")
+        }
+        6 => {
+            matches!(word, b"except" | b"exists" | b"filter" | b"having" | b"offset" | b"return")
+                || matches!(word, b"select" | b"values" | b"within")
+        }
+        7 => matches!(word, b"between" | b"default" | b"lateral" | b"similar"),
+        _ => matches!(word, b"distinct" | b"intersect" | b"materialized" | b"partition" | b"returning"),
+    }
 }

@@ -89,7 +89,10 @@ mod tests {
             ("SELECT 1", &[][..]),
             ("SELECT 1 /*a='b'*/", &[("a", "b")]),
             ("SELECT 1 /* a = 'b' , c='d' */ ; \n", &[("a", "b"), ("c", "d")]),
-            ("SELECT 1 /* x */ /*route='%2Forders%20all',k%20='v\\'w'*/", &[("route", "/orders all"), ("k ", "v'w")]),
+            (
+                "SELECT 1 /* x */ /*route='%2Forders%20all',k%20='v\\'w'*/",
+                &[("route", "/orders all"), ("k ", "v'w")],
+            ),
             ("SELECT 1; /*a=''*/", &[("a", "")]),
             ("SELECT 1 /*a='b'*/ + 2", &[]),
             ("SELECT 1 /*a='b',*/", &[]),

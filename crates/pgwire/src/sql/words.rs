@@ -80,8 +80,8 @@ pub(super) fn function(name: &[u8]) -> Marks {
     }
 }
 
-/// Whether a word can be `into`, `insert`, `merge`, `update`, `pg_settings` or one that [`function`] knows, by its length and a letter or two: nearly every word
-/// of nearly every text cannot.
+/// Whether a word can be `into`, `insert`, `merge`, `update`, `pg_settings` or one that [`function`] knows, by its
+/// length and a letter or two: nearly every word of nearly every text cannot.
 pub(super) fn is_worth_a_look(word: &[u8]) -> bool {
     match (word.len(), word[0] | 0x20) {
         (4 | 6, b'i') | (6, b'u') | (5, b'm') | (10, b's') | (14..=16, b'd') => true,

@@ -95,8 +95,9 @@ impl Reader<'_> {
         match token.kind {
             Kind::Word => words::is_temporary_schema(lower(bytes, &mut room())),
             Kind::QuotedName => words::is_temporary_schema(&bytes[1..bytes.len() - 1]),
-            Kind::UnicodeName => literal::name_bytes(&self.lexer, token)
-                .is_some_and(|name| words::is_temporary_schema(&name)),
+            Kind::UnicodeName => {
+                literal::name_bytes(&self.lexer, token).is_some_and(|name| words::is_temporary_schema(&name))
+            }
             _ => false,
         }
     }

@@ -59,7 +59,10 @@ fn settings_are_read() {
         ("SET transaction.x TO 1", "set transaction.x=1"),
         ("SET role.x = y", "set role.x=y"),
         ("SET a = b, c", "set a=b, c"),
-        ("SET search_path TO \"$user\", public, 'My Schema', \"a\"\"b\"", "set search_path=\"$user\", public, \"My Schema\", \"a\"\"b\""),
+        (
+            "SET search_path TO \"$user\", public, 'My Schema', \"a\"\"b\"",
+            "set search_path=\"$user\", public, \"My Schema\", \"a\"\"b\"",
+        ),
         ("SET search_path = 'a, b'", "set search_path=\"a, b\""),
         ("SET search_path = ''", "set search_path=\"\""),
         ("SET search_path = PUBLIC", "set search_path=public"),
@@ -187,8 +190,14 @@ fn what_a_session_holds_is_read() {
     check(&[
         ("PREPARE p AS SELECT $1", "prepare p=<SELECT $1>"),
         ("PREPARE P (int, numeric(1, 2)) AS SELECT $1 ; SELECT 2", "2: prepare p=<SELECT $1>"),
-        ("PREPARE \"P\" AS SELECT pg_advisory_lock(1)", "prepare P=<SELECT pg_advisory_lock(1)> +ADVISORY_LOCK"),
-        ("prepare p as select set_config('a', '', false)", "prepare p=<select set_config('a', '', false)>, touch a +SET_CONFIG"),
+        (
+            "PREPARE \"P\" AS SELECT pg_advisory_lock(1)",
+            "prepare P=<SELECT pg_advisory_lock(1)> +ADVISORY_LOCK",
+        ),
+        (
+            "prepare p as select set_config('a', '', false)",
+            "prepare p=<select set_config('a', '', false)>, touch a +SET_CONFIG",
+        ),
         ("PREPARE transaction AS SELECT 1", "prepare transaction=<SELECT 1>"),
         ("EXECUTE p", "execute p"),
         ("EXECUTE \"P\" (1, 2)", "execute P"),
@@ -345,7 +354,10 @@ fn statements_are_cut_where_postgresql_cuts_them() {
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN a THEN 1 END; END; SET x = 1",
             "2: set x=1",
         ),
-        ("CREATE OR REPLACE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC INSERT INTO t SELECT 1 case; END; COMMIT", "2: commit"),
+        (
+            "CREATE OR REPLACE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC INSERT INTO t SELECT 1 case; END; COMMIT",
+            "2: commit",
+        ),
         ("CREATE FUNCTION begin() RETURNS int LANGUAGE sql AS 'SELECT 1'; SET x = 1", "2: set x=1"),
         ("CREATE FUNCTION f(begin atomic) RETURNS int LANGUAGE sql AS 'SELECT 1'; SET x = 1", "2: set x=1"),
     ]);
@@ -371,7 +383,10 @@ fn blocks_are_looked_into() {
         ("DO $$ BEGIN PERFORM f(); IF x THEN DELETE FROM t; END IF; COMMIT; END $$ LANGUAGE plpgsql", ""),
         ("DO $$ BEGIN SET LOCAL a = b; PERFORM set_config('a', 'b', true); END $$", "+SET_CONFIG"),
         ("DO $$ BEGIN SET a = b; END $$", "touch a"),
-        ("DO $$ <<l>> DECLARE x int := 1; BEGIN IF x THEN SET a = b; ELSE RESET c; END IF; END $$", "touch a, touch c"),
+        (
+            "DO $$ <<l>> DECLARE x int := 1; BEGIN IF x THEN SET a = b; ELSE RESET c; END IF; END $$",
+            "touch a, touch c",
+        ),
         ("DO $$ BEGIN FOR x IN SELECT 1 LOOP SET a = b; END LOOP; END $$", "touch a"),
         ("DO 'BEGIN SET a = ''b''; END'", "touch a"),
         ("DO E'BEGIN \\x53ET a = b; END'", "touch a"),
@@ -414,7 +429,20 @@ fn hostile_texts_take_little() {
     assert_eq!(verdict.session.len(), super::super::MAX_STATEMENTS);
     assert!(verdict.marks.contains(super::super::Marks::OPAQUE), "{:?}", verdict.marks);
     // Each of these would take hours if the work grew with the square of the length.
-    for part in ["set_config(", "set_config('a',", "(", "/*", "$a$", "$a", "'a'\n", "--\n", "\"", "DO $$", "INTO TEMP ", "U&\"a\" "] {
+    for part in [
+        "set_config(",
+        "set_config('a',",
+        "(",
+        "/*",
+        "$a$",
+        "$a",
+        "'a'\n",
+        "--\n",
+        "\"",
+        "DO $$",
+        "INTO TEMP ",
+        "U&\"a\" ",
+    ] {
         let text = part.repeat(100_000);
         let _ = read(text.as_bytes());
         let text = format!("SELECT {text}");
