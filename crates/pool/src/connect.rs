@@ -47,9 +47,9 @@ pub(crate) struct Raw {
 
 /// Opens a connection for a pool.
 pub(crate) async fn open(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Box<Server>, ConnectError> {
-    let database = Arc::clone(&pool.settings.load().database);
     // Whatever is renewed from here on, this connection may not have.
     let epoch = pool.epoch.load(Ordering::SeqCst);
+    let database = Arc::clone(&pool.settings.load().database);
     let credentials = credentials_of(&worker.shared, pool, &database);
     let parameters = startup_parameters(&database);
     let raw = open_raw(worker, &database, &pool.key.user, &parameters, &credentials).await?;

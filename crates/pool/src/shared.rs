@@ -71,6 +71,7 @@ impl Shared {
             if self.controls.is_paused(&key.database) {
                 self.ledger.pause(id, true, self.context.clock.now());
             }
+            self.history.meet(self, &key);
             Pool::new(id, key.clone(), settings(&plan, database, &key.user))
         })
     }
@@ -86,11 +87,12 @@ impl Shared {
                 self.controls.kill_pool(self, &pool, "database configuration changed");
                 continue;
             };
+            self.ledger.pool(&pool.key, plan.limits(&database, &pool.key.user));
+            pool.settings.store(Arc::new(settings(&plan, &database, &pool.key.user)));
+            // Not before: whoever opens a connection in the new epoch must know the new server.
             if !database.is_same_server(&old.database) {
                 pool.renew();
             }
-            self.ledger.pool(&pool.key, plan.limits(&database, &pool.key.user));
-            pool.settings.store(Arc::new(settings(&plan, &database, &pool.key.user)));
         }
     }
 

@@ -57,8 +57,10 @@ impl Task {
             Ok(raw) => raw,
             Err(reason) => return End::NotConnected(reason),
         };
-        let info = Arc::new(raw.info);
+        let mut info = raw.info;
+        info.epoch = epoch;
         info.set_state(ServerState::Active);
+        let info = Arc::new(info);
         self.worker.shared.servers.enter(&self.pool.key, &info);
         self.server = Some(info.id);
         let mut wire = Wire::new(raw.stream);
