@@ -9,6 +9,8 @@ mod endpoints;
 mod events;
 mod keeper;
 mod port;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::collections::HashSet;

@@ -47,7 +47,6 @@ impl History {
     pub(crate) fn start(&self, shared: &Shared) {
         let now = moment(shared);
         *self.moments() = Some([now.clone(), now]);
-        self.note_minute(shared);
     }
 
     /// A period of averages is over.
@@ -70,14 +69,23 @@ impl History {
         Average { totals, rows: averages(&totals, &before, elapsed) }
     }
 
-    /// A minute is over.
-    pub(crate) fn note_minute(&self, shared: &Shared) {
+    /// Begins to measure a pool.
+    pub(crate) fn meet(&self, shared: &Shared, key: &PoolKey) {
+        let now = minutes::read(shared, key, shared.context.clock.now());
+        self.minutes().entry(key.clone()).or_default().note(now);
+    }
+
+    /// Looks which pools have been measured for a minute.
+    pub(crate) fn note_minutes(&self, shared: &Shared) {
         let now = shared.context.clock.now();
         let pools = shared.pools.all();
         let mut minutes = self.minutes();
         minutes.retain(|key, _| pools.iter().any(|pool| pool.key == *key));
         for pool in pools {
-            minutes.entry(pool.key.clone()).or_default().note(minutes::read(shared, &pool.key, now));
+            let minutes = minutes.entry(pool.key.clone()).or_default();
+            if minutes.is_due(now) {
+                minutes.note(minutes::read(shared, &pool.key, now));
+            }
         }
     }
 

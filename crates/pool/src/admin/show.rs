@@ -8,6 +8,8 @@ mod pools;
 mod servers;
 mod sockets;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::sync::Arc;

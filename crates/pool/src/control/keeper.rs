@@ -19,14 +19,16 @@ use crate::shared::Shared;
 
 /// Between two rounds while something is left to do.
 const ROUND: Duration = Duration::from_millis(20);
-/// Between two entries in the history that sizes are advised from.
-const MINUTE: Duration = Duration::from_secs(60);
+/// Between two looks at which pools have been measured for a minute.
+const LOOK: Duration = Duration::from_secs(5);
+/// Between two rounds of averages, unless the configuration has a word on it.
+const STATS_PERIOD: Duration = Duration::from_secs(60);
 
 /// Runs until the process stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let stopping = shared.context.shutdown.stopping();
     tokio::pin!(stopping);
-    let mut minute = Instant::now() + MINUTE;
+    let mut look = Instant::now() + LOOK;
     let mut averages = Instant::now() + stats_period(&shared);
     let mut totals = next_totals(&shared);
     shared.history.start(&shared);
@@ -38,15 +40,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = &mut stopping => return,
             () = asked => {}
             () = sleep(ROUND), if busy => {}
-            () = sleep_until(minute) => {
-                minute += MINUTE;
-                shared.history.note_minute(&shared);
+            () = sleep_until(look) => {
+                look = Instant::now() + LOOK;
+                shared.history.note_minutes(&shared);
             }
             () = sleep_until(averages) => {
                 averages = Instant::now() + stats_period(&shared);
                 shared.history.note_averages(&shared);
             }
-            () = sleep_until(totals.unwrap_or(minute)), if totals.is_some() => {
+            () = sleep_until(totals.unwrap_or(look)), if totals.is_some() => {
                 tell_totals(&shared);
                 totals = next_totals(&shared);
             }
@@ -57,7 +59,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 fn stats_period(shared: &Shared) -> Duration {
-    let period = shared.controls.settings.get().map_or(MINUTE, |settings| settings.stats_period());
+    let period = shared.controls.settings.get().map_or(STATS_PERIOD, |settings| settings.stats_period());
     // Averages over nothing are none.
     period.max(Duration::from_secs(1))
 }

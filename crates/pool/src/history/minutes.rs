@@ -1,12 +1,14 @@
 //! How much a pool was used, minute by minute.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ledger::PoolKey;
 use crate::measure::names;
 use crate::shared::Shared;
 
+/// How long is measured at once.
+const MINUTE: Duration = Duration::from_secs(60);
 /// Minutes kept.
 const KEPT: usize = 60;
 
@@ -64,6 +66,11 @@ pub(super) struct Minutes {
 }
 
 impl Minutes {
+    /// Whether a minute is over, or none has begun.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.last.is_none_or(|last| now.saturating_duration_since(last.at) >= MINUTE)
+    }
+
     pub(super) fn note(&mut self, now: Reading) {
         if let Some(last) = self.last.replace(now) {
             self.minutes.push_back(Minute {
