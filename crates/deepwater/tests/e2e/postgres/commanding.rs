@@ -335,7 +335,7 @@ async fn reconnecting_replaces_servers_as_they_become_free() {
 
 #[tokio::test]
 async fn suspending_holds_everything_until_it_is_resumed() {
-    let (_database, pooler, place, mut admin) = administered("").await;
+    let (_database, _pooler, place, mut admin) = administered("").await;
     let mut session = Pg::login(&place).await;
     admin.run("SUSPEND").await;
     session.say(say::query("SELECT 1")).await;
@@ -343,7 +343,6 @@ async fn suspending_holds_everything_until_it_is_resumed() {
     assert!(state.iter().any(|row| row["key"] == "suspended" && row["value"] == "yes"), "{state:?}");
     admin.run("RESUME").await;
     assert!(session.hear_until(b'Z').await.iter().any(|reply| reply.tag == b'D'));
-    drop(pooler);
 }
 
 #[tokio::test]

@@ -72,13 +72,13 @@ async fn what_is_rolled_back_or_local_is_not_kept() {
     client.run("BEGIN; SAVEPOINT s; SET TimeZone = 'Europe/Paris'; ROLLBACK TO s; COMMIT").await;
     client.error("SET TimeZone = 'Mars/Olympus'").await;
     on_both_servers(&place, async |where_| {
-        assert_eq!(client.value("SHOW TimeZone").await, "Asia/Tokyo", "{where_}")
+        assert_eq!(client.value("SHOW TimeZone").await, "Asia/Tokyo", "{where_}");
     })
     .await;
     client.run("BEGIN; SET TimeZone = 'Europe/Rome'").await;
     client.run("COMMIT").await;
     on_both_servers(&place, async |where_| {
-        assert_eq!(client.value("SHOW TimeZone").await, "Europe/Rome", "{where_}")
+        assert_eq!(client.value("SHOW TimeZone").await, "Europe/Rome", "{where_}");
     })
     .await;
 }
@@ -93,7 +93,7 @@ async fn resetting_brings_back_what_the_client_began_with() {
     {
         client.run("SET TimeZone = 'Europe/Rome'").await;
         on_both_servers(&place, async |where_| {
-            assert_eq!(client.value("SHOW TimeZone").await, "Europe/Rome", "{where_}")
+            assert_eq!(client.value("SHOW TimeZone").await, "Europe/Rome", "{where_}");
         })
         .await;
         client.run(reset).await;
@@ -145,7 +145,7 @@ async fn a_role_follows_its_client() {
     .await;
     client.run("RESET ROLE").await;
     on_both_servers(&place, async |where_| {
-        assert_eq!(client.value("SELECT current_user").await, database.user, "{where_}")
+        assert_eq!(client.value("SELECT current_user").await, database.user, "{where_}");
     })
     .await;
 }

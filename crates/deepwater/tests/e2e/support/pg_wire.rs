@@ -17,7 +17,6 @@ use super::postgres::Place;
 use super::soon;
 use super::wire::Stream;
 
-pub use login::Refused;
 pub use reply::Reply;
 
 /// A connection to a server, or to what stands for one.

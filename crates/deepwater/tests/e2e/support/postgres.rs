@@ -7,6 +7,6 @@ mod program;
 mod server;
 
 pub use place::Place;
-pub use pooler::{ADMIN, Pooler, Setup};
+pub use pooler::{Pooler, Setup};
 pub use program::{node, pgbench, psql, python};
 pub use server::{Database, Postgres, Version};

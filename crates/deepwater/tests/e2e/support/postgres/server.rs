@@ -222,18 +222,6 @@ impl Postgres {
         }
     }
 
-    /// Its Unix socket.
-    pub fn socket(&self) -> PathBuf {
-        self.folder.join(format!(".s.PGSQL.{}", self.address.port()))
-    }
-
-    /// The first line of its log, since it was started last, that holds a text.
-    pub async fn log_line(&self, text: &str) -> String {
-        let mut lines = self.lines.subscribe();
-        let found = soon(text, lines.wait_for(|lines| lines.iter().any(|line| line.contains(text)))).await;
-        found.unwrap().iter().find(|line| line.contains(text)).unwrap().clone()
-    }
-
     /// Ends it as a crash of its machine would look like: at once, without a word to anyone who waits.
     pub async fn stop_immediate(&self) {
         self.stop(Signal::QUIT).await;
@@ -371,11 +359,6 @@ impl Database {
     pub async fn becomes(&self, sql: &str, value: &str) {
         let mut admin = self.admin().await;
         soon(&format!("{sql} to give {value}"), async { while admin.value(sql).await != value {} }).await;
-    }
-
-    /// Its server's log.
-    pub async fn log_line(&self, text: &str) -> String {
-        self.server.log_line(text).await
     }
 
     /// The folder of the server's Unix socket.
