@@ -17,6 +17,7 @@ mod http1;
 mod http2;
 mod hygiene;
 mod origins;
+mod pgbouncer;
 mod postgres;
 mod routing;
 mod seeing;
