@@ -8,19 +8,20 @@ use deepwater_pgwire::message::backend::{Status, write};
 use super::lease::Lease;
 use super::{Administrator, Client, Login, Refused, Replica};
 use crate::clients::{ClientInfo, Clients};
+use crate::pgbouncer::VERSION;
 use crate::plan::{ADMINISTRATION, Face};
 use crate::pools::Pool;
 use crate::settings::Parameters;
 use crate::stream::{Socket, Stream};
 
-/// What the administration database says of itself.
+/// What the administration database says of itself beside its version; as PgBouncer's does.
 const ADMINISTRATION_PARAMETERS: [(&str, &str); 6] = [
-    ("server_version", concat!(env!("CARGO_PKG_VERSION"), "/deepwater")),
     ("client_encoding", "UTF8"),
     ("server_encoding", "UTF8"),
     ("DateStyle", "ISO"),
     ("TimeZone", "GMT"),
     ("standard_conforming_strings", "on"),
+    ("is_superuser", "on"),
 ];
 
 impl Login<'_> {
@@ -36,7 +37,9 @@ impl Login<'_> {
 
     pub(super) async fn open_administration(&mut self, may_change: bool) -> Result<Administrator, Refused> {
         let info = self.introduce(ADMINISTRATION)?;
-        self.welcome(&info, ADMINISTRATION_PARAMETERS.into_iter()).await?;
+        let version = format!("{VERSION}/bouncer");
+        let version = std::iter::once(("server_version", version.as_str()));
+        self.welcome(&info, version.chain(ADMINISTRATION_PARAMETERS)).await?;
         let (stream, input) = self.leave();
         Ok(Administrator { stream, input, info: info.keep(), may_change })
     }
