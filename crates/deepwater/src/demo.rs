@@ -69,6 +69,9 @@ pub(crate) struct Arguments {
     /// Compare what protects the shop from a crowd at one page, then end.
     #[arg(long)]
     stampede: bool,
+    /// Visitors in that crowd.
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000))]
+    crowd: usize,
     /// Change a price and purge it everywhere by its tag, then end.
     #[arg(long)]
     new_price: bool,
@@ -79,9 +82,6 @@ pub(crate) struct Arguments {
     /// cache, always do.
     #[arg(long)]
     no_postgres: bool,
-    /// Visitors in the crowd, and buyers at a flash sale.
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000))]
-    crowd: usize,
 }
 
 const HELP: &str = "\

@@ -98,24 +98,24 @@ impl Postgres {
     ) -> Result<(String, Cart), DatabaseError> {
         check_quantity(quantity)?;
         let mut connection = self.connection().await?;
-        let mut work = connection.begin().await?;
+        connection.begin().await?;
         let known = match session {
-            Some(session) if !work.query(SEE_SESSION, &[&session]).await?.is_empty() => Some(session),
+            Some(session) if !connection.query(SEE_SESSION, &[&session]).await?.is_empty() => Some(session),
             _ => None,
         };
         let session = known.map_or_else(new_session_id, str::to_owned);
         if known.is_none() {
-            work.query(FORGET_SESSIONS, &[]).await?;
-            work.query(NEW_SESSION, &[&session]).await?;
+            connection.query(FORGET_SESSIONS, &[]).await?;
+            connection.query(NEW_SESSION, &[&session]).await?;
         }
         let (product, quantity) = (i64::from(product), i64::from(quantity));
-        let added = work.query(ADD_ITEM, &[&session, &product, &quantity]).await?;
+        let added = connection.query(ADD_ITEM, &[&session, &product, &quantity]).await?;
         // Too many: the transaction ends here, and nothing was added.
         for row in &added {
             check_quantity(number(row, 0)?)?;
         }
-        let cart = cart(&work.query(CART, &[&session]).await?)?;
-        work.commit().await?;
+        let cart = cart(&connection.query(CART, &[&session]).await?)?;
+        connection.commit().await?;
         Ok((session, cart))
     }
 
@@ -134,25 +134,26 @@ impl Postgres {
     /// One transaction: a customer who is turned away keeps the cart.
     pub(super) async fn buy(&self, purchase: Purchase<'_>) -> Result<Option<Order>, DatabaseError> {
         let mut connection = self.connection().await?;
-        let mut work = connection.begin().await?;
+        connection.begin().await?;
         let cart = match purchase {
-            Purchase::Cart(session) => cart(&work.query(TAKE_CART, &[&session]).await?)?,
+            Purchase::Cart(session) => cart(&connection.query(TAKE_CART, &[&session]).await?)?,
             Purchase::Items(cart) => cart,
         };
         if cart.is_empty() {
+            connection.roll_back().await?;
             return Ok(None);
         }
-        let lines = bill::lines(&cart, &price_list(&work.query(PRICES, &[]).await?)?);
+        let lines = bill::lines(&cart, &price_list(&connection.query(PRICES, &[]).await?)?);
         let total = bill::total(&lines);
-        let order = work.query(NEW_ORDER, &[&self.instance, &total.in_table()]).await?;
+        let order = connection.query(NEW_ORDER, &[&self.instance, &total.in_table()]).await?;
         let number: i64 = order.first().ok_or_else(odd)?.try_get(0)?;
         let products: Vec<i64> = lines.iter().map(|line| line.product.id.into()).collect();
         let quantities: Vec<i64> = lines.iter().map(|line| line.quantity.into()).collect();
         let amounts: Vec<i64> = lines.iter().map(|line| line.amount.in_table()).collect();
-        work.query(ORDER_LINES, &[&number, &products, &quantities, &amounts]).await?;
-        work.query(PAY, &[]).await?;
-        work.query(TAKE_STOCK, &[&products, &quantities]).await?;
-        work.commit().await?;
+        connection.query(ORDER_LINES, &[&number, &products, &quantities, &amounts]).await?;
+        connection.query(PAY, &[]).await?;
+        connection.query(TAKE_STOCK, &[&products, &quantities]).await?;
+        connection.commit().await?;
         Ok(Some(Order { id: format!("{}-{number}", self.instance), total }))
     }
 

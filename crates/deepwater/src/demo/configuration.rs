@@ -115,6 +115,8 @@ fn pooler(database: &Pooled<'_>) -> postgres::Config {
         // A password of 128 random bits is not guessed: no need to make each login slow.
         auth: postgres::Auth { scram_iterations: 1, ..postgres::Auth::default() },
         pool_size: SERVERS,
+        // The database is on this machine; with its cores known, there is advice.
+        server_cores: std::thread::available_parallelism().ok().map(Into::into),
         max_waiting: MAX_WAITING,
         timeouts: postgres::Timeouts { max_wait: MAX_WAIT, ..postgres::Timeouts::default() },
         ..postgres::Config::default()

@@ -15,6 +15,8 @@ use super::postgres::DATABASE;
 use super::screen::PoolView;
 use super::story::{PoolExhausted, PoolRecovered, PoolRefuses};
 
+/// How many come to buy: three times as many as can be served or wait.
+pub(super) const BUYERS: usize = 120;
 /// Name of the pool's metric of waits.
 const WAIT: &str = "deepwater_postgres_wait_seconds";
 
@@ -120,14 +122,14 @@ impl PoolWatch {
 pub(super) struct Buyers(JoinSet<RushAccount>);
 
 impl Buyers {
-    /// Lets so many come to the shop behind the edge, and leave after a while.
+    /// Lets them come to the shop behind the edge, and leave after a while.
     ///
     /// # Errors
     /// The shop's address is none.
-    pub(super) fn come(shop: SocketAddr, visitors: usize, stay: Duration) -> Result<Self, TargetError> {
+    pub(super) fn come(shop: SocketAddr, stay: Duration) -> Result<Self, TargetError> {
         let purchase = Some(format!(r#"{{"items":[{{"product":{}}}]}}"#, deepwater_shop::DEAL));
         let purchase = Wanted { path: "/api/checkout".into(), json: purchase };
-        let mut rush = Rush::new(&format!("http://{shop}"), &purchase, visitors, SEED)?;
+        let mut rush = Rush::new(&format!("http://{shop}"), &purchase, BUYERS, SEED)?;
         let mut task = JoinSet::new();
         task.spawn(async move { rush.all(stay).await });
         Ok(Self(task))

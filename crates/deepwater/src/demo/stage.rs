@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::keys::{Key, KeyAtATime};
-use super::pool::{Buyers, PoolWatch, PoolsPage};
+use super::pool::{BUYERS, Buyers, PoolWatch, PoolsPage};
 use super::postgres::Server;
 use super::screen::{CacheView, InstanceView, PoolView, Screen, View};
 use super::shop::{Instance, Shops};
@@ -64,7 +64,7 @@ pub(super) struct Stage<'a> {
     /// Those who buy at a flash sale, where there is a database to exhaust.
     pub buyers: Option<Buyers>,
     pub pool: PoolWatch,
-    /// Visitors of a stampede, and buyers.
+    /// Visitors of a stampede.
     pub crowd: usize,
     pub stampede: Option<Stampede>,
     /// What is wished for without a keyboard, one after the other; then the demo ends.
@@ -309,11 +309,11 @@ impl Stage<'_> {
     /// Most of what visitors look at comes from the cache; what brings a database to its knees is that they buy.
     fn call_buyers(&mut self) {
         let events = &self.planes.context.events;
-        match Buyers::come(self.shop, self.crowd, self.sale_lasts) {
+        match Buyers::come(self.shop, self.sale_lasts) {
             Ok(buyers) => {
                 self.buyers = Some(buyers);
                 self.pool.rushed();
-                events.emit(BuyersCame { buyers: self.crowd });
+                events.emit(BuyersCame { buyers: BUYERS });
             }
             Err(error) => {
                 events.emit(WishFailed { wish: "call the buyers".into(), reason: error.to_string() });

@@ -96,16 +96,20 @@ impl Demo {
         self.ask(format!("GET {path} HTTP/1.1\r\nHost: {shop}\r\n{cookies}Connection: close\r\n\r\n")).await
     }
 
+    /// Sends a document with these cookies.
+    async fn post(&self, path: &str, cookies: &str, body: &str) -> Message {
+        let (shop, length) = (self.shop, body.len());
+        let cookies = if cookies.is_empty() { String::new() } else { format!("Cookie: {cookies}\r\n") };
+        let fields = "Content-Type: application/json\r\nConnection: close\r\n";
+        self.ask(format!(
+            "POST {path} HTTP/1.1\r\nHost: {shop}\r\n{cookies}{fields}Content-Length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+
     /// Puts a product into a cart; the cookies of the visitor who has it now.
     async fn buy(&self, product: u32) -> String {
-        let body = format!(r#"{{"product":{product}}}"#);
-        let (shop, length) = (self.shop, body.len());
-        let fields = "Content-Type: application/json\r\nConnection: close\r\n";
-        let bought = self
-            .ask(format!(
-                "POST /api/cart/items HTTP/1.1\r\nHost: {shop}\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
-            ))
-            .await;
+        let bought = self.post("/api/cart/items", "", &format!(r#"{{"product":{product}}}"#)).await;
         assert_eq!(bought.status(), 201, "{bought:?}");
         let cookies = bought.all("set-cookie").into_iter().map(|cookie| cookie.split(';').next().unwrap());
         cookies.collect::<Vec<_>>().join("; ")
@@ -251,10 +255,10 @@ async fn the_catalogue_outlives_the_shop() {
 
 #[tokio::test]
 async fn a_flash_sale_exhausts_a_small_pool_which_recovers() {
-    let mut demo = Demo::start(&["--flash-sale=3", "--crowd", "100", "--rate", "5"]).await;
+    let mut demo = Demo::start(&["--flash-sale=3", "--rate", "5"]).await;
     for line in [
         "flash sale: 50 requests/s for 3 s",
-        "100 of them want to buy the deal",
+        "120 of them want to buy the deal",
         "the pool is exhausted: ",
         "the queue is full: beyond 40 the pool refuses at once (SQLSTATE 53300)",
     ] {
@@ -293,6 +297,14 @@ async fn in_a_database_carts_and_prices_outlive_the_instances() {
     .await;
     let item = &cart["items"][0];
     assert_eq!((&item["product"], &item["amount"], &cart["shared"]), (&7.into(), &98.9.into(), &true.into()));
+
+    let too_many = demo.post("/api/cart/items", &ada, r#"{"product":7,"quantity":99}"#).await;
+    assert_eq!(too_many.status(), 422, "{too_many:?}");
+    let order = demo.post("/api/checkout", &ada, "").await;
+    assert_eq!(order.status(), 201, "{order:?}");
+    let order: Value = serde_json::from_str(order.text()).unwrap();
+    assert_eq!(order["total"], 98.9, "what was refused is not in the cart");
+    assert_eq!(demo.post("/api/checkout", &ada, "").await.status(), 409, "a cart is bought once");
     demo.press("q").await;
     demo.ends().await;
 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, GenericClient, NoTls, Row, Statement, Transaction};
+use tokio_postgres::{Client, NoTls, Row, Statement};
 
 use super::DEADLINE;
 use crate::database::DatabaseError;
@@ -29,6 +29,8 @@ pub(super) struct Connections {
 pub(super) struct Connection {
     client: Client,
     statements: Statements,
+    /// Whether a transaction is open, or may be.
+    in_transaction: bool,
     _room: OwnedSemaphorePermit,
 }
 
@@ -64,7 +66,7 @@ impl Connections {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        Ok(Connection { client, statements: Statements::new(), _room: room })
+        Ok(Connection { client, statements: Statements::new(), in_transaction: false, _room: room })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -73,8 +75,8 @@ impl Connections {
     }
 }
 
-/// A connection in use. It returns when dropped: what was called off ends on its own, and an open transaction is rolled
-/// back before anything else is done.
+/// A connection in use. It returns when dropped, and what was called off ends on its own; but when its transaction did not
+/// end well, it is closed.
 pub(super) struct Lease<'a> {
     connections: &'a Connections,
     connection: Option<Connection>,
@@ -82,7 +84,7 @@ pub(super) struct Lease<'a> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let whole = self.connection.take().filter(|connection| !connection.client.is_closed());
+        let whole = self.connection.take().filter(Connection::is_whole);
         self.connections.idle().extend(whole);
     }
 }
@@ -102,66 +104,59 @@ impl DerefMut for Lease<'_> {
 }
 
 impl Connection {
-    /// Runs one statement by itself.
+    fn is_whole(&self) -> bool {
+        !self.client.is_closed() && !self.in_transaction
+    }
+
+    /// Runs a statement, which is prepared once.
     pub(super) async fn query(
         &mut self,
         sql: &'static str,
         values: Values<'_>,
     ) -> Result<Vec<Row>, DatabaseError> {
-        query(&self.client, &mut self.statements, sql, values).await
-    }
-
-    pub(super) async fn begin(&mut self) -> Result<Work<'_>, DatabaseError> {
-        let Self { client, statements, .. } = self;
-        let transaction = in_time(async { Ok(client.transaction().await?) }).await?;
-        Ok(Work { transaction, statements })
-    }
-}
-
-/// A transaction. Unless it is committed, it is rolled back when dropped.
-pub(super) struct Work<'a> {
-    transaction: Transaction<'a>,
-    statements: &'a mut Statements,
-}
-
-impl Work<'_> {
-    pub(super) async fn query(
-        &mut self,
-        sql: &'static str,
-        values: Values<'_>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        query(&self.transaction, self.statements, sql, values).await
+        in_time(async {
+            let statement = match self.statements.get(sql) {
+                Some(known) => known.clone(),
+                None => {
+                    let prepared = self.client.prepare(sql).await?;
+                    self.statements.insert(sql, prepared.clone());
+                    prepared
+                }
+            };
+            Ok(self.client.query(&statement, values).await?)
+        })
+        .await
     }
 
     /// Runs several statements that take no values.
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        in_time(async { Ok(self.transaction.batch_execute(sql).await?) }).await
+        in_time(async { Ok(self.client.batch_execute(sql).await?) }).await
     }
 
-    pub(super) async fn commit(self) -> Result<(), DatabaseError> {
-        in_time(async { Ok(self.transaction.commit().await?) }).await
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self) -> Result<(), DatabaseError> {
+        self.in_transaction = true;
+        let begun = self.script("BEGIN").await;
+        // Refused, there is none; without an answer, nobody knows.
+        self.in_transaction = !matches!(begun, Err(DatabaseError::Exhausted(_)));
+        begun
     }
-}
 
-/// Runs a statement, which is prepared once.
-async fn query(
-    client: &impl GenericClient,
-    statements: &mut Statements,
-    sql: &'static str,
-    values: Values<'_>,
-) -> Result<Vec<Row>, DatabaseError> {
-    in_time(async {
-        let statement = match statements.get(sql) {
-            Some(known) => known.clone(),
-            None => {
-                let prepared = client.prepare(sql).await?;
-                statements.insert(sql, prepared.clone());
-                prepared
-            }
-        };
-        Ok(client.query(&statement, values).await?)
-    })
-    .await
+    /// Ends it well.
+    pub(super) async fn commit(&mut self) -> Result<(), DatabaseError> {
+        self.end("COMMIT").await
+    }
+
+    /// Ends it with nothing done.
+    pub(super) async fn roll_back(&mut self) -> Result<(), DatabaseError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(&mut self, how: &str) -> Result<(), DatabaseError> {
+        self.script(how).await?;
+        self.in_transaction = false;
+        Ok(())
+    }
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, DatabaseError> {

@@ -22,17 +22,17 @@ pub(super) async fn make(
     connection: &mut Connection,
     prices: &BTreeMap<ProductId, Euros>,
 ) -> Result<(), DatabaseError> {
-    let mut work = connection.begin().await?;
-    work.query(ONE_AT_A_TIME, &[]).await?;
-    work.script(TABLES).await?;
+    connection.begin().await?;
+    connection.query(ONE_AT_A_TIME, &[]).await?;
+    connection.script(TABLES).await?;
     let ids: Vec<i64> = PRODUCTS.iter().map(|product| product.id.into()).collect();
     let names: Vec<&str> = PRODUCTS.iter().map(|product| product.name).collect();
     let categories: Vec<&str> = PRODUCTS.iter().map(|product| product.category.slug()).collect();
     let list_prices: Vec<i64> = PRODUCTS.iter().map(|product| product.list_price_cents.into()).collect();
-    work.query(FILL, &[&ids, &names, &categories, &list_prices]).await?;
-    work.query(FIRST_PRICE, &[&i64::from(DEAL), &DEAL_PRICE.in_table()]).await?;
+    connection.query(FILL, &[&ids, &names, &categories, &list_prices]).await?;
+    connection.query(FIRST_PRICE, &[&i64::from(DEAL), &DEAL_PRICE.in_table()]).await?;
     for (&product, price) in prices {
-        work.query(SET_PRICE, &[&i64::from(product), &price.in_table()]).await?;
+        connection.query(SET_PRICE, &[&i64::from(product), &price.in_table()]).await?;
     }
-    work.commit().await
+    connection.commit().await
 }
