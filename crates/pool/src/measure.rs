@@ -47,8 +47,8 @@ pub(crate) struct PoolMetrics {
 }
 
 /// Why a client keeps its server between transactions. The position is the bit in a set of reasons.
-pub(crate) const PINS: [&str; 7] =
-    ["advisory_lock", "temp_table", "hold_cursor", "listen", "prepare", "unread_text", "load"];
+pub(crate) const PINS: [&str; 8] =
+    ["advisory_lock", "temp_table", "hold_cursor", "listen", "prepare", "unread_text", "load", "opaque_text"];
 
 impl PoolMetrics {
     /// Registers them.

@@ -108,15 +108,8 @@ impl Session {
         let metrics = worker.metrics(&client.pool);
         let watched = plan.deadlines.any();
         client.pool.clients.fetch_add(1, Ordering::Relaxed);
-        let shared_plan = worker.shared.plan.load_full();
-        let mut startup = client.startup;
-        if shared_plan.config.application_name_add_host {
-            let name = startup.get("application_name").unwrap_or("app");
-            let name = format!("{name} - {}", client.info.remote);
-            startup.set("application_name", &name);
-        }
         Self {
-            face: shared_plan.face,
+            face: worker.shared.plan.load().face,
             info: client.info,
             pool: client.pool,
             plan,
@@ -130,8 +123,8 @@ impl Session {
             told_to_wait: false,
             listening: None,
             skip_to_sync: false,
-            wants: startup.clone(),
-            startup,
+            wants: client.startup.clone(),
+            startup: client.startup,
             accepted: 0,
             parameters: client.parameters,
             names: Names::default(),
@@ -420,7 +413,8 @@ mod pin {
     pub(super) const PREPARE: usize = 4;
     pub(super) const UNREAD_TEXT: usize = 5;
     pub(super) const LOAD: usize = 6;
+    pub(super) const OPAQUE_TEXT: usize = 7;
 }
 
 /// Every reason has its counter.
-const _: () = assert!(PINS.len() == pin::LOAD + 1);
+const _: () = assert!(PINS.len() == pin::OPAQUE_TEXT + 1);

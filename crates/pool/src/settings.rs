@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use deepwater_pgwire::sql::Strings;
 use foldhash::fast::FixedState;
 
 /// A name and its value.
@@ -127,7 +128,14 @@ pub(crate) fn literal(out: &mut String, value: &str) {
 pub(crate) struct Parameters {
     entries: Vec<Entry>,
     hash: u64,
+    strings: Strings,
+    is_ambiguous: bool,
 }
+
+/// Client encodings in which a byte of a character can look like a quote or backslash (PostgreSQL, "Character Set
+/// Support": those not allowed in servers).
+const AMBIGUOUS: [&str; 8] =
+    ["SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS"];
 
 impl Parameters {
     /// The value of a name, which is compared as reported.
@@ -142,6 +150,11 @@ impl Parameters {
             Some((_, known)) => *known = value.into(),
             None => self.entries.push((name.into(), value.into())),
         }
+        if name.eq_ignore_ascii_case("standard_conforming_strings") {
+            self.strings = if value == "off" { Strings::Escapes } else { Strings::Standard };
+        } else if name.eq_ignore_ascii_case("client_encoding") {
+            self.is_ambiguous = AMBIGUOUS.iter().any(|encoding| encoding.eq_ignore_ascii_case(value));
+        }
         // Servers need not report in the same order.
         let hasher = FixedState::with_seed(1);
         self.hash = self.entries.iter().fold(0, |hash, entry| hash ^ hasher.hash_one(entry));
@@ -152,6 +165,18 @@ impl Parameters {
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// What a backslash means in a string of SQL.
+    #[inline]
+    pub(crate) fn strings(&self) -> Strings {
+        self.strings
+    }
+
+    /// Whether texts in the client's encoding cannot be read byte by byte.
+    #[inline]
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
     }
 
     /// Takes in what a server reports. Copies shared parameters only when something changes.

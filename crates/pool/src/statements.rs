@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use deepwater_pgwire::sql::Verdict;
+use deepwater_pgwire::sql::{Strings, Verdict};
 
 /// A statement some client has prepared.
 #[derive(Debug)]
@@ -37,12 +37,15 @@ impl Statements {
         &self,
         query: &[u8],
         types: &[u8],
+        strings: Strings,
         verdict: impl FnOnce() -> Verdict,
     ) -> Arc<Statement> {
-        // The text has no NUL in it, so the two parts cannot run into each other.
-        let mut key = Vec::with_capacity(query.len() + 1 + types.len());
+        // The text has no NUL in it, so the parts cannot run into each other. What a text does may hang on how its
+        // strings are meant.
+        let mut key = Vec::with_capacity(query.len() + 2 + types.len());
         key.extend_from_slice(query);
         key.push(0);
+        key.push(u8::from(strings == Strings::Escapes));
         key.extend_from_slice(types);
         let mut known = self.known.lock().expect("no panic while statements are held");
         if let Some(statement) = known.get(key.as_slice()).and_then(Weak::upgrade) {
@@ -131,7 +134,9 @@ mod tests {
     #[test]
     fn equal_texts_are_one_statement_while_anybody_holds_it() {
         let statements = Statements::default();
-        let intern = |query: &[u8], types: &[u8]| statements.intern(query, types, || sql::read(query));
+        let intern = |query: &[u8], types: &[u8]| {
+            statements.intern(query, types, Strings::Standard, || sql::read(query))
+        };
         let first = intern(b"SELECT $1", &[0, 0]);
         assert!(Arc::ptr_eq(&first, &intern(b"SELECT $1", &[0, 0])));
         assert_ne!(first.id, intern(b"SELECT $1", &[0, 1, 0, 0, 0, 23]).id);
@@ -143,8 +148,9 @@ mod tests {
     #[test]
     fn the_least_recently_used_goes_first() {
         let statements = Statements::default();
-        let intern =
-            |query: &str| statements.intern(query.as_bytes(), &[0, 0], || sql::read(query.as_bytes()));
+        let intern = |query: &str| {
+            statements.intern(query.as_bytes(), &[0, 0], Strings::Standard, || sql::read(query.as_bytes()))
+        };
         let (a, b, c) = (intern("SELECT 1"), intern("SELECT 2"), intern("SELECT 3"));
         let mut prepared = Prepared::default();
         assert!(prepared.add(Arc::clone(&a), 2).is_empty());

@@ -83,8 +83,8 @@ impl Worker {
 
     /// A link for a client, used before or new.
     #[inline]
-    pub(crate) fn take_link(&self) -> Box<Link> {
-        self.links.borrow_mut().pop().unwrap_or_else(|| Box::new(Link::new()))
+    pub(crate) fn take_link(&self, now: Instant) -> Box<Link> {
+        self.links.borrow_mut().pop().unwrap_or_else(|| Box::new(Link::new(now)))
     }
 
     #[inline]
@@ -145,8 +145,12 @@ impl Worker {
     }
 
     /// Gives a clean connection back.
-    pub(crate) fn release(self: &Rc<Self>, mut server: Box<Server>) {
-        let now = Instant::now();
+    pub(crate) fn release(self: &Rc<Self>, server: Box<Server>) {
+        self.release_at(server, Instant::now());
+    }
+
+    /// Gives a clean connection back at a time just read.
+    pub(crate) fn release_at(self: &Rc<Self>, mut server: Box<Server>, now: Instant) {
         let pool = Arc::clone(&server.pool);
         let renewed = server.epoch < pool.epoch.load(std::sync::atomic::Ordering::SeqCst);
         if renewed || server.expires.is_some_and(|expires| expires <= now) {

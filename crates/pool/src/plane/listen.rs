@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -72,22 +72,35 @@ pub(super) fn open(config: &Config, workers: usize) -> Result<Opened, StartError
     let mut sockets: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     let (mut bound, mut files) = (Vec::new(), Vec::new());
     for address in config.listen.iter().flat_map(crate::config::Addresses::as_slice) {
-        let (listeners, at) = match address.strip_prefix("unix:") {
-            Some(path) => unix(path, config, workers, &mut files),
-            None => tcp(address, config.share_addresses, workers),
+        let opened = match address.strip_prefix("unix:") {
+            Some(path) => unix(path, config, workers, &mut files).map(|opened| vec![opened]),
+            None => named(address, config.share_addresses, workers),
+        };
+        for (listeners, at) in opened.map_err(|error| refused(address, &error))? {
+            listeners.into_iter().zip(&mut sockets).for_each(|(listener, sockets)| sockets.push(listener));
+            bound.push(at);
         }
-        .map_err(|error| refused(address, &error))?;
-        listeners.into_iter().zip(&mut sockets).for_each(|(listener, sockets)| sockets.push(listener));
-        bound.push(at);
     }
     Ok(Opened { sockets, bound, files })
 }
 
+/// All addresses that a name stands for. One that this machine does not have (`::1` where IPv6 is off) is left out if
+/// there are others.
+fn named(name: &str, share: bool, workers: usize) -> io::Result<Vec<(Vec<Listener>, Bound)>> {
+    let mut addresses: Vec<SocketAddr> = name.to_socket_addrs()?.collect();
+    addresses.sort();
+    addresses.dedup();
+    let (opened, refused): (Vec<_>, Vec<_>) =
+        addresses.into_iter().map(|address| tcp(address, share, workers)).partition(Result::is_ok);
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::AddrNotAvailable;
+    match refused.into_iter().filter_map(Result::err).find(|error| opened.is_empty() || !missing(error)) {
+        Some(error) => Err(error),
+        None => opened.into_iter().collect(),
+    }
+}
+
 /// One socket per thread, sharing an address (`SO_REUSEPORT`), so that a connection stays on the thread it came to.
-fn tcp(address: &str, share: bool, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it is no address and port"))?;
+fn tcp(address: SocketAddr, share: bool, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
     // Sharing would let a second process join unseen: the address must be free first, unless that is wanted.
     let probe = tcp_socket(address)?;
     probe.set_reuse_port(share)?;

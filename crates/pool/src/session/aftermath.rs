@@ -21,8 +21,8 @@ pub(super) struct Aftermath {
     direct: Option<Direct>,
     /// Settings that may have changed.
     touched: Vec<String>,
-    /// Any setting may have changed.
-    all: bool,
+    /// Those among them that return to what the client began with.
+    resets: Vec<String>,
     /// Reasons to pin may have come or gone.
     pins: bool,
 }
@@ -38,14 +38,39 @@ enum Direct {
 /// What a question is answered with in place of a setting's name.
 const PIN: &str = "=pin";
 
-/// The settings that PostgreSQL does not list.
-const UNLISTED: [&str; 2] = ["role", "session_authorization"];
+/// What a server reports without anybody having set it, or what cannot be set by name.
+const NOT_SETTINGS: [&str; 6] = [
+    "is_superuser",
+    "session_authorization",
+    "in_hot_standby",
+    "server_version",
+    "server_encoding",
+    "integer_datetimes",
+];
 
 impl Aftermath {
     /// Whether nothing is to be looked at.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.direct.is_none() && self.touched.is_empty() && !self.all && !self.pins
+        self.direct.is_none() && self.touched.is_empty() && !self.pins
+    }
+
+    /// The server reports another value of a setting. One that was set by a plain SET is known already.
+    pub(super) fn reported(&mut self, name: &[u8]) {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let known = match &self.direct {
+            Some(Direct::Set(set, _) | Direct::Reset(set)) => *set == name,
+            Some(Direct::ResetAll) => true,
+            None => false,
+        };
+        if !known && !NOT_SETTINGS.contains(&name.as_str()) {
+            self.touch(&name);
+        }
+    }
+
+    /// Reasons to pin may have gone.
+    pub(super) fn recheck_pins(&mut self) {
+        self.pins = true;
     }
 
     fn touch(&mut self, name: &str) {
@@ -57,16 +82,7 @@ impl Aftermath {
     /// The question to the server; none when nothing is unknown.
     fn question(&self) -> Option<String> {
         let mut parts: Vec<String> = Vec::new();
-        if self.all {
-            parts.push(
-                "SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.pg_settings \
-                 WHERE source = 'session'"
-                    .into(),
-            );
-        }
-        let unlisted = UNLISTED.iter().copied().filter(|_| self.all);
-        let touched = self.touched.iter().map(String::as_str).filter(|_| !self.all);
-        for name in unlisted.chain(touched) {
+        for name in &self.touched {
             let mut part = String::from("SELECT ");
             literal(&mut part, name);
             part.push_str(", pg_catalog.current_setting(");
@@ -103,15 +119,15 @@ impl Session {
         if marks.intersects(Marks::ADVISORY_LOCK) {
             self.pin(pin::ADVISORY_LOCK);
         }
+        let unknown = verdict.session.contains(&Statement::TouchUnknown);
+        if unknown || marks.intersects(Marks::OPAQUE | Marks::SESSION_FUNCTION) {
+            // Nobody can ask for what has no name.
+            self.pin(pin::OPAQUE_TEXT);
+        }
         let Some(link) = &mut self.link else { return };
         let aftermath = &mut link.aftermath;
-        if marks.intersects(
-            Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE | Marks::SESSION_FUNCTION,
-        ) {
+        if marks.intersects(Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE) {
             aftermath.pins = true;
-        }
-        if marks.intersects(Marks::OPAQUE | Marks::SESSION_FUNCTION) {
-            aftermath.all = true;
         }
         let mut pins = 0;
         for statement in &verdict.session {
@@ -121,10 +137,20 @@ impl Session {
                 }
                 Statement::Reset(name) if alone => aftermath.direct = Some(Direct::Reset(name.clone())),
                 Statement::ResetAll if alone => aftermath.direct = Some(Direct::ResetAll),
-                Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
+                Statement::Reset(name) => {
+                    aftermath.touch(name);
+                    aftermath.resets.push(name.clone());
+                }
+                Statement::Set { name, .. } | Statement::Touch(name) => {
                     aftermath.touch(name);
                 }
-                Statement::ResetAll | Statement::TouchUnknown => aftermath.all = true,
+                Statement::ResetAll => {
+                    for (name, _) in self.wants.iter() {
+                        aftermath.touch(name);
+                        aftermath.resets.push(name.to_owned());
+                    }
+                }
+                Statement::TouchUnknown => {}
                 Statement::CreateTemp => {
                     pins |= 1 << pin::TEMP_TABLE;
                     aftermath.pins = true;
@@ -177,7 +203,7 @@ impl Session {
         }
         let Some(question) = aftermath.question() else { return Ok(()) };
         let Some(link) = &mut self.link else { return Ok(()) };
-        link.audit_all = aftermath.all;
+        link.audit_resets = aftermath.resets;
         link.audit_pins = aftermath.pins;
         frontend::query(&mut link.to_server, question);
         link.expected.push(Expect::Ours(Ours::Audit));
@@ -210,12 +236,9 @@ impl Session {
     /// Takes in the server's word on what a transaction left behind.
     pub(super) fn audited(&mut self, answer: Vec<(String, Option<String>)>) {
         let Some(link) = &mut self.link else { return };
-        let (all, pins) = (link.audit_all, link.audit_pins);
+        let (resets, pins) = (std::mem::take(&mut link.audit_resets), link.audit_pins);
         let applied = &mut link.server().applied;
         let mut found = 0;
-        if all {
-            *applied = Settings::default();
-        }
         for (name, value) in answer {
             let value = value.as_deref();
             if name == PIN {
@@ -232,7 +255,16 @@ impl Session {
                 (_, Some(value)) => applied.set(&name, value),
             }
         }
-        self.wants = applied.clone();
+        let mut wants = applied.clone();
+        for name in resets {
+            // RESET leads back to what the client began with, which the server does not know, unless it was rolled back.
+            if let Some(began) = self.startup.get(&name)
+                && applied.get(&name) != self.wants.get(&name)
+            {
+                wants.set(&name, began);
+            }
+        }
+        self.wants = wants;
         self.accepted = self.wants.hash();
         if pins {
             let asked = [pin::ADVISORY_LOCK, pin::TEMP_TABLE, pin::HOLD_CURSOR, pin::LISTEN];

@@ -64,10 +64,11 @@ impl Session {
     fn ask_for_server(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Result<usize, End> {
         self.plan = self.pool.settings.load_full();
         loop {
-            match self.worker.shared.ledger.acquire(self.pool.id, self.worker.id, Instant::now()) {
+            let now = Instant::now();
+            match self.worker.shared.ledger.acquire(self.pool.id, self.worker.id, now) {
                 Acquired::Ready(server) => {
                     let Some(server) = self.fit(server) else { continue };
-                    self.link_to(server);
+                    self.link_to(server, now);
                     self.introduce(cx)?;
                     let hold = self.link.as_ref().is_some_and(|link| link.hold);
                     return if hold { Ok(0) } else { self.feed(cx, data) };
@@ -108,7 +109,7 @@ impl Session {
         if !first.is_some_and(|first| matches!(first, b'l' | b'L' | b'u' | b'U' | b'/' | b'-')) {
             return Ok(false);
         }
-        let verdict = sql::read(text);
+        let verdict = sql::read_with(text, self.parameters.strings());
         let [statement] = verdict.session.as_slice() else { return Ok(false) };
         if verdict.statements != 1 {
             return Ok(false);

@@ -172,6 +172,20 @@ impl Session {
         Ok(())
     }
 
+    /// What a text does to the session.
+    pub(super) fn read(&mut self, text: &[u8]) -> Verdict {
+        if self.parameters.is_ambiguous() {
+            self.pin(pin::UNREAD_TEXT);
+        }
+        if self.pins & (1 << pin::TEMP_TABLE) != 0
+            && mentions(text, b"drop")
+            && let Some(link) = &mut self.link
+        {
+            link.aftermath.recheck_pins();
+        }
+        sql::read_with(text, self.parameters.strings())
+    }
+
     /// A simple query.
     fn hear_query(&mut self, payload: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
         let text = frontend::query_text(payload)?;
@@ -181,11 +195,13 @@ impl Session {
         self.names.drop_unnamed();
         self.note_asked();
         let tracked = self.is_tracked();
-        let Some(link) = &mut self.link else { return Ok(()) };
-        link.unnamed_here = false;
+        if let Some(link) = &mut self.link {
+            link.unnamed_here = false;
+        }
         let mut change = None;
         if tracked {
-            let verdict = sql::read(text);
+            let verdict = self.read(text);
+            let Some(link) = &mut self.link else { return Ok(()) };
             if !verdict.session.is_empty() || !verdict.marks.is_empty() {
                 let alone = verdict.statements == 1
                     && link.status == Status::Idle
@@ -233,6 +249,11 @@ impl Session {
         }
         Ok(true)
     }
+}
+
+/// Whether a text holds a word, in whatever case.
+fn mentions(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
 fn touches_prepared(verdict: &Verdict) -> bool {

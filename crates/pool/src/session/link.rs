@@ -58,8 +58,8 @@ pub(crate) struct Link {
     pub(super) aftermath: Aftermath,
     /// The server has said why it ends the connection.
     pub farewell: bool,
-    /// The question of ours was for all settings.
-    pub audit_all: bool,
+    /// Settings that the question of ours is about and that were RESET.
+    pub audit_resets: Vec<String>,
     /// The question of ours was for reasons to pin.
     pub audit_pins: bool,
     /// What came of a question of ours.
@@ -69,6 +69,8 @@ pub(crate) struct Link {
     /// The client's messages since the last Sync, in case a stale plan makes them fail.
     pub(super) batch: Batch,
     linked_at: Instant,
+    /// When something last began or ended: the time, for what happens right after it.
+    moment: Instant,
     transaction_since: Option<Instant>,
     query_since: Option<Instant>,
 }
@@ -133,7 +135,7 @@ impl Batch {
 }
 
 impl Link {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             server: None,
             expected: Expected::default(),
@@ -154,12 +156,13 @@ impl Link {
             unnamed_here: false,
             aftermath: Aftermath::default(),
             farewell: false,
-            audit_all: false,
+            audit_resets: Vec::new(),
             audit_pins: false,
             answer: Vec::new(),
             our_error: None,
             batch: Batch::default(),
-            linked_at: Instant::now(),
+            linked_at: now,
+            moment: now,
             transaction_since: None,
             query_since: None,
         }
@@ -167,7 +170,7 @@ impl Link {
 
     /// Ready for another client's server; keeps the memory of its buffers.
     fn reset(&mut self) {
-        let mut fresh = Self::new();
+        let mut fresh = Self::new(self.moment);
         std::mem::swap(&mut fresh.expected, &mut self.expected);
         std::mem::swap(&mut fresh.batch.bytes, &mut self.batch.bytes);
         fresh.batch.bytes.clear();
@@ -239,7 +242,7 @@ impl Session {
     /// Takes a server that is free, and goes on with what the client has sent.
     pub(super) fn take_server(&mut self, cx: &mut Context<'_>, server: Box<Server>) -> Result<Step, End> {
         let Some(server) = self.fit(server) else { return self.ask_again(cx) };
-        self.link_to(server);
+        self.link_to(server, Instant::now());
         self.introduce(cx)?;
         self.feed_input(cx)?;
         Ok(Step::Again)
@@ -261,13 +264,13 @@ impl Session {
         Some(server)
     }
 
-    pub(super) fn link_to(&mut self, server: Box<Server>) {
-        let mut link = self.worker.take_link();
+    pub(super) fn link_to(&mut self, server: Box<Server>, now: Instant) {
+        let mut link = self.worker.take_link(now);
         server.info.client.store(self.info.id, Ordering::SeqCst);
         server.info.set_state(ServerState::Active);
         self.info.set_server(Some(&server.info));
         self.info.set_state(ClientState::Active);
-        link.linked_at = Instant::now();
+        (link.linked_at, link.moment) = (now, now);
         link.server = Some(server);
         self.metrics.assignments.increment();
         self.link = Some(link);
@@ -334,6 +337,8 @@ impl Session {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.hear_server(cx, &buffer[..n])?;
                 self.settle_up(cx)?;
+                // Often that was all: the server need not be looked at again.
+                self.try_release();
                 return Ok(Step::Again);
             }
             Poll::Ready(Ok(_)) => return self.server_gone("the server closed the connection"),
@@ -462,12 +467,13 @@ impl Session {
             return false;
         }
         let link = self.link.take().expect("it was just looked at");
+        let now = link.moment;
         let server = self.unlink(link);
         self.names.trim();
         if self.worker.shared.plan.load().config.reset_query_always {
             crate::cleaning::clean(&self.worker, server, crate::cleaning::Left::to_reset());
         } else {
-            self.worker.release(server);
+            self.worker.release_at(server, now);
         }
         true
     }
@@ -475,13 +481,13 @@ impl Session {
     /// Takes a link apart.
     pub(super) fn unlink(&mut self, mut link: Box<Link>) -> Box<Server> {
         let server = link.server.take().expect("a link has a server until it is taken apart");
-        self.metrics.used.observe(link.linked_at.elapsed());
+        self.metrics.used.observe(link.moment.saturating_duration_since(link.linked_at));
         self.info.set_server(None);
         self.info.set_state(ClientState::Idle);
         if self.watched {
             self.info.query_since.store(0, Ordering::Relaxed);
             self.info.transaction_since.store(0, Ordering::Relaxed);
-            self.info.idle_since.store(self.worker.shared.micros(Instant::now()), Ordering::Relaxed);
+            self.info.idle_since.store(self.worker.shared.micros(link.moment), Ordering::Relaxed);
         }
         link.reset();
         self.worker.give_link(link);
@@ -495,7 +501,8 @@ impl Session {
         if link.query_since.is_some() {
             return;
         }
-        let now = Instant::now();
+        // What is asked first is asked when the server was taken.
+        let now = if link.fresh { link.linked_at } else { Instant::now() };
         link.query_since = Some(now);
         let micros = self.worker.shared.micros(now);
         self.info.requested_at.store(micros, Ordering::Relaxed);
@@ -523,6 +530,7 @@ impl Session {
             return;
         }
         let now = Instant::now();
+        link.moment = now;
         let since = |since: Option<Instant>| {
             since.map_or(0, |since| u64::try_from(now.duration_since(since).as_micros()).unwrap_or(u64::MAX))
         };

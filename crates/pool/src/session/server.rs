@@ -120,8 +120,11 @@ impl Session {
                 let status = ParameterStatus::read(payload).map_err(broken)?;
                 let ours = link.expected.front().is_some_and(Expect::is_ours);
                 Parameters::report(&mut link.server().parameters, status.name, status.value);
-                if !ours && status.name == b"application_name" {
-                    self.info.set_application_name(&String::from_utf8_lossy(status.value));
+                if !ours {
+                    link.aftermath.reported(status.name);
+                    if status.name == b"application_name" {
+                        self.info.set_application_name(&String::from_utf8_lossy(status.value));
+                    }
                 }
                 return Ok(!ours);
             }

@@ -134,7 +134,7 @@ impl Session {
             return Ok(());
         }
         if parse.name.is_empty() {
-            let verdict = sql::read(parse.query);
+            let verdict = self.read(parse.query);
             let kept = self.names.kept();
             kept.unnamed.clear();
             kept.unnamed.extend_from_slice(&data[at + HEADER_BYTES + 1..at + total]);
@@ -154,8 +154,9 @@ impl Session {
             self.expect(Expect::Parse(None));
             return Ok(());
         }
-        let statement =
-            self.worker.shared.statements.intern(parse.query, parse.types, || sql::read(parse.query));
+        let verdict = self.read(parse.query);
+        let strings = self.parameters.strings();
+        let statement = self.worker.shared.statements.intern(parse.query, parse.types, strings, || verdict);
         self.names.kept().named.insert(parse.name.into(), Arc::clone(&statement));
         self.note_names();
         let Some(link) = &mut self.link else { return Ok(()) };
