@@ -197,10 +197,10 @@ impl Client {
             if self.random.below(2) == 0 { format!("all {}", self.random.below(5)) } else { self.word() };
         let sql = format!("SELECT '{word}'");
         let told = self.say([parse(name, &sql), sync()].concat(), &format!("Parse {name} {sql}")).await;
-        if known {
-            assert_eq!(error_in(&told).code(), "42P05", "{name}");
-        } else {
-            succeeded(&sql, &told);
+        let code = told.iter().find(|reply| reply.tag == b'E').map(Reply::code);
+        let expected = known.then_some("42P05");
+        assert_eq!(code.as_deref(), expected, "client {}, {name}, after {:#?}", self.id, self.last_steps());
+        if !known {
             self.statements.insert(name, word);
         }
     }
@@ -214,14 +214,19 @@ impl Client {
     }
 
     fn expect(&self, what: &str, told: &[Reply], word: Option<&String>) {
-        match word {
-            Some(word) => {
-                succeeded(what, told);
-                let row = told.iter().find(|reply| reply.tag == b'D').expect("a row").row();
-                assert_eq!(row[0].as_ref(), Some(word), "{what}");
-            }
-            None => assert_eq!(error_in(told).code(), "26000", "{what}: {told:?}"),
-        }
+        let error = told.iter().find(|reply| reply.tag == b'E');
+        let row = told.iter().find(|reply| reply.tag == b'D').map(Reply::row);
+        let found = row.and_then(|row| row[0].clone());
+        let code = error.map(Reply::code);
+        let expected = if word.is_some() { None } else { Some("26000") };
+        let (found, code) = (found.as_ref(), code.as_deref());
+        assert_eq!(
+            (found, code),
+            (word, expected),
+            "client {}, {what}, after {:#?}",
+            self.id,
+            self.last_steps()
+        );
     }
 
     async fn close(&mut self) {
