@@ -34,10 +34,10 @@ pub(super) fn check(process: &Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Starts the process in the background, and waits until it serves.
+/// Starts the process in the background, and waits until it serves. If it ends before, this process ends with its code.
 ///
 /// # Errors
-/// When it ends before; it has said why.
+/// When it cannot be started.
 pub(super) fn detach() -> Result<(), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(std::env::args_os().skip(1)).arg(DETACHED);
@@ -50,10 +50,8 @@ pub(super) fn detach() -> Result<(), Failure> {
         return Ok(());
     }
     let status = child.wait()?;
-    Err(match status.code() {
-        Some(2) => Failure::Usage(String::new()),
-        _ => Failure::Running(String::new()),
-    })
+    // It has said why on the same standard error; nothing is to be added.
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 /// Leaves the terminal. Called first thing in the background.

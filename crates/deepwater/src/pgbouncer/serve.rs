@@ -7,7 +7,7 @@ use deepwater_core::event::Format;
 use deepwater_core::{Context, Events, Level, event};
 use deepwater_pool::pgbouncer::{Loaded, VERSION};
 use deepwater_pool::{Ending, Face, Handle};
-use rustix::process::{Signal as Number, kill_process};
+use rustix::process::{Signal as Number, geteuid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::log::Log;
@@ -21,6 +21,12 @@ event! {
     /// The process serves.
     pub struct ProcessUp { version: String, deepwater: String }
     process_up: Info, "process up: PgBouncer {version}, as Deepwater {deepwater} stands in for it"
+}
+
+event! {
+    /// The process may do everything on this system.
+    pub struct RunsAsRoot { fix: String }
+    runs_as_root: Warn, "running as root; {fix}"
 }
 
 event! {
@@ -79,6 +85,9 @@ impl Running {
         let running = Self { context, manager: Manager::of_this_process(), handle, _pidfile: pidfile };
         let (version, deepwater) = (VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         running.context.events.emit(ProcessUp { version, deepwater });
+        if geteuid().is_root() {
+            running.context.events.emit(RunsAsRoot { fix: "set `user`, or start it as another".into() });
+        }
         running.manager.ready();
         if options.detached {
             daemon::serving()?;

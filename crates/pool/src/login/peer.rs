@@ -28,7 +28,9 @@ impl Peer {
     /// # Errors
     /// When it has ended already.
     pub(crate) fn tcp(tcp: &TcpStream) -> io::Result<Self> {
-        Ok(Self::Tcp { remote: tcp.peer_addr()?, local: tcp.local_addr()? })
+        // Over a socket on `::` IPv4 comes as ::ffff:192.0.2.1, which nobody looks for.
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        Ok(Self::Tcp { remote: plain(tcp.peer_addr()?), local: plain(tcp.local_addr()?) })
     }
 
     /// Of a connection to a Unix socket.
