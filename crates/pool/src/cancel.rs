@@ -48,6 +48,9 @@ pub(crate) async fn stop(worker: &Rc<Worker>, database: &str, server: &Arc<Serve
     let _ = timeout(limit, pass_on(worker, database, server)).await;
 }
 
+/// Between two looks at whether the client's own query runs.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
 async fn pass_on(worker: &Rc<Worker>, database: &str, server: &Arc<ServerInfo>) -> Result<(), ConnectError> {
     let plan = worker.shared.plan.load_full();
     let database = plan.database(database);
@@ -55,6 +58,10 @@ async fn pass_on(worker: &Rc<Worker>, database: &str, server: &Arc<ServerInfo>) 
     let mode: ServerTlsMode = own.unwrap_or(plan.config.server_tls.mode);
     let tls = plan.server_tls.get(&mode);
     let mut stream = dial_again(server, tls.map(|tls| &**tls), &plan.config.tcp_keepalive).await?;
+    // What is asked on the client's behalf is over in a moment, and must not fail.
+    while server.is_ours() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     let mut request = Vec::new();
     write::cancel_request(&mut request, server.pid, &server.key);
     stream.write_all(&request).await?;

@@ -17,6 +17,10 @@ use crate::worker::Worker;
 /// How long cleaning may take; after that the connection is closed.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// What makes a session as it began.
+const DISCARD_ALL: &str = "DISCARD ALL";
+const RESET_ALL: &str = "RESET ALL";
+
 /// The longest message that may be part of an answer.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
@@ -28,14 +32,16 @@ pub(crate) struct Left {
     pub in_transaction: bool,
     /// A message is under way, or a COPY: the conversation can't be gone on with.
     pub broken: bool,
-    /// Something may be left in the session that the next client must not find.
+    /// Something may be left in the session that nobody knows: it must be gone, whatever the configuration says.
+    pub unknown: bool,
+    /// The configured query is to run.
     pub reset: bool,
 }
 
 impl Left {
     /// Between transactions, to be reset.
     pub(crate) fn to_reset() -> Self {
-        Self { in_flight: false, in_transaction: false, broken: false, reset: true }
+        Self { in_flight: false, in_transaction: false, broken: false, unknown: false, reset: true }
     }
 }
 
@@ -65,11 +71,26 @@ async fn restore(worker: &Worker, server: &mut Server, left: Left) -> bool {
     if left.in_transaction && !run(server, "ROLLBACK").await {
         return false;
     }
+    if left.unknown {
+        return run(server, DISCARD_ALL).await;
+    }
     if !left.reset {
         return true;
     }
     let reset = worker.shared.plan.load().config.reset_query.clone();
-    reset.trim().is_empty() || run(server, &reset).await
+    if reset.trim().is_empty() {
+        return true;
+    }
+    // Which settings a query of somebody's own resets is not told.
+    let known = [DISCARD_ALL, RESET_ALL].contains(&plain(&reset).as_str())
+        || !reset.to_ascii_lowercase().contains("reset")
+        || server.applied == Settings::default();
+    run(server, &reset).await && known
+}
+
+/// A statement without what does not matter in it.
+fn plain(text: &str) -> String {
+    text.trim_end_matches([';', ' ']).trim().to_ascii_uppercase()
 }
 
 /// Runs a simple query of ours; whether it succeeded and left no transaction open.
@@ -106,9 +127,8 @@ async fn run(server: &mut Server, text: &str) -> bool {
                     forget_statements(server);
                 }
                 b"DEALLOCATE ALL\0" => forget_statements(server),
-                b"RESET\0" if text.trim_end_matches(';').trim().eq_ignore_ascii_case("RESET ALL") => {
-                    server.applied = Settings::default();
-                }
+                // It leaves the role and the user as they are.
+                b"RESET\0" if plain(text) == RESET_ALL => server.applied = server.applied.rights(),
                 _ => {}
             },
             _ => {}

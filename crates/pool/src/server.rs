@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
@@ -70,6 +70,8 @@ pub(crate) struct ServerInfo {
     state: AtomicU8,
     /// The client it serves; 0 for none.
     pub client: AtomicU64,
+    /// A question of ours runs on it, which a cancel request must not hit.
+    ours: AtomicBool,
     /// Cancel requests on their way; it must not serve another client before they have arrived.
     cancels: AtomicUsize,
     cancelled: Notify,
@@ -101,6 +103,7 @@ impl ServerInfo {
             prepared: AtomicUsize::new(0),
             state: AtomicU8::new(ServerState::Idle as u8),
             client: AtomicU64::new(0),
+            ours: AtomicBool::new(false),
             cancels: AtomicUsize::new(0),
             cancelled: Notify::new(),
         }
@@ -131,6 +134,17 @@ impl ServerInfo {
         let guard = Cancelling { server: Arc::clone(self) };
         // Whoever releases the server clears `client` first and looks at `cancels` then: one of the two sees the other.
         (self.client.load(Ordering::SeqCst) == client).then_some(guard)
+    }
+
+    /// Notes whether a question of ours runs.
+    #[inline]
+    pub(crate) fn set_ours(&self, ours: bool) {
+        self.ours.store(ours, Ordering::Relaxed);
+    }
+
+    /// Whether a question of ours runs.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours.load(Ordering::Relaxed)
     }
 
     /// Whether cancel requests are on their way.

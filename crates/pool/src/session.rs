@@ -108,6 +108,9 @@ impl Session {
         let metrics = worker.metrics(&client.pool);
         let watched = plan.deadlines.any();
         client.pool.clients.fetch_add(1, Ordering::Relaxed);
+        if watched {
+            client.info.idle_since.store(worker.shared.micros(Instant::now()).max(1), Ordering::Relaxed);
+        }
         Self {
             face: worker.shared.plan.load().face,
             info: client.info,
@@ -300,7 +303,11 @@ impl Session {
             }
             self.note_blocked(false);
         }
-        self.stream.flush_now(cx).map_err(|_| End::ClientLeft)
+        let flushed = self.stream.flush_now(cx).map_err(|_| End::ClientLeft)?;
+        if !flushed {
+            self.note_blocked(true);
+        }
+        Ok(flushed)
     }
 
     /// Writes to the client; what it does not take now is kept.

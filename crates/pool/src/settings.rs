@@ -55,6 +55,13 @@ impl Settings {
         self.put(entries);
     }
 
+    /// Those that decide what the client may do.
+    pub(crate) fn rights(&self) -> Self {
+        let mut rights = Self::default();
+        self.iter().filter(|(name, _)| is_right(name)).for_each(|(name, value)| rights.set(name, value));
+        rights
+    }
+
     fn take(&mut self) -> Vec<Entry> {
         self.entries.take().map(Arc::unwrap_or_clone).unwrap_or_default()
     }
@@ -74,11 +81,20 @@ impl Settings {
         let new = wanted.iter().filter(|(name, value)| self.get(name) != Some(value));
         let mut calls: Vec<(&str, Option<&str>)> =
             gone.chain(new.map(|(name, value)| (name, Some(value)))).collect();
+        // A change of the user ends the role.
+        if calls.iter().any(|(name, _)| *name == "session_authorization")
+            && let Some(role) = wanted.get("role")
+            && calls.iter().all(|(name, _)| *name != "role")
+        {
+            calls.push(("role", Some(role)));
+        }
         // Rights come first when they return to what they were, and last when they are given up.
-        calls.sort_by_key(|(name, value)| match (rights(name), value) {
-            (true, None) => 0,
-            (false, _) => 1,
-            (true, Some(_)) => 2,
+        calls.sort_by_key(|(name, value)| match (*name, value) {
+            ("role", None) => 0,
+            ("session_authorization", None) => 1,
+            ("session_authorization", Some(_)) => 3,
+            ("role", Some(_)) => 4,
+            _ => 2,
         });
         let mut text = String::from("SELECT ");
         for (at, (name, value)) in calls.into_iter().enumerate() {
@@ -99,11 +115,11 @@ impl Settings {
 
     /// Whether any of them decides what the client may do: a change must be known to have succeeded before it acts.
     pub(crate) fn holds_rights(&self) -> bool {
-        self.iter().any(|(name, _)| rights(name))
+        self.iter().any(|(name, _)| is_right(name))
     }
 }
 
-fn rights(name: &str) -> bool {
+fn is_right(name: &str) -> bool {
     matches!(name, "role" | "session_authorization")
 }
 

@@ -120,6 +120,11 @@ impl Prepared {
         self.entries.clear();
     }
 
+    /// Notes that it has none but those with these numbers.
+    pub(crate) fn retain(&mut self, ids: &[u64]) {
+        self.entries.retain(|id, _| ids.contains(id));
+    }
+
     /// How many it has.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -68,6 +68,21 @@ impl Aftermath {
         }
     }
 
+    /// What was known is not any more: the server is asked.
+    fn demote(&mut self, wants: &Settings) {
+        match self.direct.take() {
+            Some(Direct::Set(name, _)) => self.touch(&name),
+            Some(Direct::Reset(name)) => self.touch_reset(&name),
+            Some(Direct::ResetAll) => wants.iter().for_each(|(name, _)| self.touch_reset(name)),
+            None => {}
+        }
+    }
+
+    fn touch_reset(&mut self, name: &str) {
+        self.touch(name);
+        self.resets.push(name.to_owned());
+    }
+
     /// Reasons to pin may have gone.
     pub(super) fn recheck_pins(&mut self) {
         self.pins = true;
@@ -126,6 +141,11 @@ impl Session {
         }
         let Some(link) = &mut self.link else { return };
         let aftermath = &mut link.aftermath;
+        // One change can be known; of several only the server knows what came of them.
+        let alone = alone && verdict.session.len() == 1;
+        if !alone {
+            aftermath.demote(&self.wants);
+        }
         if marks.intersects(Marks::ADVISORY_LOCK | Marks::ADVISORY_UNLOCK | Marks::OPAQUE) {
             aftermath.pins = true;
         }
@@ -137,19 +157,11 @@ impl Session {
                 }
                 Statement::Reset(name) if alone => aftermath.direct = Some(Direct::Reset(name.clone())),
                 Statement::ResetAll if alone => aftermath.direct = Some(Direct::ResetAll),
-                Statement::Reset(name) => {
-                    aftermath.touch(name);
-                    aftermath.resets.push(name.clone());
-                }
+                Statement::Reset(name) => aftermath.touch_reset(name),
                 Statement::Set { name, .. } | Statement::Touch(name) => {
                     aftermath.touch(name);
                 }
-                Statement::ResetAll => {
-                    for (name, _) in self.wants.iter() {
-                        aftermath.touch(name);
-                        aftermath.resets.push(name.to_owned());
-                    }
-                }
+                Statement::ResetAll => self.wants.iter().for_each(|(name, _)| aftermath.touch_reset(name)),
                 Statement::TouchUnknown => {}
                 Statement::CreateTemp => {
                     pins |= 1 << pin::TEMP_TABLE;
@@ -186,26 +198,33 @@ impl Session {
     /// When the server is between transactions and owes nothing: takes in what the last one left, asking if need be.
     pub(super) fn settle_up(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let Some(link) = &mut self.link else { return Ok(()) };
-        if link.in_transaction() || !link.is_answered() || link.aftermath.is_empty() {
+        if link.in_transaction()
+            || !link.is_answered()
+            || link.passing_up > 0
+            || link.skipping
+            || link.aftermath.is_empty()
+        {
             return Ok(());
         }
         let mut aftermath = std::mem::take(&mut link.aftermath);
         let failed = std::mem::replace(&mut link.failed, false);
-        match aftermath.direct.take() {
-            Some(direct) if !failed => {
-                self.apply(direct);
-                if self.pins != 0 {
-                    // RESET leads back to what the client began with, which its server does not know.
-                    self.introduce(cx)?;
-                }
+        if failed {
+            // Whether it was this or something behind it is not told.
+            aftermath.demote(&self.wants);
+        }
+        if let Some(direct) = aftermath.direct.take() {
+            self.apply(direct);
+            if self.pins != 0 {
+                // RESET leads back to what the client began with, which its server does not know.
+                self.introduce(cx)?;
             }
-            _ => {}
         }
         let Some(question) = aftermath.question() else { return Ok(()) };
         let Some(link) = &mut self.link else { return Ok(()) };
         link.audit_resets = aftermath.resets;
         link.audit_pins = aftermath.pins;
         frontend::query(&mut link.to_server, question);
+        link.server().info.set_ours(true);
         link.expected.push(Expect::Ours(Ours::Audit));
         self.push_to_server(cx).map(|_| ())
     }
@@ -226,8 +245,12 @@ impl Session {
                 }
             }
             Direct::ResetAll => {
-                *applied = Settings::default();
-                self.wants = self.startup.clone();
+                // It leaves the role and the user as they are (PostgreSQL, GUC_NO_RESET_ALL).
+                let rights = applied.rights();
+                let mut wants = self.startup.clone();
+                rights.iter().for_each(|(name, value)| wants.set(name, value));
+                *applied = rights;
+                self.wants = wants;
             }
         }
         self.accepted = self.wants.hash();
@@ -281,10 +304,15 @@ impl Session {
     pub(super) fn discarded_all(&mut self) {
         self.deallocated_all();
         self.wants = self.startup.clone();
-        self.unpin(u8::MAX);
         let Some(link) = &mut self.link else { return };
-        link.aftermath = Aftermath::default();
         link.server().applied = Settings::default();
+        if link.expected.len() > 1 {
+            // What was noted may belong to what the client has sent behind it.
+            link.aftermath.recheck_pins();
+        } else {
+            link.aftermath = Aftermath::default();
+            self.unpin(u8::MAX);
+        }
         if self.listens {
             self.listens = false;
             self.worker.shared.listeners.forget(&self.pool, &self.info);

@@ -24,7 +24,7 @@ impl Session {
                 link.passing_up -= n;
                 at += n;
             }
-            if link.hold || link.leaving {
+            if link.hold || link.leaving || link.batch.state == BatchState::Again {
                 return Ok(at);
             }
             let Some(header) = message::header(&data[at..])? else { return Ok(at) };
@@ -197,6 +197,8 @@ impl Session {
         let tracked = self.is_tracked();
         if let Some(link) = &mut self.link {
             link.unnamed_here = false;
+            // It ends what was sent before it without a Sync.
+            link.open_batch = false;
         }
         let mut change = None;
         if tracked {
@@ -211,7 +213,7 @@ impl Session {
                     link.failed = false;
                 }
                 if touches_prepared(&verdict) {
-                    match self.hear_sql_prepare(text, &verdict, out) {
+                    match self.hear_sql_prepare(text, &verdict, out)? {
                         Course::Pass(does) => change = does,
                         Course::Answered => return Ok(()),
                     }

@@ -108,7 +108,8 @@ impl Session {
             in_flight: !link.is_answered(),
             in_transaction: link.in_transaction(),
             broken: !link.is_at_boundary(),
-            reset: self.pins != 0 || self.plan.mode == PoolMode::Session,
+            unknown: self.pins != 0 || !link.aftermath.is_empty(),
+            reset: self.plan.mode == PoolMode::Session,
         };
         let server = self.unlink(link);
         if server_gone {

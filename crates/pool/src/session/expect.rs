@@ -16,8 +16,8 @@ pub(super) enum Expect {
     Ours(Ours),
     /// ReadyForQuery after a Sync of the client.
     Sync,
-    /// ParseComplete for the client's own Parse.
-    Parse(Option<Arc<Statement>>),
+    /// ParseComplete for the client's own Parse, of a statement with a name that is followed.
+    Parse(Option<Named>),
     /// ParseComplete for a Parse of ours, kept from the client.
     OurParse(Arc<Statement>),
     /// CloseComplete for a Close of ours of the statement with that number, kept from the client.
@@ -27,15 +27,22 @@ pub(super) enum Expect {
     /// BindComplete.
     Bind(Option<Arc<Statement>>),
     /// RowDescription or NoData.
-    Describe,
+    Describe(Option<Arc<Statement>>),
     /// The end of a command.
     Execute,
     /// CloseComplete.
     Close,
     /// Nothing from the server: the client gets ParseComplete from us.
-    FakeParse,
-    /// Nothing from the server: the client gets CloseComplete from us.
-    FakeClose,
+    FakeParse(Named),
+    /// Nothing from the server: the client gets CloseComplete from us, for what it had.
+    FakeClose(Option<Named>),
+}
+
+/// A statement under the name that its client gave it.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub name: Box<[u8]>,
+    pub statement: Arc<Statement>,
 }
 
 /// A question of ours to the server.
@@ -74,6 +81,21 @@ impl Expected {
             Some(Expect::Query(change)) => change.take(),
             _ => None,
         }
+    }
+
+    /// Whether ReadyForQuery is to come.
+    pub(super) fn has_boundary(&self) -> bool {
+        self.queue.iter().any(Expect::is_boundary)
+    }
+
+    /// The statements that are being prepared.
+    pub(super) fn preparing(&self) -> Vec<u64> {
+        let id = |expect: &Expect| match expect {
+            Expect::Parse(Some(named)) | Expect::FakeParse(named) => Some(named.statement.id),
+            Expect::OurParse(statement) => Some(statement.id),
+            _ => None,
+        };
+        self.queue.iter().filter_map(id).collect()
     }
 
     /// Whether a Sync is among them.

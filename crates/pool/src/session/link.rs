@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub dropping_down: bool,
     /// Bytes of a client's message that are still to pass.
     pub passing_up: usize,
+    /// The server failed its test.
+    pub failed_check: bool,
     /// The client has sent messages of the extended protocol and no Sync since.
     pub open_batch: bool,
     /// The server takes in COPY data.
@@ -82,6 +84,8 @@ pub(super) struct Batch {
     pub state: BatchState,
     /// The client has been sent something of the answer.
     pub answered: bool,
+    /// Where the last message begins.
+    last: usize,
 }
 
 /// Whether a batch can be sent again.
@@ -110,9 +114,15 @@ impl Batch {
             if self.bytes.len() + message.len() > BATCH_BYTES {
                 self.stop();
             } else {
+                self.last = self.bytes.len();
                 self.bytes.extend_from_slice(message);
             }
         }
+    }
+
+    /// The last message was answered without the server: it need not be sent again.
+    pub(super) fn drop_last(&mut self) {
+        self.bytes.truncate(self.last);
     }
 
     /// Whether the client asked for a description of what it runs, so that it will not take new columns for old ones.
@@ -145,6 +155,7 @@ impl Link {
             passing_down: 0,
             dropping_down: false,
             passing_up: 0,
+            failed_check: false,
             open_batch: false,
             copy_in: false,
             doubtful: false,
@@ -213,11 +224,13 @@ impl Link {
     /// Keeps a row of an answer to a question of ours: two columns of text.
     pub(super) fn note_row(&mut self, payload: &[u8]) {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        if let Ok(row) = DataRow::read(payload) {
-            let mut values = row;
-            if let (Some(Some(name)), Some(value)) = (values.next(), values.next()) {
-                self.answer.push((text(name), value.map(text)));
-            }
+        let Ok(mut values) = DataRow::read(payload) else {
+            // Too long to be held: what cannot be learned cannot be undone.
+            self.our_error = Some(("22001".into(), "a setting is too long".into()));
+            return;
+        };
+        if let (Some(Some(name)), Some(value)) = (values.next(), values.next()) {
+            self.answer.push((text(name), value.map(text)));
         }
     }
 
@@ -283,11 +296,15 @@ impl Session {
         let server = link.server.as_mut().expect("it was just linked");
         if let Some(change) = server.applied.change_to(&self.wants) {
             let rights = server.applied.holds_rights() || self.wants.holds_rights();
+            // A deadline that the client before set counts for the change, too.
+            let limits = ["statement_timeout", "transaction_timeout"];
+            let may_fail = rights || limits.iter().any(|name| server.applied.get(name).is_some());
             // What was never accepted may be refused, and then nothing of the client may run.
-            link.hold |= rights
+            link.hold |= may_fail
                 || (self.accepted != self.wants.hash()
                     && self.pool.accepted.load(Ordering::Relaxed) != self.wants.hash());
             frontend::query(&mut link.to_server, change);
+            server.info.set_ours(true);
             link.expected.push(Expect::Ours(Ours::Settings));
             self.metrics.replays.increment();
             if link.hold {
@@ -336,6 +353,9 @@ impl Session {
         match link.server().stream.poll_fill(cx, buffer) {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.hear_server(cx, &buffer[..n])?;
+                if self.link.as_ref().is_some_and(|link| link.failed_check) {
+                    return self.server_gone("the server failed its test");
+                }
                 self.settle_up(cx)?;
                 // Often that was all: the server need not be looked at again.
                 self.try_release();
@@ -347,11 +367,14 @@ impl Session {
             }
             Poll::Pending => {}
         }
+        self.settle_up(cx)?;
         if self.try_release() {
             return Ok(Step::Again);
         }
-        let (hold, leaving) = self.link.as_ref().map_or((false, false), |link| (link.hold, link.leaving));
-        if leaving && self.link.as_ref().is_some_and(|link| link.is_answered()) {
+        let Some(link) = &self.link else { return Ok(Step::Again) };
+        let (hold, leaving) = (link.hold || link.batch.state == BatchState::Again, link.leaving);
+        // Nothing more will come of what has no end: a batch without Sync, a COPY without its data.
+        if leaving && (link.copy_in || !link.expected.has_boundary()) {
             return Err(End::Terminated);
         }
         if !writable || hold || leaving {

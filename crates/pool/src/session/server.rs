@@ -8,7 +8,7 @@ use deepwater_pgwire::message::{self, HEADER_BYTES};
 
 use super::Session;
 use super::end::End;
-use super::expect::{Expect, Ours};
+use super::expect::{Expect, Named, Ours};
 use super::link::{BatchState, Link};
 use super::out::Out;
 use crate::settings::Parameters;
@@ -16,6 +16,8 @@ use crate::statements::Statement;
 
 /// The longest message of the server that is held whole; of longer ones only the beginning is looked at.
 const HELD_BYTES: usize = 32 * 1024;
+/// The same of answers to questions of ours.
+const OURS_BYTES: usize = 1 << 20;
 
 /// What PostgreSQL says when a plan no longer fits what the client was told of it.
 const STALE_PLAN: &str = "cached plan must not change result type";
@@ -85,7 +87,7 @@ impl Session {
                 at += n;
                 continue;
             }
-            if left < total.min(HELD_BYTES) {
+            if left < total.min(if ours { OURS_BYTES } else { HELD_BYTES }) {
                 return Ok(at);
             }
             let n = total.min(left);
@@ -145,7 +147,7 @@ impl Session {
                 link.expected.pop();
             }
             backend::ROW_DESCRIPTION | backend::NO_DATA => {
-                if matches!(link.expected.front(), Some(Expect::Describe)) {
+                if matches!(link.expected.front(), Some(Expect::Describe(_))) {
                     link.expected.pop();
                 }
             }
@@ -179,8 +181,8 @@ impl Session {
         let Some(link) = &mut self.link else { return };
         loop {
             match link.expected.front() {
-                Some(Expect::FakeParse) => backend::write::parse_complete(out.own()),
-                Some(Expect::FakeClose) => backend::write::close_complete(out.own()),
+                Some(Expect::FakeParse(_)) => backend::write::parse_complete(out.own()),
+                Some(Expect::FakeClose(_)) => backend::write::close_complete(out.own()),
                 _ => return,
             }
             link.expected.pop();
@@ -223,6 +225,7 @@ impl Session {
             None => {
                 // Nobody asked: what belongs to what is uncertain from here on.
                 link.doubtful = true;
+                (link.skipping, link.open_batch) = (false, false);
                 Ok(true)
             }
         }
@@ -259,7 +262,8 @@ impl Session {
         link.copy_in = false;
         if fields.is_fatal() {
             link.farewell = true;
-            return true;
+            // A client of which the server has heard nothing gets another one.
+            return !(link.fresh && link.status == Status::Idle);
         }
         match link.expected.front() {
             Some(Expect::Ours(_)) => {
@@ -275,14 +279,28 @@ impl Session {
         }
         link.failed = true;
         let lost = match (fields.code(), link.expected.front()) {
-            (Some("26000"), Some(Expect::Bind(Some(statement)))) => Some(Arc::clone(statement)),
-            (Some("0A000"), Some(Expect::Bind(Some(statement)))) if fields.message() == STALE_PLAN => {
+            (Some("26000"), Some(Expect::Bind(Some(statement)) | Expect::Describe(Some(statement)))) => {
+                Some(Arc::clone(statement))
+            }
+            (Some("0A000"), Some(Expect::Bind(Some(statement)) | Expect::Describe(Some(statement))))
+                if fields.message() == STALE_PLAN =>
+            {
                 Some(Arc::clone(statement))
             }
             _ => None,
         };
         let redescribed = fields.code() == Some("26000") || link.batch.describes_portal();
         link.skipping = !link.expected.has_sync();
+        link.open_batch |= link.skipping;
+        if let (
+            Some("42P05"),
+            Some(Expect::OurParse(statement) | Expect::Parse(Some(Named { statement, .. }))),
+        ) = (fields.code(), link.expected.front())
+        {
+            // The server has it, whatever we thought.
+            let id = statement.id;
+            link.server().forget(id);
+        }
         for skipped in link.expected.skip_to_sync() {
             self.skipped(skipped);
         }
@@ -296,11 +314,16 @@ impl Session {
     fn skipped(&mut self, skipped: Expect) {
         let Some(link) = &mut self.link else { return };
         match skipped {
-            Expect::Parse(Some(statement)) => {
-                link.server().forget(statement.id);
-                self.names.forget(&statement);
+            Expect::Parse(Some(named)) => {
+                link.server().prepared.remove(named.statement.id);
+                self.names.remove(&named.name);
             }
-            Expect::OurParse(statement) => link.server().forget(statement.id),
+            Expect::OurParse(statement) => link.server().prepared.remove(statement.id),
+            Expect::FakeParse(named) => {
+                self.names.remove(&named.name);
+            }
+            Expect::FakeClose(Some(named)) => self.names.insert(named),
+            Expect::Parse(None) | Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.
             Expect::OurClose(id) => link.server().forget(id),
             _ => {}
@@ -338,6 +361,7 @@ impl Session {
     /// What becomes of an answer to a question of ours.
     fn our_answer(&mut self, what: Ours) -> Result<(), End> {
         let Some(link) = &mut self.link else { return Ok(()) };
+        link.server().info.set_ours(false);
         let answer = std::mem::take(&mut link.answer);
         let error = link.our_error.take();
         match (what, error) {
@@ -345,8 +369,9 @@ impl Session {
                 link.hold = !link.expected.is_empty();
                 Ok(())
             }
-            (Ours::Check, Some((_, message))) => {
-                Err(End::ServerLost(format!("the server failed its test: {message}")))
+            (Ours::Check, Some(_)) => {
+                link.failed_check = true;
+                Ok(())
             }
             (Ours::Settings, None) => {
                 link.hold = false;
@@ -364,8 +389,12 @@ impl Session {
             (Ours::Audit, Some((_, message))) => {
                 Err(End::ServerLost(format!("the state of the session cannot be learned: {message}")))
             }
-            // The client's own command fails next, for the same reason.
-            (Ours::Prepare, _) => Ok(()),
+            (Ours::Prepare, None) => Ok(()),
+            // The client's own command fails next, for the same reason; what the server has is uncertain.
+            (Ours::Prepare, Some(_)) => {
+                link.doubtful = true;
+                Ok(())
+            }
         }
     }
 }

@@ -8,9 +8,11 @@ use deepwater_pgwire::message::backend::{Status, write as backend};
 use deepwater_pgwire::message::frontend::write as frontend;
 use deepwater_pgwire::sql::{Statement, Verdict};
 
+use super::end::End;
 use super::expect::{Expect, Ours};
 use super::out::Out;
 use super::{Session, pin};
+use crate::clients::Farewell;
 
 /// A statement made with PREPARE.
 #[derive(Debug)]
@@ -40,42 +42,71 @@ pub(super) enum Course {
 
 impl Session {
     /// Prepares the server for a text that makes, runs or drops statements by name.
-    pub(super) fn hear_sql_prepare(&mut self, text: &[u8], verdict: &Verdict, out: &mut Out<'_>) -> Course {
+    pub(super) fn hear_sql_prepare(
+        &mut self,
+        text: &[u8],
+        verdict: &Verdict,
+        out: &mut Out<'_>,
+    ) -> Result<Course, End> {
         let alone = verdict.statements == 1;
         for statement in &verdict.session {
+            if let Statement::Prepare { name, .. }
+            | Statement::Execute { name }
+            | Statement::Deallocate(name) = statement
+            {
+                self.check_sql_name(name)?;
+            }
             match statement {
                 Statement::Prepare { name, .. } if alone => {
                     // One of the client's own by that name makes this fail, as it should.
                     self.bring_sql(name, out);
                     let id = NEXT.fetch_add(1, Ordering::Relaxed);
                     let prepared = Arc::new(SqlPrepared { id, text: text.into() });
-                    return Course::Pass(Some(Box::new(Change::Add(name.clone(), prepared))));
+                    return Ok(Course::Pass(Some(Box::new(Change::Add(name.clone(), prepared)))));
                 }
-                Statement::Deallocate(name) if alone => return self.deallocate(name, out),
+                Statement::Deallocate(name) if alone => return Ok(self.deallocate(name, out)),
                 // Which of several statements of a text took effect is not told.
                 Statement::Prepare { .. } => self.pin(pin::PREPARE),
                 Statement::Deallocate(name) => {
                     self.bring_sql(name, out);
                     self.pin(pin::PREPARE);
                 }
-                Statement::Execute { name } => self.bring_sql(name, out),
+                Statement::Execute { name } => {
+                    self.bring_sql(name, out);
+                }
                 _ => {}
             }
         }
-        Course::Pass(None)
+        Ok(Course::Pass(None))
     }
 
-    /// Makes the server's statement of a name the client's, or nobody's if the client has none.
-    fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) {
-        let wanted = self.names.sql(name).cloned();
-        let Some(link) = &mut self.link else { return };
-        // In a failed transaction nothing can be prepared, and nothing can come between the messages of a batch.
-        if link.status == Status::Failed || link.open_batch {
-            return;
+    /// Names that we give to statements on servers are not for clients.
+    pub(super) fn check_sql_name(&self, name: &str) -> Result<(), End> {
+        if name.starts_with("deepwater_") && self.plan.max_prepared > 0 {
+            let message = format!(
+                "the statement name \"{name}\" is reserved: names with \"deepwater_\" are the pooler's"
+            );
+            return Err(End::Farewell(Farewell { code: "42939", message }));
         }
+        Ok(())
+    }
+
+    /// Makes the server's statement of a name the client's, or nobody's if the client has none. False when that cannot be
+    /// done now.
+    pub(super) fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) -> bool {
+        let wanted = self.names.sql(name).cloned();
+        let Some(link) = &mut self.link else { return true };
         let has = link.server().sql_prepared.get(name).copied();
         if has == wanted.as_ref().map(|wanted| wanted.id) {
-            return;
+            return true;
+        }
+        // In a failed transaction nothing runs and nothing can be prepared.
+        if link.status == Status::Failed {
+            return true;
+        }
+        // Nothing can come between the messages of a batch.
+        if link.open_batch {
+            return false;
         }
         let mut change = Vec::new();
         if has.is_some() {
@@ -90,6 +121,7 @@ impl Session {
         }
         frontend::query(out.own(), change);
         link.expected.push(Expect::Ours(Ours::Prepare));
+        true
     }
 
     fn deallocate(&mut self, name: &str, out: &mut Out<'_>) -> Course {

@@ -10,10 +10,11 @@ use deepwater_pgwire::sql::{self, Verdict};
 
 use super::Session;
 use super::end::End;
-use super::expect::Expect;
+use super::expect::{Expect, Named};
 use super::out::Out;
 use super::pin;
 use super::sql::SqlPrepared;
+use crate::clients::Farewell;
 use crate::server::Server;
 use crate::statements::Statement;
 
@@ -34,6 +35,9 @@ struct Kept {
     sql: HashMap<String, Arc<SqlPrepared>>,
 }
 
+/// Statements that one client may name.
+const MAX_NAMES: usize = 65_536;
+
 /// The longest unnamed statement kept in the memory of an idle client, in bytes.
 const UNNAMED_BYTES: usize = 4 * 1024;
 
@@ -51,17 +55,15 @@ impl Names {
         self.kept.as_mut()?.named.remove(name)
     }
 
-    /// Forgets a statement that could not be prepared.
-    pub(super) fn forget(&mut self, statement: &Arc<Statement>) {
-        if let Some(kept) = &mut self.kept {
-            kept.named.retain(|_, known| !Arc::ptr_eq(known, statement));
-        }
+    /// Enters a statement under its name.
+    pub(super) fn insert(&mut self, named: Named) {
+        self.kept().named.insert(named.name, named.statement);
     }
 
-    /// Forgets all that have names.
-    pub(super) fn clear(&mut self) {
+    /// Forgets all statements but those with these numbers.
+    fn retain(&mut self, ids: &[u64]) {
         if let Some(kept) = &mut self.kept {
-            kept.named.clear();
+            kept.named.retain(|_, statement| ids.contains(&statement.id));
             kept.sql.clear();
         }
     }
@@ -135,6 +137,7 @@ impl Session {
         }
         if parse.name.is_empty() {
             let verdict = self.read(parse.query);
+            self.bring_for(&verdict, out)?;
             let kept = self.names.kept();
             kept.unnamed.clear();
             kept.unnamed.extend_from_slice(&data[at + HEADER_BYTES + 1..at + total]);
@@ -154,18 +157,26 @@ impl Session {
             self.expect(Expect::Parse(None));
             return Ok(());
         }
+        if self.names.len() >= MAX_NAMES {
+            return Err(End::Farewell(Farewell {
+                code: "53400",
+                message: "too many prepared statements".into(),
+            }));
+        }
         let verdict = self.read(parse.query);
         let strings = self.parameters.strings();
         let statement = self.worker.shared.statements.intern(parse.query, parse.types, strings, || verdict);
-        self.names.kept().named.insert(parse.name.into(), Arc::clone(&statement));
+        self.bring_for(&statement.verdict, out)?;
+        let named = || Named { name: parse.name.into(), statement: Arc::clone(&statement) };
+        self.names.insert(named());
         self.note_names();
         let Some(link) = &mut self.link else { return Ok(()) };
         if link.server().prepared.touch(statement.id) {
-            self.fake(Expect::FakeParse);
+            self.fake(Expect::FakeParse(named()));
             return Ok(());
         }
         self.prepare(&statement, out);
-        self.expect(Expect::Parse(Some(statement)));
+        self.expect(Expect::Parse(Some(named())));
         Ok(())
     }
 
@@ -191,6 +202,7 @@ impl Session {
             }
             self.pass_message(at, come, Expect::Bind(None), out);
         } else if let Some(statement) = self.names.get(names.statement).cloned() {
+            self.bring_for(&statement.verdict, out)?;
             self.ensure(&statement, out);
             if !statement.verdict.is_plain() {
                 self.note_extended(&statement.verdict);
@@ -199,7 +211,7 @@ impl Session {
             frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
             out.pass(at + HEADER_BYTES + names.rest, at + come);
             self.expect(Expect::Bind(Some(statement)));
-        } else if self.is_known_or_untracked(names.statement) {
+        } else if self.is_known_or_untracked(names.statement, out) {
             self.pass_message(at, come, Expect::Bind(None), out);
         } else {
             let rest = total - HEADER_BYTES - names.rest;
@@ -226,18 +238,18 @@ impl Session {
             if let Some(statement) = self.names.get(target.name).cloned() {
                 self.ensure(&statement, out);
                 frontend::describe(out.own(), Kind::Statement, &*statement.name);
-                self.expect(Expect::Describe);
+                self.expect(Expect::Describe(Some(statement)));
                 return Ok(());
             }
-            if !self.is_known_or_untracked(target.name) {
+            if !self.is_known_or_untracked(target.name, out) {
                 frontend::describe(out.own(), Kind::Statement, nobodys(target.name));
-                self.expect(Expect::Describe);
+                self.expect(Expect::Describe(None));
                 return Ok(());
             }
         } else if target.kind == Kind::Statement && self.is_tracked() {
             self.bring_unnamed(out);
         }
-        self.pass_message(at, total, Expect::Describe, out);
+        self.pass_message(at, total, Expect::Describe(None), out);
         Ok(())
     }
 
@@ -253,11 +265,15 @@ impl Session {
         if target.kind == Kind::Statement && self.is_tracked() && self.plan.max_prepared > 0 {
             if target.name.is_empty() {
                 self.names.drop_unnamed();
-            } else if self.names.remove(target.name).is_some() || !self.is_known_or_untracked(target.name) {
-                // The server keeps it for others; what does not exist may be closed too.
-                self.note_names();
-                self.fake(Expect::FakeClose);
-                return Ok(());
+            } else {
+                let statement = self.names.remove(target.name);
+                if statement.is_some() || !self.is_known_or_untracked(target.name, out) {
+                    // The server keeps it for others; what does not exist may be closed too.
+                    self.note_names();
+                    let named = statement.map(|statement| Named { name: target.name.into(), statement });
+                    self.fake(Expect::FakeClose(named));
+                    return Ok(());
+                }
             }
         }
         self.pass_message(at, total, Expect::Close, out);
@@ -265,11 +281,32 @@ impl Session {
     }
 
     /// Whether the server may be asked for a statement by the client's own name: nothing is tracked, or it is one the
-    /// client made with SQL's PREPARE.
-    fn is_known_or_untracked(&self, name: &[u8]) -> bool {
-        !self.is_tracked()
-            || self.plan.max_prepared == 0
-            || std::str::from_utf8(name).is_ok_and(|name| self.names.sql(name).is_some())
+    /// client made with SQL's PREPARE, and the server has it.
+    fn is_known_or_untracked(&mut self, name: &[u8], out: &mut Out<'_>) -> bool {
+        if !self.is_tracked() || self.plan.max_prepared == 0 {
+            return true;
+        }
+        let Ok(name) = std::str::from_utf8(name) else { return false };
+        self.names.sql(name).is_some() && self.bring_sql(name, out)
+    }
+
+    /// Makes the server's statements of SQL's PREPARE the client's, before a text that runs through the extended protocol
+    /// and speaks of them.
+    fn bring_for(&mut self, verdict: &Verdict, out: &mut Out<'_>) -> Result<(), End> {
+        for statement in &verdict.session {
+            let (sql::Statement::Prepare { name, .. }
+            | sql::Statement::Execute { name }
+            | sql::Statement::Deallocate(name)) = statement
+            else {
+                continue;
+            };
+            self.check_sql_name(name)?;
+            if !self.bring_sql(name, out) {
+                let message = "statements of SQL's PREPARE cannot be used behind other messages of a batch";
+                return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
+            }
+        }
+        Ok(())
     }
 
     /// Makes sure that the server has a statement, before a message that uses it.
@@ -333,7 +370,10 @@ impl Session {
 
     /// A statement runs through the extended protocol.
     fn note_extended(&mut self, verdict: &Verdict) {
-        if verdict.session.iter().any(|statement| matches!(statement, sql::Statement::Prepare { .. })) {
+        let changes = |statement: &sql::Statement| {
+            matches!(statement, sql::Statement::Prepare { .. } | sql::Statement::Deallocate(_))
+        };
+        if verdict.session.iter().any(changes) {
             self.pin(pin::PREPARE);
         }
         self.note_verdict(verdict, false);
@@ -346,8 +386,9 @@ impl Session {
         if !link.expected.is_empty() {
             return link.expected.push(fake);
         }
+        link.batch.drop_last();
         match fake {
-            Expect::FakeParse => backend::parse_complete(&mut self.to_client),
+            Expect::FakeParse(_) => backend::parse_complete(&mut self.to_client),
             _ => backend::close_complete(&mut self.to_client),
         }
     }
@@ -364,15 +405,16 @@ impl Session {
         }
     }
 
-    /// ALL statements were deallocated, the server's and so the client's.
+    /// ALL statements were deallocated, the server's and so the client's; but for those prepared behind that.
     pub(super) fn deallocated_all(&mut self) {
-        self.names.clear();
-        self.note_names();
         let Some(link) = &mut self.link else { return };
+        let behind = link.expected.preparing();
         let server = link.server();
-        server.prepared.clear();
+        server.prepared.retain(&behind);
         server.sql_prepared.clear();
         server.stale.clear();
+        self.names.retain(&behind);
+        self.note_names();
     }
 
     pub(super) fn note_names(&self) {
