@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status};
 use deepwater_pgwire::message::frontend::write as frontend;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cancel;
 use crate::server::{Server, ServerState};
@@ -16,6 +16,10 @@ use crate::worker::Worker;
 
 /// How long cleaning may take; after that the connection is closed.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a server may take to notice a cancel request before the next is sent.
+const CANCEL_AGAIN_AFTER: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
 
 /// What makes a session as it began.
 const DISCARD_ALL: &str = "DISCARD ALL";
@@ -52,9 +56,9 @@ pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
     server.info.client.store(0, Ordering::SeqCst);
     tokio::task::spawn_local(async move {
         if left.in_flight || left.broken {
-            // What nobody waits for must not go on: closing alone would not tell the server before it writes.
+            let mut server = server;
             if left.in_flight {
-                cancel::stop(&worker, &server.pool.key.database, &server.info).await;
+                stop(&worker, &mut server).await;
             }
             return worker.discard(server);
         }
@@ -64,6 +68,18 @@ pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
             Ok(false) | Err(_) => worker.discard(server),
         }
     });
+}
+
+/// Stops what nobody waits for: closing alone would not tell the server before it writes. A cancel request that comes
+/// before the query does nothing, so it is sent again until the server has said something.
+async fn stop(worker: &Rc<Worker>, server: &mut Server) {
+    let mut nothing = [0; 4096];
+    for patience in CANCEL_AGAIN_AFTER {
+        cancel::stop(worker, &server.pool.key.database, &server.info).await;
+        if tokio::time::timeout(patience, server.stream.read(&mut nothing)).await.is_ok() {
+            return;
+        }
+    }
 }
 
 /// Ends the transaction and resets the session; whether that worked.

@@ -43,6 +43,8 @@ pub(crate) struct Raw {
     /// The server's process, its secret, where it is.
     pub info: ServerInfo,
     pub parameters: Parameters,
+    /// What `connect_query` has set.
+    pub base: Settings,
 }
 
 /// Opens a connection for a pool.
@@ -65,7 +67,8 @@ pub(crate) async fn open(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Box<Se
         pool: Arc::clone(pool),
         info: Arc::new(info),
         parameters,
-        applied: Settings::default(),
+        applied: raw.base.clone(),
+        base: raw.base,
         prepared: Prepared::default(),
         sql_prepared: std::collections::HashMap::default(),
         stale: Vec::new(),

@@ -29,6 +29,8 @@ pub(crate) struct Server {
     pub parameters: Arc<Parameters>,
     /// What was set on it beyond its defaults.
     pub applied: Settings,
+    /// What `connect_query` set on it: every client finds it so.
+    pub base: Settings,
     /// Protocol-level prepared statements on it.
     pub prepared: Prepared,
     /// Statements made with SQL's PREPARE on it: whose they are.

@@ -55,6 +55,24 @@ impl Settings {
         self.put(entries);
     }
 
+    /// These, and those of others that are not among these.
+    pub(crate) fn over(&self, base: &Self) -> Self {
+        let mut both = base.clone();
+        self.iter().for_each(|(name, value)| both.set(name, value));
+        both
+    }
+
+    /// Those that are not the same in others.
+    pub(crate) fn beyond(&self, base: &Self) -> Self {
+        if base.entries.is_none() {
+            return self.clone();
+        }
+        let mut beyond = Self::default();
+        let new = self.iter().filter(|(name, value)| base.get(name) != Some(value));
+        new.for_each(|(name, value)| beyond.set(name, value));
+        beyond
+    }
+
     /// Those that decide what the client may do.
     pub(crate) fn rights(&self) -> Self {
         let mut rights = Self::default();

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deepwater_pgwire::message::backend::{self, BackendKeyData, ParameterStatus, Status};
+use deepwater_pgwire::message::backend::{self, BackendKeyData, DataRow, ParameterStatus, Status};
 use deepwater_pgwire::message::frontend;
+use deepwater_pgwire::sql;
 use deepwater_pgwire::startup::write;
 use deepwater_tls::ClientTls;
 
@@ -15,7 +16,7 @@ use super::{ConnectError, Credentials, Raw};
 use crate::config::{Host, ServerTlsMode};
 use crate::plan::{DatabasePlan, Plan};
 use crate::server::ServerInfo;
-use crate::settings::Parameters;
+use crate::settings::{Parameters, Settings, literal};
 use crate::stream::Stream;
 use crate::talk::Talk;
 
@@ -25,6 +26,23 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 const MAX_MESSAGES: usize = 1_000;
 /// Longest message in answer to `connect_query`.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Asks for what a query has set in the session: what the server lists, and what the query names.
+fn session_settings(query: &str) -> String {
+    let mut text = String::from(
+        "SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.pg_settings WHERE source = 'session'",
+    );
+    for statement in sql::read(query.as_bytes()).session {
+        if let sql::Statement::Set { name, .. } | sql::Statement::Touch(name) = statement {
+            text.push_str(" UNION SELECT ");
+            literal(&mut text, &name);
+            text.push_str(", pg_catalog.current_setting(");
+            literal(&mut text, &name);
+            text.push_str(", true)");
+        }
+    }
+    text
+}
 
 /// A login to one host.
 pub(super) struct Attempt<'a> {
@@ -108,12 +126,15 @@ impl Attempt<'_> {
         talk.send().await?;
         authenticate(&mut talk, self.user, self.credentials).await?;
 
-        let mut login = Begun::default();
+        let (mut login, mut base) = (Begun::default(), Settings::default());
         login.until_ready(&mut talk).await?;
         if let Some(query) = &self.database.config.connect_query {
             frontend::write::query(&mut talk.output, query);
             talk.send().await?;
-            login.until_answered(&mut talk).await?;
+            login.until_answered(&mut talk, &mut Settings::default()).await?;
+            frontend::write::query(&mut talk.output, session_settings(query));
+            talk.send().await?;
+            login.until_answered(&mut talk, &mut base).await?;
         }
         while !talk.inbox.is_empty() {
             login.take_unasked(&mut talk).await?;
@@ -123,7 +144,7 @@ impl Attempt<'_> {
         info.remote = dialled.remote;
         info.local = dialled.local;
         info.tls = tls;
-        Ok(Raw { stream: talk.stream, info, parameters: login.parameters })
+        Ok(Raw { stream: talk.stream, info, parameters: login.parameters, base })
     }
 }
 
@@ -152,8 +173,8 @@ impl Begun {
         Err(ConnectError::broken("the server does not come to an end of logging in"))
     }
 
-    /// Reads the answer to `connect_query`; its rows are dropped.
-    async fn until_answered(&mut self, talk: &mut Talk) -> Result<(), ConnectError> {
+    /// Reads the answer to `connect_query`, or to what it has set; what it returns are settings.
+    async fn until_answered(&mut self, talk: &mut Talk, settings: &mut Settings) -> Result<(), ConnectError> {
         loop {
             let message = talk.message(MAX_ANSWER_BYTES).await?;
             match message.tag {
@@ -162,10 +183,15 @@ impl Begun {
                     let error = ConnectError::said(&message.payload);
                     return Err(ConnectError::config(format!("connect_query failed: {error}")));
                 }
-                backend::ROW_DESCRIPTION
-                | backend::DATA_ROW
-                | backend::COMMAND_COMPLETE
-                | backend::EMPTY_QUERY_RESPONSE => {}
+                backend::DATA_ROW => {
+                    let row = DataRow::read(&message.payload);
+                    let mut row = row.map_err(|_| ConnectError::broken("the server sends no rows"))?;
+                    if let (Some(Some(name)), Some(Some(value)), None) = (row.next(), row.next(), row.next())
+                    {
+                        settings.set(&String::from_utf8_lossy(name), &String::from_utf8_lossy(value));
+                    }
+                }
+                backend::ROW_DESCRIPTION | backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE => {}
                 tag => self.unasked(tag, &message.payload)?,
             }
         }

@@ -25,6 +25,8 @@ pub(super) struct Aftermath {
     resets: Vec<String>,
     /// Reasons to pin may have come or gone.
     pins: bool,
+    /// What the server reports up to the end of the query is known: everything was discarded.
+    quiet: bool,
 }
 
 /// A change that is known whole.
@@ -63,7 +65,7 @@ impl Aftermath {
             Some(Direct::ResetAll) => true,
             None => false,
         };
-        if !known && !NOT_SETTINGS.contains(&name.as_str()) {
+        if !known && !self.quiet && !NOT_SETTINGS.contains(&name.as_str()) {
             self.touch(&name);
         }
     }
@@ -81,6 +83,11 @@ impl Aftermath {
     fn touch_reset(&mut self, name: &str) {
         self.touch(name);
         self.resets.push(name.to_owned());
+    }
+
+    /// A query is over.
+    pub(super) fn query_over(&mut self) {
+        self.quiet = false;
     }
 
     /// Reasons to pin may have gone.
@@ -278,7 +285,8 @@ impl Session {
                 (_, Some(value)) => applied.set(&name, value),
             }
         }
-        let mut wants = applied.clone();
+        let applied = applied.clone();
+        let mut wants = applied.beyond(&link.server().base);
         for name in resets {
             // RESET leads back to what the client began with, which the server does not know, unless it was rolled back.
             if let Some(began) = self.startup.get(&name)
@@ -310,7 +318,7 @@ impl Session {
             // What was noted may belong to what the client has sent behind it.
             link.aftermath.recheck_pins();
         } else {
-            link.aftermath = Aftermath::default();
+            link.aftermath = Aftermath { quiet: true, ..Aftermath::default() };
             self.unpin(u8::MAX);
         }
         if self.listens {

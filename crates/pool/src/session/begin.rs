@@ -104,7 +104,7 @@ impl Session {
         if !self.is_tracked() {
             return Ok(false);
         }
-        let text = frontend::query_text(payload)?;
+        let Ok(text) = frontend::query_text(payload) else { return Ok(false) };
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
         if !first.is_some_and(|first| matches!(first, b'l' | b'L' | b'u' | b'U' | b'/' | b'-')) {
             return Ok(false);

@@ -1,5 +1,8 @@
 //! What a client says while a server serves it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use deepwater_pgwire::message::backend::Status;
 use deepwater_pgwire::message::{self, HEADER_BYTES, frontend};
 use deepwater_pgwire::sql::{self, Statement, Verdict};
@@ -11,6 +14,9 @@ use super::link::BatchState;
 use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
+
+/// How long what a client asked before its goodbye may go on without it.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Passes what the client says to the server; how much of it. What must be understood is left until it is whole.
@@ -24,7 +30,8 @@ impl Session {
                 link.passing_up -= n;
                 at += n;
             }
-            if link.hold || link.leaving || link.batch.state == BatchState::Again {
+            link.hold_names &= !link.expected.is_empty();
+            if link.is_holding() {
                 return Ok(at);
             }
             let Some(header) = message::header(&data[at..])? else { return Ok(at) };
@@ -91,6 +98,11 @@ impl Session {
             frontend::TERMINATE => {
                 // What was asked before is done first, as a server does it.
                 link.leaving = true;
+                let info = Arc::clone(&self.info);
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(GOODBYE).await;
+                    info.kill("57P01", "the client has gone");
+                });
                 return Ok(());
             }
             frontend::FLUSH => {
@@ -141,7 +153,9 @@ impl Session {
     fn keep_for_retry(&mut self, message: &[u8]) {
         let Some(link) = &mut self.link else { return };
         match link.batch.state {
-            BatchState::Off if link.is_answered() && link.status == Status::Idle => {
+            BatchState::Off
+                if link.status == Status::Idle && !link.open_batch && link.expected.are_all_ours() =>
+            {
                 link.batch.bytes.clear();
                 link.batch.answered = false;
                 link.batch.state = BatchState::Open;
@@ -167,6 +181,7 @@ impl Session {
         }
         link.open_batch = false;
         link.skipping = false;
+        link.hold_names = link.expected.changes_names();
         out.pass(at, at + total);
         link.expected.push(Expect::Sync);
         Ok(())
@@ -188,7 +203,15 @@ impl Session {
 
     /// A simple query.
     fn hear_query(&mut self, payload: &[u8], at: usize, total: usize, out: &mut Out<'_>) -> Result<(), End> {
-        let text = frontend::query_text(payload)?;
+        let Ok(text) = frontend::query_text(payload) else {
+            // The server says what is wrong with it.
+            self.note_asked();
+            out.pass(at, at + total);
+            if let Some(link) = &mut self.link {
+                link.expected.push(Expect::Query(None));
+            }
+            return Ok(());
+        };
         if self.worker.shared.plan.load().config.disable_simple_query {
             return Err(End::protocol("simple query protocol not allowed"));
         }

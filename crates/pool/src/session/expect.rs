@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use deepwater_pgwire::message::backend;
+
 use super::sql::Change;
 use crate::statements::Statement;
 
@@ -83,6 +85,19 @@ impl Expected {
         }
     }
 
+    /// Whether any of them makes or closes a name of the client's.
+    pub(super) fn changes_names(&self) -> bool {
+        let changes = |expect: &Expect| {
+            matches!(expect, Expect::Parse(Some(_)) | Expect::FakeParse(_) | Expect::FakeClose(_))
+        };
+        self.queue.iter().any(changes)
+    }
+
+    /// Whether the client has been answered all it asked.
+    pub(super) fn are_all_ours(&self) -> bool {
+        self.queue.iter().all(Expect::is_ours)
+    }
+
     /// Whether ReadyForQuery is to come.
     pub(super) fn has_boundary(&self) -> bool {
         self.queue.iter().any(Expect::is_boundary)
@@ -146,6 +161,16 @@ impl Expect {
     /// Whether ReadyForQuery ends it.
     pub(super) fn is_boundary(&self) -> bool {
         matches!(self, Self::Query(_) | Self::Ours(_) | Self::Sync)
+    }
+
+    /// Whether ParseComplete, BindComplete or CloseComplete ends it.
+    pub(super) fn is_ended_by(&self, tag: u8) -> bool {
+        match tag {
+            backend::PARSE_COMPLETE => matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed),
+            backend::BIND_COMPLETE => matches!(self, Self::Bind(_)),
+            backend::CLOSE_COMPLETE => matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed),
+            _ => false,
+        }
     }
 
     /// Whether the client sees nothing of the answer.

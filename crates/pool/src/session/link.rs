@@ -17,6 +17,7 @@ use super::{INPUT_LIMIT, Session, Step};
 use crate::clients::{ClientState, Farewell};
 use crate::config::PoolMode;
 use crate::server::{Server, ServerState};
+use crate::settings::Settings;
 
 /// The state of the conversation between a client and its server.
 pub(crate) struct Link {
@@ -46,6 +47,8 @@ pub(crate) struct Link {
     pub doubtful: bool,
     /// The client's messages wait until the server has accepted its settings.
     pub hold: bool,
+    /// A batch has made or closed names: what comes behind it waits until that is sure.
+    pub hold_names: bool,
     /// Nothing of the client has been passed yet.
     pub fresh: bool,
     /// An error was answered in the extended protocol, and the client's Sync has not come: the server ignores all else.
@@ -160,6 +163,7 @@ impl Link {
             copy_in: false,
             doubtful: false,
             hold: false,
+            hold_names: false,
             fresh: true,
             skipping: false,
             leaving: false,
@@ -215,6 +219,14 @@ impl Link {
     #[inline]
     pub(super) fn is_clean(&self) -> bool {
         self.status == Status::Idle && self.is_at_boundary() && self.aftermath.is_empty()
+    }
+
+    /// Whether the client's messages must wait.
+    pub(super) fn is_holding(&self) -> bool {
+        self.hold
+            || self.leaving
+            || self.batch.state == BatchState::Again
+            || (self.hold_names && !self.expected.is_empty())
     }
 
     pub(super) fn in_transaction(&self) -> bool {
@@ -294,7 +306,14 @@ impl Session {
         self.check(cx)?;
         let Some(link) = &mut self.link else { return Ok(()) };
         let server = link.server.as_mut().expect("it was just linked");
-        if let Some(change) = server.applied.change_to(&self.wants) {
+        let over;
+        let wanted = if server.base == Settings::default() {
+            &self.wants
+        } else {
+            over = self.wants.over(&server.base);
+            &over
+        };
+        if let Some(change) = server.applied.change_to(wanted) {
             let rights = server.applied.holds_rights() || self.wants.holds_rights();
             // A deadline that the client before set counts for the change, too.
             let limits = ["statement_timeout", "transaction_timeout"];
@@ -357,6 +376,7 @@ impl Session {
                     return self.server_gone("the server failed its test");
                 }
                 self.settle_up(cx)?;
+                self.check_leaving()?;
                 // Often that was all: the server need not be looked at again.
                 self.try_release();
                 return Ok(Step::Again);
@@ -368,16 +388,11 @@ impl Session {
             Poll::Pending => {}
         }
         self.settle_up(cx)?;
+        self.check_leaving()?;
         if self.try_release() {
             return Ok(Step::Again);
         }
-        let Some(link) = &self.link else { return Ok(Step::Again) };
-        let (hold, leaving) = (link.hold || link.batch.state == BatchState::Again, link.leaving);
-        // Nothing more will come of what has no end: a batch without Sync, a COPY without its data.
-        if leaving && (link.copy_in || !link.expected.has_boundary()) {
-            return Err(End::Terminated);
-        }
-        if !writable || hold || leaving {
+        if !writable || self.link.as_ref().is_some_and(|link| link.is_holding()) {
             return Ok(Step::Wait);
         }
         if self.feed_input(cx)? > 0 {
@@ -466,6 +481,17 @@ impl Session {
                 link.doubtful = true;
                 Ok(true)
             }
+        }
+    }
+
+    /// Ends the session of a client that has said goodbye, once what it asked before is done. Nothing more will come of
+    /// what has no end: a batch without Sync, a COPY without its data.
+    fn check_leaving(&self) -> Result<(), End> {
+        match &self.link {
+            Some(link) if link.leaving && (link.copy_in || !link.expected.has_boundary()) => {
+                Err(End::Terminated)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -94,7 +94,13 @@ impl Session {
             let message = &data[at..at + n];
             let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
             if pass {
-                out.pass(at, at + n);
+                let renamed = (header.tag == backend::ERROR_RESPONSE && n == total)
+                    .then(|| self.names.in_error(&message[HEADER_BYTES..]))
+                    .flatten();
+                match renamed {
+                    Some(payload) => message::raw(out.own(), backend::ERROR_RESPONSE, &payload),
+                    None => out.pass(at, at + n),
+                }
             }
             let Some(link) = &mut self.link else { return Ok(at + n) };
             link.passing_down = total - n;
@@ -140,10 +146,10 @@ impl Session {
         }
         let ours = link.expected.front().is_some_and(Expect::is_ours);
         match tag {
-            backend::PARSE_COMPLETE => {
-                link.expected.pop();
-            }
-            backend::BIND_COMPLETE | backend::CLOSE_COMPLETE => {
+            // Within a question of ours, or from a server that is not right, they end nothing.
+            backend::PARSE_COMPLETE | backend::BIND_COMPLETE | backend::CLOSE_COMPLETE
+                if link.expected.front().is_some_and(|expect| expect.is_ended_by(tag)) =>
+            {
                 link.expected.pop();
             }
             backend::ROW_DESCRIPTION | backend::NO_DATA => {
@@ -215,6 +221,7 @@ impl Session {
                 Ok(false)
             }
             Some(_) => {
+                link.aftermath.query_over();
                 if link.batch.state != BatchState::Off && link.is_answered() {
                     link.batch.stop();
                 }
@@ -375,7 +382,8 @@ impl Session {
             }
             (Ours::Settings, None) => {
                 link.hold = false;
-                link.server().applied = self.wants.clone();
+                let server = link.server();
+                server.applied = self.wants.over(&server.base);
                 self.accepted = self.wants.hash();
                 self.pool.accepted.store(self.accepted, std::sync::atomic::Ordering::Relaxed);
                 self.tell_parameters();

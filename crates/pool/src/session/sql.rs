@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use deepwater_pgwire::message::backend::{Status, write as backend};
-use deepwater_pgwire::message::frontend::write as frontend;
+use deepwater_pgwire::message::frontend::{Kind, write as frontend};
 use deepwater_pgwire::sql::{Statement, Verdict};
 
 use super::end::End;
@@ -30,6 +30,29 @@ pub(super) enum Change {
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A client's statement, as a server gets it under the client's own name.
+enum Wanted {
+    Sql(Arc<SqlPrepared>),
+    Protocol(Arc<crate::statements::Statement>),
+}
+
+/// Tells the numbers of the two kinds apart.
+const PROTOCOL: u64 = 1 << 63;
+
+impl Wanted {
+    fn id(&self) -> u64 {
+        match self {
+            Self::Sql(prepared) => prepared.id,
+            Self::Protocol(statement) => statement.id | PROTOCOL,
+        }
+    }
+}
+
+/// The beginning of a text that drops a statement, if there is one.
+fn drop_first(exists: bool, name: &str) -> Vec<u8> {
+    if exists { format!("DEALLOCATE {};\n", quoted(name)).into_bytes() } else { Vec::new() }
+}
 
 /// What is to be done with a text that speaks of prepared statements.
 #[derive(Debug)]
@@ -91,13 +114,19 @@ impl Session {
         Ok(())
     }
 
+    /// The client's statement of a name: PREPARE and the protocol's Parse share their names.
+    fn wanted(&self, name: &str) -> Option<Wanted> {
+        let sql = self.names.sql(name).cloned().map(Wanted::Sql);
+        sql.or_else(|| self.names.get(name.as_bytes()).cloned().map(Wanted::Protocol))
+    }
+
     /// Makes the server's statement of a name the client's, or nobody's if the client has none. False when that cannot be
     /// done now.
     pub(super) fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) -> bool {
-        let wanted = self.names.sql(name).cloned();
+        let wanted = self.wanted(name);
         let Some(link) = &mut self.link else { return true };
         let has = link.server().sql_prepared.get(name).copied();
-        if has == wanted.as_ref().map(|wanted| wanted.id) {
+        if has == wanted.as_ref().map(Wanted::id) {
             return true;
         }
         // In a failed transaction nothing runs and nothing can be prepared.
@@ -108,18 +137,26 @@ impl Session {
         if link.open_batch {
             return false;
         }
-        let mut change = Vec::new();
         if has.is_some() {
-            change.extend_from_slice(b"DEALLOCATE ");
-            change.extend_from_slice(quoted(name).as_bytes());
-            change.extend_from_slice(b";\n");
             link.server().sql_prepared.remove(name);
         }
-        if let Some(wanted) = wanted {
-            change.extend_from_slice(&wanted.text);
-            link.server().sql_prepared.insert(name.into(), wanted.id);
+        let out = out.own();
+        match wanted {
+            Some(Wanted::Sql(wanted)) => {
+                let mut change = drop_first(has.is_some(), name);
+                change.extend_from_slice(&wanted.text);
+                link.server().sql_prepared.insert(name.into(), wanted.id);
+                frontend::query(out, change);
+            }
+            Some(Wanted::Protocol(statement)) => {
+                // One Close, one Parse, one Sync: answered as a whole.
+                frontend::close(out, Kind::Statement, name);
+                frontend::parse(out, name, &statement.query, &statement.types);
+                frontend::sync(out);
+                link.server().sql_prepared.insert(name.into(), Wanted::Protocol(statement).id());
+            }
+            None => frontend::query(out, drop_first(true, name)),
         }
-        frontend::query(out.own(), change);
         link.expected.push(Expect::Ours(Ours::Prepare));
         true
     }

@@ -72,6 +72,43 @@ impl Names {
         self.kept.as_ref().map_or(0, |kept| kept.named.len())
     }
 
+    /// An error with the client's names in place of ours; none if none of ours is in it.
+    pub(super) fn in_error(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut at = memchr::memmem::find(payload, PREFIX.as_bytes())?;
+        let mut renamed = Vec::with_capacity(payload.len());
+        let mut rest = payload;
+        loop {
+            renamed.extend_from_slice(&rest[..at]);
+            rest = &rest[at + PREFIX.len()..];
+            match rest.split_first() {
+                Some((b':', name)) => rest = name,
+                Some((b'_', number)) => {
+                    let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    let id =
+                        std::str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse().ok());
+                    let named = |id: u64| {
+                        let mut all = self.kept.as_ref()?.named.iter();
+                        all.find(|(_, statement)| statement.id == id).map(|(name, _)| name)
+                    };
+                    match id.and_then(named) {
+                        Some(name) => {
+                            renamed.extend_from_slice(name);
+                            rest = &number[digits..];
+                        }
+                        None => renamed.extend_from_slice(PREFIX.as_bytes()),
+                    }
+                }
+                _ => renamed.extend_from_slice(PREFIX.as_bytes()),
+            }
+            match memchr::memmem::find(rest, PREFIX.as_bytes()) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        renamed.extend_from_slice(rest);
+        Some(renamed)
+    }
+
     /// Gives back memory that an idle client does not need.
     #[inline]
     pub(super) fn trim(&mut self) {
@@ -127,7 +164,11 @@ impl Session {
         total: usize,
         out: &mut Out<'_>,
     ) -> Result<(), End> {
-        let parse = Parse::read(&data[at + HEADER_BYTES..at + total])?;
+        let Ok(parse) = Parse::read(&data[at + HEADER_BYTES..at + total]) else {
+            // The server says what is wrong with it.
+            self.pass_message(at, total, Expect::Parse(None), out);
+            return Ok(());
+        };
         self.metrics.client_parses.increment();
         let limit = self.plan.max_prepared;
         if !self.is_tracked() || (limit == 0 && !parse.name.is_empty()) {
@@ -150,8 +191,17 @@ impl Session {
             self.pass_message(at, total, Expect::Parse(None), out);
             return Ok(());
         }
-        if let Some(known) = self.names.get(parse.name).cloned() {
+        let taken = std::str::from_utf8(parse.name)
+            .ok()
+            .filter(|name| self.names.sql(name).is_some() || self.names.get(parse.name).is_some());
+        if let Some(name) = taken
+            && self.bring_sql(name, out)
+        {
             // The server says what it says to a name that exists.
+            self.pass_message(at, total, Expect::Parse(None), out);
+            return Ok(());
+        }
+        if let Some(known) = self.names.get(parse.name).cloned() {
             self.ensure(&known, out);
             frontend::parse(out.own(), &*known.name, parse.query, parse.types);
             self.expect(Expect::Parse(None));
@@ -192,8 +242,12 @@ impl Session {
         let payload = &data[at + HEADER_BYTES..at + come];
         self.metrics.binds.increment();
         let Some(names) = BindNames::read_prefix(payload) else {
-            // The names come first; a message that is whole and holds none is wrong.
-            return if come == total { Err(End::protocol("invalid message format")) } else { Ok(false) };
+            if come < total {
+                return Ok(false);
+            }
+            // The names come first; in a message that is whole and holds none the server finds none either.
+            self.pass_message(at, total, Expect::Bind(None), out);
+            return Ok(true);
         };
         if names.statement.is_empty() {
             if self.is_tracked() {
@@ -233,7 +287,10 @@ impl Session {
         total: usize,
         out: &mut Out<'_>,
     ) -> Result<(), End> {
-        let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
+        let Ok(target) = Target::read(&data[at + HEADER_BYTES..at + total]) else {
+            self.pass_message(at, total, Expect::Describe(None), out);
+            return Ok(());
+        };
         if target.kind == Kind::Statement && !target.name.is_empty() {
             if let Some(statement) = self.names.get(target.name).cloned() {
                 self.ensure(&statement, out);
@@ -261,7 +318,10 @@ impl Session {
         total: usize,
         out: &mut Out<'_>,
     ) -> Result<(), End> {
-        let target = Target::read(&data[at + HEADER_BYTES..at + total])?;
+        let Ok(target) = Target::read(&data[at + HEADER_BYTES..at + total]) else {
+            self.pass_message(at, total, Expect::Close, out);
+            return Ok(());
+        };
         if target.kind == Kind::Statement && self.is_tracked() && self.plan.max_prepared > 0 {
             if target.name.is_empty() {
                 self.names.drop_unnamed();
@@ -423,7 +483,10 @@ impl Session {
     }
 }
 
+/// What our own names on servers begin with.
+const PREFIX: &str = "deepwater";
+
 /// A name that no client has, so that the server says that it does not exist.
 fn nobodys(name: &[u8]) -> Vec<u8> {
-    [b"deepwater:", name].concat()
+    [PREFIX.as_bytes(), b":", name].concat()
 }
