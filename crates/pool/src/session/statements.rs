@@ -326,14 +326,16 @@ impl Session {
             if target.name.is_empty() {
                 self.names.drop_unnamed();
             } else {
+                // The server keeps it for others, or until another client wants the name; what does not exist may be
+                // closed too.
                 let statement = self.names.remove(target.name);
-                if statement.is_some() || !self.is_known_or_untracked(target.name, out) {
-                    // The server keeps it for others; what does not exist may be closed too.
-                    self.note_names();
-                    let named = statement.map(|statement| Named { name: target.name.into(), statement });
-                    self.fake(Expect::FakeClose(named));
-                    return Ok(());
+                if let Ok(name) = std::str::from_utf8(target.name) {
+                    self.names.remove_sql(name);
                 }
+                self.note_names();
+                let named = statement.map(|statement| Named { name: target.name.into(), statement });
+                self.fake(Expect::FakeClose(named));
+                return Ok(());
             }
         }
         self.pass_message(at, total, Expect::Close, out);

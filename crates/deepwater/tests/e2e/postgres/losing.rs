@@ -104,6 +104,10 @@ async fn goodbye_in_the_middle_of_anything_leaves_nothing() {
         drop(client);
         let mut next = Pg::login(&place).await;
         assert_eq!(next.value("SELECT count(*) FROM t").await, "0", "{middle}");
+        next.leave().await;
+        // What had been sent ends when the server next says something to nobody.
+        let busy = "state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')";
+        database.sessions_become(0, busy).await;
         assert!(database.backends().await.len() <= 1, "{middle}");
     }
 }
