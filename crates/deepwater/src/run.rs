@@ -19,17 +19,29 @@ deepwater_core::event! {
 }
 
 deepwater_core::event! {
+    /// The configuration file was read again.
+    pub struct Reloaded { file: String }
+    reloaded: Info, "{file} was read again: [postgres] is as it says, the other tables need a restart"
+}
+
+deepwater_core::event! {
+    /// The configuration file was read again and cannot be meant; nothing has changed.
+    pub struct ReloadRefused { reason: String }
+    reload_refused: Warn, "nothing was reloaded: {reason}"
+}
+
+deepwater_core::event! {
     /// The system allows fewer open files than connections are configured for.
     pub struct DescriptorsShort { limit: u64, wanted: u64 }
     descriptors_short: Warn, "the system allows {limit} open files, {wanted} are needed for edge.max_connections; raise `ulimit -n`"
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
-    let (settings, directory) = if arguments.to.is_empty() && arguments.postgres.is_none() {
+    let (settings, directory, file) = if arguments.to.is_empty() && arguments.postgres.is_none() {
         let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("deepwater.toml"));
-        (Settings::read(&file)?, directory_of(&file))
+        (Settings::read(&file)?, directory_of(&file), Some(file))
     } else {
-        (Settings::fronting(arguments)?, PathBuf::from("."))
+        (Settings::fronting(arguments)?, PathBuf::from("."), None)
     };
     let format = if arguments.log_json { Format::Json } else { Format::Text };
     let events = Events::logged(std::io::stderr(), Level::Info, format);
@@ -39,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         // Listened for before anything is accepted, so that nothing under way is lost.
         let signals = Signals::new()?;
         let planes = Planes::start(&settings, &directory, context, Vec::new()).await?;
-        planes.serve_until(signals, settings.edge.drain_timeout.get()).await
+        planes.serve_until(signals, file.as_deref(), settings.edge.drain_timeout.get()).await
     })
 }
 
@@ -49,15 +61,31 @@ fn seed() -> u64 {
     since.as_nanos() as u64 ^ u64::from(std::process::id()) << 32
 }
 
-/// The signals that ask the process to end.
+/// The signals a process is told by.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves when the process is to end; it reloads for each SIGHUP until then.
+    async fn end(&mut self, reload: impl Fn()) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => reload(),
+            }
+        }
     }
 
     async fn next(&mut self) -> &'static str {
@@ -134,11 +162,16 @@ impl Planes {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
-    async fn serve_until(self, mut signals: Signals, drain: Duration) -> Result<(), Failure> {
+    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. SIGHUP reads the file again.
+    async fn serve_until(
+        self,
+        mut signals: Signals,
+        file: Option<&Path>,
+        drain: Duration,
+    ) -> Result<(), Failure> {
         let shutdown = self.context.shutdown.clone();
         let name = tokio::select! {
-            name = signals.next() => name,
+            name = signals.end(|| self.reload(file)) => name,
             () = shutdown.draining() => "stopped",
         };
         self.context.events.emit(Draining { signal: name.into(), seconds: drain.as_secs() });
@@ -149,6 +182,26 @@ impl Planes {
         }
         self.stop().await;
         Ok(())
+    }
+
+    /// Reads the file again. The PostgreSQL plane takes up what changed; the others do so at a restart.
+    fn reload(&self, file: Option<&Path>) {
+        let Some(file) = file else {
+            let reason = "there is no file: what was given on the command line holds until a restart";
+            return self.context.events.emit(ReloadRefused { reason: reason.into() });
+        };
+        let reloaded = Settings::read(file).and_then(|settings| match &self.pool {
+            Some(pool) => pool
+                .reload(&settings.postgres, &directory_of(file))
+                .map_err(|error| Failure::Usage(error.to_string())),
+            None => Ok(()),
+        });
+        match reloaded {
+            Ok(()) => self.context.events.emit(Reloaded { file: file.display().to_string() }),
+            Err(Failure::Usage(reason) | Failure::Running(reason)) => {
+                self.context.events.emit(ReloadRefused { reason });
+            }
+        }
     }
 
     /// Ends everything now.

@@ -81,7 +81,8 @@ pub struct Config {
     pub reset_query: String,
     /// Send `reset_query` after each transaction too, in every mode.
     pub reset_query_always: bool,
-    /// Sent to test a server connection that was idle for `timeouts.server_check`; empty for a bare protocol exchange.
+    /// Sent to test a server connection that was idle for `timeouts.server_check`, before anything of a client; empty for no
+    /// more than a look at whether the connection has ended.
     pub check_query: String,
     /// Start-up parameters of clients that are accepted and ignored.
     pub ignore_startup_parameters: Vec<String>,

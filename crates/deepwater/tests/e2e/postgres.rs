@@ -11,6 +11,7 @@ mod logins;
 mod losing;
 mod pinning;
 mod programs;
+mod reloading;
 mod servers;
 mod settings;
 mod sharing;

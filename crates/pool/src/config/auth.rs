@@ -10,7 +10,7 @@ pub struct Auth {
     /// How clients prove who they are.
     pub method: AuthMethod,
     /// File of users: `"name" "password, md5… or SCRAM-SHA-256$…"` a line. Relative to the configuration file; read again
-    /// when it changes.
+    /// when Deepwater is told to reload (SIGHUP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<String>,
     /// Rules by address, database and user, in the form of `pg_hba.conf`, for `method = "hba"`.

@@ -179,7 +179,7 @@ pub(crate) fn reload(shared: &Arc<Shared>) -> Result<(), String> {
 
 fn elsewhere(command: &str) -> String {
     format!(
-        "{command} is not possible here: change [postgres] in Deepwater's configuration file and reload Deepwater"
+        "{command} is not possible here: change [postgres] in Deepwater's configuration file and send the process SIGHUP"
     )
 }
 
