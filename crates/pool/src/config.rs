@@ -266,7 +266,7 @@ impl Default for Timeouts {
             idle_transaction: Duration::ZERO,
             cancel_wait: Duration::from_secs(10),
             server_connect: Duration::from_secs(15),
-            server_login_retry: Duration::from_secs(15),
+            server_login_retry: Duration::from_secs(1),
             server_idle: Duration::from_secs(600),
             server_lifetime: Duration::from_secs(3_600),
             server_check: Duration::from_secs(30),

@@ -37,8 +37,9 @@ fn defaults_are_pgbouncers() {
     assert!(config.auth.plain_without_tls);
     assert!(config.log.connections && config.log.disconnections && config.log.pooler_errors);
     assert_eq!(config.log.stats_every.get(), Duration::from_secs(60));
+    let seconds = deepwater_core::config::Duration::from_secs;
     let expected =
-        Timeouts { max_wait: deepwater_core::config::Duration::from_secs(120), ..Timeouts::default() };
+        Timeouts { max_wait: seconds(120), server_login_retry: seconds(15), ..Timeouts::default() };
     assert_eq!(config.timeouts, expected);
     assert_eq!(config.unix_socket_mode, Config::default().unix_socket_mode);
     assert_eq!(loaded.process.listen_port, 6432);
