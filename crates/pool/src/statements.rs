@@ -32,6 +32,11 @@ pub(crate) struct Statements {
 const SWEEP_FROM: usize = 1_024;
 
 impl Statements {
+    /// A number that no other statement has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// The statement with this text and these types.
     pub(crate) fn intern(
         &self,
@@ -54,7 +59,7 @@ impl Statements {
         if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
             known.retain(|_, statement| statement.strong_count() > 0);
         }
-        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.next_id();
         let statement = Arc::new(Statement {
             id,
             name: format!("deepwater_{id}").into(),

@@ -2,7 +2,6 @@
 //! name is told to forget that one first.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use deepwater_pgwire::message::backend::{Status, write as backend};
 use deepwater_pgwire::message::frontend::{Kind, write as frontend};
@@ -28,8 +27,6 @@ pub(super) enum Change {
     Add(String, Arc<SqlPrepared>),
     Remove(String),
 }
-
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A client's statement, as a server gets it under the client's own name.
 enum Wanted {
@@ -83,7 +80,7 @@ impl Session {
                 Statement::Prepare { name, .. } if alone => {
                     // One of the client's own by that name makes this fail, as it should.
                     self.bring_sql(name, out);
-                    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+                    let id = self.worker.shared.statements.next_id();
                     let prepared = Arc::new(SqlPrepared { id, text: text.into() });
                     return Ok(Course::Pass(Some(Box::new(Change::Add(name.clone(), prepared)))));
                 }
