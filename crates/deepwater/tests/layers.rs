@@ -1,4 +1,4 @@
-//! Imports run one way: core → {cache, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
+//! Imports run one way: core → {auth, cache, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
 //! Planes never import planes; only the binary names two of them.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use serde_json::Value;
 /// What each package may import of ours. A package that is not here may not exist.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("deepwater-core", &[]),
+    ("deepwater-auth", CORE),
     ("deepwater-cache", CORE),
     ("deepwater-upstream", CORE),
     ("deepwater-pgwire", CORE),
@@ -22,10 +23,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 const CORE: &[&str] = &["deepwater-core"];
-const BELOW_PLANES: &[&str] =
-    &["deepwater-core", "deepwater-cache", "deepwater-upstream", "deepwater-pgwire", "deepwater-tls"];
+const BELOW_PLANES: &[&str] = &[
+    "deepwater-core",
+    "deepwater-auth",
+    "deepwater-cache",
+    "deepwater-upstream",
+    "deepwater-pgwire",
+    "deepwater-tls",
+];
 const EVERYTHING: &[&str] = &[
     "deepwater-core",
+    "deepwater-auth",
     "deepwater-cache",
     "deepwater-upstream",
     "deepwater-pgwire",
