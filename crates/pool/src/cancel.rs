@@ -38,7 +38,7 @@ pub(crate) async fn cancel(worker: &Rc<Worker>, pid: u32, key: &[u8], peer: &Pee
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("it took longer than {limit:?}"),
     };
-    shared.context.events.emit(CancelFailed { client: client.remote.clone(), reason });
+    shared.context.events.emit(CancelFailed { client: client.peer.to_string(), reason });
 }
 
 /// Stops what a server does for a client that has gone. As well as can be: the connection is closed in any case.

@@ -1,12 +1,14 @@
 //! The clients there are: what others may see of them, and how they are reached.
 
-use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::task::Waker;
 use std::time::SystemTime;
 
+use foldhash::HashMap;
+
+use crate::login::Peer;
 use crate::server::ServerInfo;
 
 /// What others may see of a client, and what they have to tell it.
@@ -20,10 +22,8 @@ pub(crate) struct ClientInfo {
     pub key: Vec<u8>,
     pub database: Arc<str>,
     pub user: Arc<str>,
-    /// Its address and port, or `unix`.
-    pub remote: String,
-    /// Our address and port it came to.
-    pub local: String,
+    /// Where it is, and where it came to.
+    pub peer: Peer,
     /// Version and cipher of TLS, if it is used.
     pub tls: Option<String>,
     pub connected_at: SystemTime,
@@ -99,8 +99,7 @@ const MAIL_BYTES: usize = 1 << 20;
 pub(crate) struct Introduction {
     pub database: Arc<str>,
     pub user: Arc<str>,
-    pub remote: String,
-    pub local: String,
+    pub peer: Peer,
     pub tls: Option<String>,
     pub application_name: Arc<str>,
     pub replication: bool,
@@ -114,8 +113,7 @@ impl ClientInfo {
             key,
             database: who.database,
             user: who.user,
-            remote: who.remote,
-            local: who.local,
+            peer: who.peer,
             tls: who.tls,
             connected_at: SystemTime::now(),
             application_name: Mutex::new(who.application_name),

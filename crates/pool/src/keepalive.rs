@@ -30,6 +30,6 @@ pub(crate) fn tune(tcp: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
     if keepalive.probes > 0 {
         options = options.with_retries(keepalive.probes);
     }
-    socket.set_keepalive(true)?;
+    // Enables it, too.
     socket.set_tcp_keepalive(&options)
 }

@@ -206,11 +206,15 @@ impl<'a> Login<'a> {
         if self.worker.shared.controls.is_disabled(&database.name) {
             return Err(Refused::disabled(self.plan.face, &database.name));
         }
-        self.count(&mut seat, &database)?;
         let pool = self.pool(&database, proof);
+        let user = match &pool.key.user {
+            same if **same == *self.request.user => Arc::clone(same),
+            _ => self.request.user.as_str().into(),
+        };
+        self.count(&mut seat, &database, &user)?;
         let entry = match self.request.replication.take() {
-            Some(replication) => Entry::Replica(self.open_replication(pool, replication)?),
-            None => Entry::Client(self.open_session(pool).await?),
+            Some(replication) => Entry::Replica(self.open_replication(pool, user, replication)?),
+            None => Entry::Client(self.open_session(pool, user).await?),
         };
         Ok((entry, Some(seat)))
     }
@@ -222,18 +226,17 @@ impl<'a> Login<'a> {
     }
 
     /// Counts the client with its database and its user.
-    fn count(&self, seat: &mut Seat, database: &Arc<DatabasePlan>) -> Result<(), Refused> {
+    fn count(&self, seat: &mut Seat, database: &DatabasePlan, user: &Arc<str>) -> Result<(), Refused> {
         let config = &self.plan.config;
-        let user: Arc<str> = self.request.user.as_str().into();
         let of_database =
             database.config.max_db_client_connections.unwrap_or(config.max_db_client_connections);
-        let of_user = config.users.get(&*user).and_then(|user| user.max_user_client_connections);
+        let of_user = config.users.get(&**user).and_then(|user| user.max_user_client_connections);
         let of_user = of_user.unwrap_or(config.max_user_client_connections);
-        let taken = seat.of_database(&database.name, of_database).and_then(|()| seat.of_user(&user, of_user));
+        let taken = seat.of_database(&database.name, of_database).and_then(|()| seat.of_user(user, of_user));
         taken.map_err(|full| match full {
             Full::Clients => Refused::too_many(self.plan.face),
             Full::Database => Refused::too_many_of_database(self.plan.face, &database.name),
-            Full::User => Refused::too_many_of_user(self.plan.face, &user),
+            Full::User => Refused::too_many_of_user(self.plan.face, user),
         })
     }
 
@@ -252,17 +255,16 @@ impl<'a> Login<'a> {
     }
 
     /// Enters the client among all. It gets its secret for cancel requests: as long as its protocol allows.
-    fn introduce(&self, database: &str) -> Result<Entered<'a>, Refused> {
+    fn introduce(&self, database: Arc<str>, user: Arc<str>) -> Result<Entered<'a>, Refused> {
         let mut key = vec![0; if self.request.minor >= 2 { 32 } else { 4 }];
         aws_lc_rs::rand::fill(&mut key).map_err(|_| Refused::gone("the system gives no random numbers"))?;
         let worker: &'a Rc<Worker> = self.worker;
         let info = worker.shared.clients.enter(
             key,
             Introduction {
-                database: database.into(),
-                user: self.request.user.as_str().into(),
-                remote: self.peer.to_string(),
-                local: self.peer.local(),
+                database,
+                user,
+                peer: self.peer.clone(),
                 tls: self.tls.as_ref().map(|tls| tls.description.clone()),
                 application_name: self.request.settings.get("application_name").unwrap_or_default().into(),
                 replication: self.request.replication.is_some(),
@@ -274,7 +276,7 @@ impl<'a> Login<'a> {
         }
         if self.plan.config.log.connections {
             self.worker.shared.context.events.emit(ClientLoggedIn {
-                remote: info.remote.clone(),
+                remote: info.peer.to_string(),
                 database: info.database.to_string(),
                 user: info.user.to_string(),
                 tls: info.tls.clone().unwrap_or_else(|| "no".into()),

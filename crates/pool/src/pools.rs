@@ -1,12 +1,13 @@
 //! The pools there are.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use deepwater_pgwire::auth::StoredPassword;
 use deepwater_pgwire::auth::scram::Keys;
+use foldhash::HashMap;
 
 use crate::config::PoolMode;
 use crate::ledger::{PoolId, PoolKey};
@@ -22,6 +23,8 @@ pub(crate) struct Pool {
     pub epoch: AtomicU64,
     /// What a client is told of the server when it logs in; from the first connection there was.
     pub welcome: Mutex<Option<Arc<Parameters>>>,
+    /// The last client's welcome.
+    pub last_welcome: Mutex<Option<Arc<Welcome>>>,
     /// SCRAM keys of a client that logged in as this pool's user: good to log in to servers with.
     pub keys: Mutex<Option<Keys>>,
     /// What `auth.query` gave as stored for this pool's user, who is not in the configuration.
@@ -34,6 +37,18 @@ pub(crate) struct Pool {
     pub accepted: AtomicU64,
 }
 
+/// What clients that begin with the same settings are told of the server, all the same.
+pub(crate) struct Welcome {
+    /// What the server says.
+    pub server: Arc<Parameters>,
+    /// The settings (by hash) the clients begin with.
+    pub settings: u64,
+    /// What they are told: the server's, with their own settings in their place.
+    pub parameters: Arc<Parameters>,
+    /// The same as messages.
+    pub messages: Box<[u8]>,
+}
+
 /// What the plan says of a pool.
 pub(crate) struct PoolSettings {
     pub database: Arc<DatabasePlan>,
@@ -42,6 +57,11 @@ pub(crate) struct PoolSettings {
     /// Statements kept on a server; 0 for no tracking of them.
     pub max_prepared: usize,
     pub max_message: usize,
+    /// What a server that was idle for so long is tested with.
+    pub check: Option<(Box<str>, Duration)>,
+    /// Every server is reset before it serves the next client.
+    pub reset_always: bool,
+    pub no_simple_queries: bool,
 }
 
 impl std::fmt::Debug for Pool {
@@ -58,6 +78,7 @@ impl Pool {
             settings: ArcSwap::from_pointee(settings),
             epoch: AtomicU64::new(0),
             welcome: Mutex::new(None),
+            last_welcome: Mutex::new(None),
             keys: Mutex::new(None),
             stored: Mutex::new(None),
             clients: AtomicU64::new(0),

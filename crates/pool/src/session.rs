@@ -4,15 +4,19 @@
 //! A message is held whole only where it must be understood; all else passes as it comes.
 
 mod aftermath;
+mod batch;
 mod begin;
 mod client;
 mod end;
 mod expect;
+mod hold;
 mod link;
 mod out;
+mod serve;
 mod server;
 mod sql;
 mod statements;
+mod timing;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -43,6 +47,9 @@ use statements::Names;
 
 /// Bytes of a client that may wait to be looked at while it is not its turn.
 const INPUT_LIMIT: usize = 64 * 1024;
+
+/// Turns of a busy session before others have theirs.
+const TURNS: usize = 64;
 
 /// One client, logged in.
 pub(crate) struct Session {
@@ -109,7 +116,10 @@ impl Session {
         let watched = plan.deadlines.any();
         client.pool.clients.fetch_add(1, Ordering::Relaxed);
         if watched {
-            client.info.idle_since.store(worker.shared.micros(Instant::now()).max(1), Ordering::Relaxed);
+            client
+                .info
+                .idle_since
+                .store(worker.shared.moment(Instant::now()).micros.max(1), Ordering::Relaxed);
         }
         Self {
             face: worker.shared.plan.load().face,
@@ -141,9 +151,14 @@ impl Session {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.info.listen_once(cx.waker());
         let mut buffer = self.worker.take_input();
+        let mut turns = 0;
         let result = loop {
             match self.turn(cx, &mut buffer) {
-                Ok(Step::Again) => {}
+                Ok(Step::Again) if turns < TURNS => turns += 1,
+                Ok(Step::Again) => {
+                    cx.waker().wake_by_ref();
+                    break Poll::Pending;
+                }
                 Ok(Step::Wait) => break Poll::Pending,
                 Err(end) => break Poll::Ready(end),
             }
@@ -326,7 +341,7 @@ impl Session {
     }
 
     fn note_blocked(&self, blocked: bool) {
-        let since = if blocked { self.worker.shared.micros(Instant::now()).max(1) } else { 0 };
+        let since = if blocked { self.worker.shared.moment(Instant::now()).micros.max(1) } else { 0 };
         if (self.info.blocked_since.load(Ordering::Relaxed) == 0) == blocked {
             self.info.blocked_since.store(since, Ordering::Relaxed);
         }

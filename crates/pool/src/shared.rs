@@ -19,6 +19,13 @@ use crate::pools::{Pool, PoolSettings, Pools};
 use crate::server::{Server, ServerInfo};
 use crate::statements::Statements;
 
+/// A time: as the system tells it, and in microseconds since the process began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub at: Instant,
+    pub micros: u64,
+}
+
 /// What all threads share.
 pub(crate) struct Shared {
     pub context: Context,
@@ -107,6 +114,12 @@ impl Shared {
         let _ = server.stream.flush_now(&mut cx);
     }
 
+    /// A time just read.
+    #[inline]
+    pub(crate) fn moment(&self, at: Instant) -> Moment {
+        Moment { at, micros: self.micros(at) }
+    }
+
     /// Microseconds since the process began.
     pub(crate) fn micros(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
@@ -114,12 +127,16 @@ impl Shared {
 }
 
 fn settings(plan: &Plan, database: &Arc<DatabasePlan>, user: &str) -> PoolSettings {
+    let check = plan.config.check_query.trim();
     PoolSettings {
         database: Arc::clone(database),
         mode: plan.mode(database, user),
         deadlines: plan.deadlines(user),
         max_prepared: plan.config.max_prepared_statements,
         max_message: usize::try_from(plan.config.max_message_size.bytes()).unwrap_or(usize::MAX),
+        check: (!check.is_empty()).then(|| (check.into(), plan.config.timeouts.server_check.get())),
+        reset_always: plan.config.reset_query_always,
+        no_simple_queries: plan.config.disable_simple_query,
     }
 }
 

@@ -2,11 +2,22 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{client, server};
+
+macro_rules! each_socket {
+    ($socket:expr, $io:ident => $call:expr, $lost:expr) => {
+        match $socket {
+            Socket::Tcp($io) => $call,
+            Socket::Unix($io) => $call,
+            Socket::Lost => $lost,
+        }
+    };
+}
 
 /// A socket of either family.
 #[derive(Debug)]
@@ -34,12 +45,53 @@ impl Socket {
     }
 
     /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call.
+    #[inline]
     fn is_silent(&self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self {
-            Self::Tcp(tcp) => tcp.poll_read_ready(&mut cx).is_pending(),
-            Self::Unix(unix) => unix.poll_read_ready(&mut cx).is_pending(),
-            Self::Lost => false,
+        each_socket!(self, io => io.try_io(Interest::READABLE, || Ok(())).is_err(), false)
+    }
+
+    /// Reads what is there; no system call when the event loop has told of nothing. A read that leaves room has emptied the
+    /// socket: the next one waits to be told (`EPOLLET`).
+    #[inline]
+    fn read_now(&self, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut got = Poll::Pending;
+        let room = into.len();
+        let attempt = each_socket!(self, io => io.try_io(Interest::READABLE, || {
+            let n = recv(io, &mut *into, RecvFlags::empty())?.0;
+            got = Poll::Ready(Ok(n));
+            // The end is told over and over.
+            if n < room && n > 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }), Err(lost()));
+        match attempt {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Poll::Ready(Err(error)),
+            _ => got,
+        }
+    }
+
+    /// Reads once; the task is woken when there is something.
+    #[inline]
+    fn poll_fill(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if let Poll::Ready(read) = self.read_now(into) {
+                return Poll::Ready(read);
+            }
+            ready!(each_socket!(self, io => io.poll_read_ready(cx), Poll::Ready(Err(lost()))))?;
+        }
+    }
+
+    /// Writes once; the task is woken when there is room.
+    #[inline]
+    fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let sent = each_socket!(self, io => io.try_io(Interest::WRITABLE, || {
+                Ok(send(io, bytes, SendFlags::NOSIGNAL)?)
+            }), Err(lost()));
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                sent => return Poll::Ready(sent),
+            }
+            ready!(each_socket!(self, io => io.poll_write_ready(cx), Poll::Ready(Err(lost()))))?;
         }
     }
 }
@@ -48,27 +100,17 @@ fn lost() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the socket was lost while moving between threads")
 }
 
-macro_rules! each_socket {
-    ($self:ident, $io:ident => $call:expr, $lost:expr) => {
-        match $self.get_mut() {
-            Socket::Tcp($io) => $call,
-            Socket::Unix($io) => $call,
-            Socket::Lost => $lost,
-        }
-    };
-}
-
 impl AsyncRead for Socket {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each_socket!(self, io => Pin::new(io).poll_read(cx, buf), Poll::Ready(Err(lost())))
+        each_socket!(self.get_mut(), io => Pin::new(io).poll_read(cx, buf), Poll::Ready(Err(lost())))
     }
 }
 
 impl AsyncWrite for Socket {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        each_socket!(self, io => Pin::new(io).poll_write(cx, buf), Poll::Ready(Err(lost())))
+        each_socket!(self.get_mut(), io => Pin::new(io).poll_write(cx, buf), Poll::Ready(Err(lost())))
     }
 
     fn poll_write_vectored(
@@ -76,7 +118,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each_socket!(self, io => Pin::new(io).poll_write_vectored(cx, bufs), Poll::Ready(Err(lost())))
+        each_socket!(self.get_mut(), io => Pin::new(io).poll_write_vectored(cx, bufs), Poll::Ready(Err(lost())))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -84,11 +126,11 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each_socket!(self, io => Pin::new(io).poll_flush(cx), Poll::Ready(Err(lost())))
+        each_socket!(self.get_mut(), io => Pin::new(io).poll_flush(cx), Poll::Ready(Err(lost())))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each_socket!(self, io => Pin::new(io).poll_shutdown(cx), Poll::Ready(Err(lost())))
+        each_socket!(self.get_mut(), io => Pin::new(io).poll_shutdown(cx), Poll::Ready(Err(lost())))
     }
 }
 
@@ -132,6 +174,7 @@ impl Stream {
 
     /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call. TLS may hold
     /// bytes that arrived before.
+    #[inline]
     pub(crate) fn is_silent_now(&self) -> bool {
         self.socket().is_silent()
     }
@@ -139,6 +182,9 @@ impl Stream {
     /// Reads once into a buffer; 0 is the end of the stream.
     #[inline]
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Self::Plain(socket) = self {
+            return socket.poll_fill(cx, into);
+        }
         let mut room = ReadBuf::new(into);
         match Pin::new(self).poll_read(cx, &mut room) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(room.filled().len())),
@@ -153,7 +199,12 @@ impl Stream {
     pub(crate) fn write_now(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while written < bytes.len() {
-            match Pin::new(&mut *self).poll_write(cx, &bytes[written..]) {
+            let rest = &bytes[written..];
+            let sent = match &*self {
+                Self::Plain(socket) => socket.poll_send(cx, rest),
+                _ => Pin::new(&mut *self).poll_write(cx, rest),
+            };
+            match sent {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => written += n,
                 Poll::Ready(Err(error)) => return Err(error),

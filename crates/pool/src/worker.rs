@@ -16,7 +16,7 @@ use crate::measure::PoolMetrics;
 use crate::pools::Pool;
 use crate::server::{Server, ServerState};
 use crate::session::Link;
-use crate::shared::Shared;
+use crate::shared::{Moment, Shared};
 
 /// Size of the buffer that all connections of a thread read into.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -83,7 +83,7 @@ impl Worker {
 
     /// A link for a client, used before or new.
     #[inline]
-    pub(crate) fn take_link(&self, now: Instant) -> Box<Link> {
+    pub(crate) fn take_link(&self, now: Moment) -> Box<Link> {
         self.links.borrow_mut().pop().unwrap_or_else(|| Box::new(Link::new(now)))
     }
 
@@ -146,14 +146,14 @@ impl Worker {
 
     /// Gives a clean connection back.
     pub(crate) fn release(self: &Rc<Self>, server: Box<Server>) {
-        self.release_at(server, Instant::now());
+        self.release_at(server, self.shared.moment(Instant::now()));
     }
 
     /// Gives a clean connection back at a time just read.
-    pub(crate) fn release_at(self: &Rc<Self>, mut server: Box<Server>, now: Instant) {
+    pub(crate) fn release_at(self: &Rc<Self>, mut server: Box<Server>, now: Moment) {
         let pool = Arc::clone(&server.pool);
         let renewed = server.epoch < pool.epoch.load(std::sync::atomic::Ordering::SeqCst);
-        if renewed || server.expires.is_some_and(|expires| expires <= now) {
+        if renewed || server.expires.is_some_and(|expires| expires <= now.at) {
             return self.discard(server);
         }
         server.info.client.store(0, std::sync::atomic::Ordering::SeqCst);
@@ -169,10 +169,10 @@ impl Worker {
             return;
         }
         server.info.set_state(ServerState::Idle);
-        server.info.used_at.store(self.shared.micros(now), std::sync::atomic::Ordering::Relaxed);
+        server.info.used_at.store(now.micros, std::sync::atomic::Ordering::Relaxed);
         server.info.prepared.store(server.prepared.len(), std::sync::atomic::Ordering::Relaxed);
-        server.last_used = now;
-        self.shared.ledger.release(pool.id, server, now);
+        server.last_used = now.at;
+        self.shared.ledger.release(pool.id, server, now.at);
     }
 
     /// Closes a used connection; another is opened if it is needed.

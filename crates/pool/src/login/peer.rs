@@ -23,14 +23,14 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Of a TCP connection.
+    /// Of a TCP connection from an address.
     ///
     /// # Errors
     /// When it has ended already.
-    pub(crate) fn tcp(tcp: &TcpStream) -> io::Result<Self> {
+    pub(crate) fn tcp(tcp: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
         // Over a socket on `::` IPv4 comes as ::ffff:192.0.2.1, which nobody looks for.
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        Ok(Self::Tcp { remote: plain(tcp.peer_addr()?), local: plain(tcp.local_addr()?) })
+        Ok(Self::Tcp { remote: plain(remote), local: plain(tcp.local_addr()?) })
     }
 
     /// Of a connection to a Unix socket.
@@ -40,12 +40,20 @@ impl Peer {
         Self::Unix { path: path.to_owned(), uid, pid: credentials.and_then(|credentials| credentials.pid()) }
     }
 
+    /// The process at the other end of a Unix socket; 0 for any other.
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Self::Unix { pid: Some(pid), .. } => u32::try_from(*pid).unwrap_or(0),
+            Self::Tcp { .. } | Self::Unix { .. } => 0,
+        }
+    }
+
     pub(super) fn is_unix(&self) -> bool {
         matches!(self, Self::Unix { .. })
     }
 
     /// Our end.
-    pub(super) fn local(&self) -> String {
+    pub(crate) fn local(&self) -> String {
         match self {
             Self::Tcp { local, .. } => local.to_string(),
             Self::Unix { path, .. } => path.clone(),

@@ -1,8 +1,9 @@
 //! How many clients there are: in all, by database, by user.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+
+use foldhash::HashMap;
 
 use crate::shared::Shared;
 

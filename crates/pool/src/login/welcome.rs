@@ -10,7 +10,7 @@ use super::{Administrator, Client, Login, Refused, Replica};
 use crate::clients::{ClientInfo, Clients};
 use crate::pgbouncer::VERSION;
 use crate::plan::{ADMINISTRATION, Face};
-use crate::pools::Pool;
+use crate::pools::{Pool, Welcome};
 use crate::settings::Parameters;
 use crate::stream::{Socket, Stream};
 
@@ -25,21 +25,26 @@ const ADMINISTRATION_PARAMETERS: [(&str, &str); 6] = [
 ];
 
 impl Login<'_> {
-    pub(super) async fn open_session(&mut self, pool: Arc<Pool>) -> Result<Client, Refused> {
-        let parameters = Arc::new(self.parameters(&pool).await?);
-        let info = self.introduce(&pool.key.database)?;
-        self.welcome(&info, parameters.iter()).await?;
+    pub(super) async fn open_session(&mut self, pool: Arc<Pool>, user: Arc<str>) -> Result<Client, Refused> {
+        let welcome = self.welcome_to(&pool).await?;
+        let info = self.introduce(Arc::clone(&pool.key.database), user)?;
+        self.talk.output.extend_from_slice(&welcome.messages);
+        self.welcome(&info).await?;
         let (stream, input) = self.leave();
         let startup = std::mem::take(&mut self.request.settings);
         let info = info.keep();
+        let parameters = Arc::clone(&welcome.parameters);
         Ok(Client { stream, input, pool, info, startup, parameters })
     }
 
     pub(super) async fn open_administration(&mut self, may_change: bool) -> Result<Administrator, Refused> {
-        let info = self.introduce(ADMINISTRATION)?;
+        let info = self.introduce(ADMINISTRATION.into(), self.request.user.as_str().into())?;
         let version = format!("{VERSION}/bouncer");
         let version = std::iter::once(("server_version", version.as_str()));
-        self.welcome(&info, version.chain(ADMINISTRATION_PARAMETERS)).await?;
+        for (name, value) in version.chain(ADMINISTRATION_PARAMETERS) {
+            write::parameter_status(&mut self.talk.output, name, value);
+        }
+        self.welcome(&info).await?;
         let (stream, input) = self.leave();
         Ok(Administrator { stream, input, info: info.keep(), may_change })
     }
@@ -48,9 +53,10 @@ impl Login<'_> {
     pub(super) fn open_replication(
         &mut self,
         pool: Arc<Pool>,
+        user: Arc<str>,
         replication: String,
     ) -> Result<Replica, Refused> {
-        let info = self.introduce(&pool.key.database)?;
+        let info = self.introduce(Arc::clone(&pool.key.database), user)?;
         let output = std::mem::take(&mut self.talk.output);
         let (stream, input) = self.leave();
         let startup = std::mem::take(&mut self.request.settings);
@@ -59,15 +65,8 @@ impl Login<'_> {
     }
 
     /// Tells the client that it is in.
-    async fn welcome<'p>(
-        &mut self,
-        info: &ClientInfo,
-        parameters: impl Iterator<Item = (&'p str, &'p str)>,
-    ) -> Result<(), Refused> {
+    async fn welcome(&mut self, info: &ClientInfo) -> Result<(), Refused> {
         let out = &mut self.talk.output;
-        for (name, value) in parameters {
-            write::parameter_status(out, name, value);
-        }
         write::backend_key_data(out, info.pid, &info.key);
         write::ready_for_query(out, Status::Idle);
         self.talk.send().await?;
@@ -80,19 +79,36 @@ impl Login<'_> {
         (stream, inbox.into_rest())
     }
 
-    /// What the client is told of the server: what the server says, with the client's own settings in their place.
-    async fn parameters(&self, pool: &Arc<Pool>) -> Result<Parameters, Refused> {
-        let welcome = match pool.welcome() {
-            Some(welcome) => welcome,
+    /// What the client is told of the server: what the server says, with the client's own settings in their place. Most
+    /// clients of a pool are told the same as the one before.
+    async fn welcome_to(&self, pool: &Arc<Pool>) -> Result<Arc<Welcome>, Refused> {
+        let server = match pool.welcome() {
+            Some(server) => server,
             None => self.meet_server(pool).await?,
         };
-        let mut parameters = (*welcome).clone();
-        for (name, _) in welcome.iter() {
-            if let Some(own) = self.request.settings.get(&name.to_ascii_lowercase()) {
-                parameters.set(name, own);
+        let settings = self.request.settings.hash();
+        let mut last = pool.last_welcome.lock().expect("no panic while it is held");
+        if let Some(welcome) = &*last
+            && welcome.settings == settings
+            && Arc::ptr_eq(&welcome.server, &server)
+        {
+            return Ok(Arc::clone(welcome));
+        }
+        let mut parameters = Arc::clone(&server);
+        for (name, value) in server.iter() {
+            if let Some(own) = self.request.settings.get(&name.to_ascii_lowercase())
+                && own != value
+            {
+                Arc::make_mut(&mut parameters).set(name, own);
             }
         }
-        Ok(parameters)
+        let mut messages = Vec::new();
+        for (name, value) in parameters.iter() {
+            write::parameter_status(&mut messages, name, value);
+        }
+        let welcome = Arc::new(Welcome { server, settings, parameters, messages: messages.into() });
+        *last = Some(Arc::clone(&welcome));
+        Ok(welcome)
     }
 
     /// Has a connection to the server opened, since nothing is known of it yet.

@@ -90,10 +90,8 @@ impl Listening {
     async fn accept(&self) -> std::io::Result<(Socket, Peer)> {
         match self {
             Self::Tcp(listener) => {
-                let (tcp, _) = listener.accept().await?;
-                // Small answers must not wait for acknowledgements; failing to say so costs only speed.
-                let _ = tcp.set_nodelay(true);
-                let peer = Peer::tcp(&tcp)?;
+                let (tcp, remote) = listener.accept().await?;
+                let peer = Peer::tcp(&tcp, remote)?;
                 Ok((Socket::Tcp(tcp), peer))
             }
             Self::Unix(listener, path) => {

@@ -1,5 +1,6 @@
 //! What a client sends between transactions: what needs no server is answered, all else asks for one.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::time::Instant;
@@ -62,13 +63,17 @@ impl Session {
 
     /// Asks for a server; with one at once, passes the data to it. How much was passed.
     fn ask_for_server(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Result<usize, End> {
-        self.plan = self.pool.settings.load_full();
+        let plan = self.pool.settings.load();
+        if !Arc::ptr_eq(&plan, &self.plan) {
+            self.plan = Arc::clone(&plan);
+        }
+        drop(plan);
         loop {
             let now = Instant::now();
             match self.worker.shared.ledger.acquire(self.pool.id, self.worker.id, now) {
                 Acquired::Ready(server) => {
                     let Some(server) = self.fit(server) else { continue };
-                    self.link_to(server, now);
+                    self.link_to(server, self.worker.shared.moment(now));
                     self.introduce(cx)?;
                     let hold = self.link.as_ref().is_some_and(|link| link.hold);
                     return if hold { Ok(0) } else { self.feed(cx, data) };

@@ -7,10 +7,10 @@ use deepwater_pgwire::message::backend::Status;
 use deepwater_pgwire::message::{self, HEADER_BYTES, frontend};
 use deepwater_pgwire::sql::{self, Statement, Verdict};
 
+use super::batch::BatchState;
 use super::begin::unknown_message;
 use super::end::End;
 use super::expect::Expect;
-use super::link::BatchState;
 use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
@@ -212,7 +212,7 @@ impl Session {
             }
             return Ok(());
         };
-        if self.worker.shared.plan.load().config.disable_simple_query {
+        if self.plan.no_simple_queries {
             return Err(End::protocol("simple query protocol not allowed"));
         }
         self.names.drop_unnamed();

@@ -71,7 +71,7 @@ impl Session {
         self.pool.clients.fetch_sub(1, Ordering::Relaxed);
         if shared.plan.load().config.log.disconnections {
             shared.context.events.emit(ClientDisconnected {
-                client: self.info.remote.clone(),
+                client: self.info.peer.to_string(),
                 database: self.info.database.to_string(),
                 user: self.info.user.to_string(),
                 reason: end.reason(),
@@ -89,7 +89,9 @@ impl Session {
         if !code.is_empty() {
             write::error_response(&mut self.to_client, &Report::new(Severity::Fatal, code, message));
         }
-        if !matches!(end, End::ClientLeft) {
+        // A client that has said goodbye waits for nothing, unless TLS ends with a word of its own.
+        let parted = matches!(end, End::Terminated) && self.to_client.is_empty() && !self.stream.is_tls();
+        if !parted && !matches!(end, End::ClientLeft) {
             let words = std::mem::take(&mut self.to_client);
             let goodbye = async {
                 // A client that has gone in the meantime hears nothing.
@@ -114,7 +116,7 @@ impl Session {
         let server = self.unlink(link);
         if server_gone {
             self.worker.discard(server);
-        } else if clean && !self.worker.shared.plan.load().config.reset_query_always {
+        } else if clean && !self.plan.reset_always {
             self.worker.release(server);
         } else {
             cleaning::clean(&self.worker, server, state);

@@ -7,9 +7,10 @@ use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Sta
 use deepwater_pgwire::message::{self, HEADER_BYTES};
 
 use super::Session;
+use super::batch::BatchState;
 use super::end::End;
 use super::expect::{Expect, Named, Ours};
-use super::link::{BatchState, Link};
+use super::link::Link;
 use super::out::Out;
 use crate::settings::Parameters;
 use crate::statements::Statement;
@@ -75,10 +76,16 @@ impl Session {
                 }
             };
             let (total, left) = (header.total(), data.len() - at);
-            let ours = link.expected.front().is_some_and(Expect::is_ours);
+            let front = link.expected.front();
+            let ours = front.is_some_and(Expect::is_ours);
             let again = link.batch.state == BatchState::Again;
             // Rows are the bulk of all traffic: their inside is no concern of ours.
-            if !ours && !again && matches!(header.tag, backend::DATA_ROW | backend::COPY_DATA) {
+            let is_row = match header.tag {
+                backend::DATA_ROW | backend::COPY_DATA => true,
+                backend::ROW_DESCRIPTION => matches!(front, Some(Expect::Query(_))),
+                _ => false,
+            };
+            if is_row && !ours && !again {
                 let n = total.min(left);
                 out.pass(at, at + n);
                 link.batch.answered = true;

@@ -37,15 +37,15 @@ fn connection(client: &ClientInfo) -> Connection {
             ClientState::Active => "active",
             ClientState::Waiting => "waiting",
         },
-        remote: client.remote.clone(),
-        local: client.local.clone(),
+        remote: client.peer.to_string(),
+        local: client.peer.local(),
         connected_at: client.connected_at,
         requested_at: load(&client.requested_at),
         waiting_since: load(&client.waiting_since),
         close_needed: false,
         handle: client_handle(client.id),
         link: server.map(|server| server_handle(server.id)),
-        pid: pid(&client.remote),
+        pid: client.peer.pid(),
         tls: client.tls.clone(),
         application_name: application_name(client),
         prepared: client.prepared.load(Ordering::Relaxed) as usize,
@@ -60,10 +60,4 @@ pub(super) fn replication(client: &ClientInfo) -> &'static str {
 
 pub(super) fn application_name(client: &ClientInfo) -> Arc<str> {
     Arc::clone(&client.application_name.lock().expect("no panic while a name is held"))
-}
-
-/// The process at the other end of a Unix socket: `unix(77)`.
-fn pid(remote: &str) -> u32 {
-    let pid = remote.strip_prefix("unix(").and_then(|rest| rest.strip_suffix(')'));
-    pid.and_then(|pid| pid.parse().ok()).unwrap_or(0)
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{Channels, Command, MAX_CHANNELS};
 use crate::clients::{ClientInfo, Clients, Introduction};
+use crate::login::Peer;
 use crate::notify::Word;
 
 fn clients(n: usize) -> Vec<Arc<ClientInfo>> {
@@ -18,8 +19,7 @@ fn clients(n: usize) -> Vec<Arc<ClientInfo>> {
         let who = Introduction {
             database: "app".into(),
             user: "app".into(),
-            remote: String::new(),
-            local: String::new(),
+            peer: Peer::Unix { path: String::new(), uid: None, pid: None },
             tls: None,
             application_name: "".into(),
             replication: false,

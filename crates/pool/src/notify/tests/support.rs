@@ -78,8 +78,7 @@ impl Stage {
         let who = Introduction {
             database: "app".into(),
             user: "app".into(),
-            remote: "127.0.0.1:1".into(),
-            local: "127.0.0.1:2".into(),
+            peer: crate::login::Peer::Unix { path: String::new(), uid: None, pid: None },
             tls: None,
             application_name: "".into(),
             replication: false,
