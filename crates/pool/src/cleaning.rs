@@ -70,9 +70,12 @@ pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
     });
 }
 
-/// Stops what nobody waits for: closing alone would not tell the server before it writes. A cancel request that comes
-/// before the query does nothing, so it is sent again until the server has said something.
+/// Stops what nobody waits for: closing alone would not tell the server before it writes. A server that waits for more of
+/// a COPY or a pipeline heeds no cancel request: it learns from the end of what is said. A cancel request that comes before
+/// the query does nothing, so it is sent again until the server has said something.
 async fn stop(worker: &Rc<Worker>, server: &mut Server) {
+    // Inside of TLS that is a message, for which a server that does not read may leave no room.
+    let _ = tokio::time::timeout(CANCEL_AGAIN_AFTER[0], server.stream.shutdown()).await;
     let mut nothing = [0; 4096];
     for patience in CANCEL_AGAIN_AFTER {
         cancel::stop(worker, &server.pool.key.database, &server.info).await;

@@ -59,8 +59,10 @@ fn middles() -> Vec<(&'static str, Vec<u8>, usize)> {
 
 #[tokio::test]
 async fn a_client_that_dies_in_the_middle_of_anything_leaves_nothing() {
+    // Whoever waits this long for what a client has left is refused.
+    let at_once = "[postgres.timeouts]\nmax_wait = \"5s\"";
     for mode in ["transaction", "session"] {
-        let (database, pooler, place) = one_server(&format!("mode = \"{mode}\"")).await;
+        let (database, pooler, place) = one_server(&format!("mode = \"{mode}\"\n{at_once}")).await;
         for (middle, bytes, heard) in middles() {
             println!("{mode} mode, in the middle of {middle}");
             let mut client = Pg::login(&place).await;
