@@ -1,9 +1,12 @@
 //! The PostgreSQL pooler: real servers behind it, real clients before it.
 
+mod binding;
 mod cancelling;
+mod certificates;
 mod commanding;
 mod conversations;
 mod deadlines;
+mod encryption;
 mod hostile;
 mod isolation;
 mod listening;
@@ -12,6 +15,7 @@ mod losing;
 mod pinning;
 mod programs;
 mod reloading;
+mod rust;
 mod servers;
 mod settings;
 mod sharing;

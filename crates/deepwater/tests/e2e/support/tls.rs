@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SignatureAlgorithm,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
@@ -27,10 +29,16 @@ pub struct Identity {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::signing_by(&rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// One that signs by another algorithm.
+    pub fn signing_by(algorithm: &'static SignatureAlgorithm) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "Deepwater test authority");
-        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
     }
 
     /// Its own certificate, as PEM.
@@ -48,8 +56,14 @@ impl Authority {
 
     /// A client's certificate with this common name.
     pub fn issue_to(&self, name: &str) -> Identity {
+        self.issue_until(name, 4000)
+    }
+
+    /// A client's certificate that is good until the end of a year.
+    pub fn issue_until(&self, name: &str, year: i32) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 12, 31);
         params.distinguished_name.push(DnType::CommonName, name);
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         Identity { cert: cert.pem(), key: key.serialize_pem() }

@@ -117,6 +117,16 @@ impl Pooler {
         database.at(self.address)
     }
 
+    /// Forgets how much memory was in use at most.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
+    /// The most memory in use since then, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
     /// A session in the administration database.
     pub async fn admin(&self) -> Pg {
         Pg::login(&self.admin_place()).await

@@ -54,7 +54,14 @@ fn script(name: &str) -> String {
 
 /// psql, with commands on its standard input, plain output, and an end at the first error.
 pub async fn psql(place: &Place, commands: &str) -> Run {
-    run(&debian("psql"), place, &["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"], commands).await
+    psql_over(place, "", commands).await
+}
+
+/// The same over a connection with these options, written as libpq takes them.
+pub async fn psql_over(place: &Place, options: &str, commands: &str) -> Run {
+    let options = format!("dbname={} {options}", place.database);
+    let arguments = ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", &options];
+    run(&debian("psql"), place, &arguments, commands).await
 }
 
 pub async fn pgbench(place: &Place, arguments: &[&str]) -> Run {

@@ -137,23 +137,7 @@ impl Postgres {
         Self::start(Version::Newest, settings, hba).await
     }
 
-    /// A server that users reach over TLS only.
-    pub async fn encrypted(cert: &str, key: &str) -> Arc<Self> {
-        let folder = Folder::get();
-        let files = folder.make(&unique("tls"));
-        let (cert_file, key_file) = (files.join("cert.pem"), files.join("key.pem"));
-        folder.write(&cert_file, cert);
-        folder.write(&key_file, key);
-        let settings = format!(
-            "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'",
-            cert_file.display(),
-            key_file.display()
-        );
-        let hba = "hostnossl all postgres 127.0.0.1/32 trust\nhostnossl all all 127.0.0.1/32 reject";
-        Self::own(&settings, hba).await
-    }
-
-    async fn start(version: Version, settings: &str, hba: &str) -> Arc<Self> {
+    pub(super) async fn start(version: Version, settings: &str, hba: &str) -> Arc<Self> {
         let template = version.template().await;
         let folder = Folder::get();
         let home = folder.make(&unique("server"));
@@ -209,6 +193,14 @@ impl Postgres {
             _ = soon("the server to start", lines.wait_for(is_ready)) => Ok(()),
             _ = end.wait_for(|end| *end) => Err(self.lines.borrow().join("\n")),
         }
+    }
+
+    /// The first line of its log, past or to come, that holds a text.
+    pub async fn log_line(&self, text: &str) -> String {
+        let mut lines = self.lines.subscribe();
+        let has = |line: &&String| line.contains(text);
+        let said = soon(text, lines.wait_for(|lines| lines.iter().any(|line| has(&line)))).await.unwrap();
+        said.iter().find(has).cloned().unwrap()
     }
 
     /// The superuser's place.
@@ -277,7 +269,7 @@ impl Postgres {
 }
 
 /// A name that no other has.
-fn unique(what: &str) -> String {
+pub(super) fn unique(what: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("{what}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
