@@ -21,7 +21,7 @@ pub use users::{UserFault, Users};
 use crate::digest::Digest;
 use crate::place;
 use crate::recent::Recent;
-use crate::refusal::{Refusal, quoted};
+use crate::refusal::quoted;
 
 /// Longest credentials in base64: SHA-crypt takes longer for longer passwords.
 const MAX_BYTES: usize = 1024;
@@ -34,7 +34,7 @@ pub enum BasicRefusal {
     /// There are none.
     #[error("a user name and a password are required")]
     Missing,
-    /// The field cannot be read: not canonical base64, no colon, control characters, not UTF-8, longer than 1 KiB.
+    /// The field cannot be read: there twice, not canonical base64, no colon, control characters, not UTF-8, longer than 1 KiB.
     #[error("the Authorization field is malformed")]
     Malformed,
     /// Nobody has this name and this password.
@@ -160,10 +160,7 @@ impl BasicCache {
 
 /// Name and password (RFC 7617 §2).
 fn credentials<'r>(fields: impl IntoIterator<Item = &'r [u8]>) -> Result<(String, Vec<u8>), BasicRefusal> {
-    let text = place::credentials(fields, b"basic").map_err(|refusal| match refusal {
-        Refusal::Missing => BasicRefusal::Missing,
-        _ => BasicRefusal::Malformed,
-    })?;
+    let text = place::credentials(fields, b"basic").map_err(|_| BasicRefusal::Malformed)?;
     let text = text.ok_or(BasicRefusal::Missing)?;
     if text.is_empty() || text.len() > MAX_BYTES {
         return Err(BasicRefusal::Malformed);

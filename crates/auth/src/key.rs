@@ -42,8 +42,8 @@ pub enum KeyFault {
     /// It verifies nothing that the configuration allows.
     #[error("the key is for none of the algorithms allowed")]
     NotAllowed,
-    /// A type or curve that is not supported. Which one, if it is a known name.
-    #[error("keys of type {0} are not supported")]
+    /// A type or curve. Which one, if it is a known name.
+    #[error("{0} is not supported")]
     Unsupported(&'static str),
     /// `alg` of the JWK does not fit the key.
     #[error("`alg` names an algorithm that the key is not for")]

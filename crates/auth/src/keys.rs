@@ -69,7 +69,7 @@ pub enum KeySetFault {
 pub struct Skipped {
     /// Its position, counted from 0.
     pub index: usize,
-    /// Its `kid`.
+    /// Its `kid`, or the beginning of a long one: for the log.
     pub id: Option<String>,
     /// Why not.
     pub fault: KeyFault,
@@ -136,7 +136,7 @@ impl KeySet {
             match key {
                 Ok(key) => keys.push((index, key)),
                 Err(fault) => {
-                    let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    let id = jwk.get("kid").and_then(Value::as_str).map(clipped);
                     skipped.push(Skipped { index, id, fault });
                 }
             }
@@ -203,6 +203,11 @@ impl KeySet {
     }
 }
 
+/// What fits a line of the log.
+fn clipped(id: &str) -> String {
+    id.chars().take(64).collect()
+}
+
 fn skip_ambiguous(keys: &mut Vec<(usize, Key)>, skipped: &mut Vec<Skipped>) {
     let clash = |a: &Key, b: &Key| {
         let same_id = a.id().is_some() && a.id() == b.id();
@@ -216,7 +221,7 @@ fn skip_ambiguous(keys: &mut Vec<(usize, Key)>, skipped: &mut Vec<Skipped>) {
     keys.retain(|(index, key)| {
         let keep = !ambiguous.contains(index);
         if !keep {
-            let id = key.id().map(str::to_owned);
+            let id = key.id().map(clipped);
             skipped.push(Skipped { index: *index, id, fault: KeyFault::Ambiguous });
         }
         keep

@@ -19,7 +19,7 @@ const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
 
-/// Every key in a text, with its position. Anything in it that is not a public key or a certificate is a fault.
+/// Every public key and certificate of a text. A private key in it is a fault; sections of other kinds do not count.
 pub(super) fn keys(text: &[u8], allowed: Algorithms) -> Result<Vec<Result<Key, KeyFault>>, KeySetFault> {
     let mut keys = Vec::new();
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {

@@ -99,8 +99,7 @@ fn token(auth: &Auth, directory: &Path, place: &Place<'_>) -> Option<Method> {
     if !(64..=64 * 1024).contains(&size) {
         place.at("max_token_size").problem_with_fix("expected 64B to 64KiB", "write \"8KiB\"");
     }
-    let timed = freshness(auth, place);
-    if leeway > MAX_LEEWAY || !(64..=64 * 1024).contains(&size) || !timed {
+    if leeway > MAX_LEEWAY || !(64..=64 * 1024).contains(&size) {
         return None;
     }
     let policy = Policy {
@@ -114,28 +113,6 @@ fn token(auth: &Auth, directory: &Path, place: &Place<'_>) -> Option<Method> {
     };
     let cache_size = usize::try_from(auth.cache_size.bytes()).unwrap_or(usize::MAX);
     Some(Method::Token(Box::new(TokenPlan { place: token_place?, policy, keys: keys?, cache_size })))
-}
-
-/// Whether the times of a key set that is fetched go together.
-fn freshness(auth: &Auth, place: &Place<'_>) -> bool {
-    let mut right = true;
-    for (key, value, least) in [
-        ("refresh", auth.refresh, Duration::from_secs(10)),
-        ("cooldown", auth.cooldown, Duration::from_secs(1)),
-    ] {
-        if value.get() < least {
-            let what =
-                format!("`{key}` must be {} s at least: the issuer must not be flooded", least.as_secs());
-            place.at(key).problem_with_fix(what, "write a longer time");
-            right = false;
-        }
-    }
-    if auth.max_stale < auth.refresh {
-        let what = "keys would be too old before they are fetched anew";
-        place.at("max_stale").problem_with_fix(what, "make it longer than `refresh`");
-        right = false;
-    }
-    right
 }
 
 fn basic(auth: &Auth, directory: &Path, place: &Place<'_>) -> Option<Method> {

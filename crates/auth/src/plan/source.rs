@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deepwater_core::config::Place;
 
@@ -67,10 +68,10 @@ pub(super) fn build(auth: &Auth, directory: &Path, place: &Place<'_>) -> Option<
         return fixed(KeySet::from_pem(&text, allowed), &place, fix);
     }
     let jwks = auth.jwks.as_ref()?;
-    let place = place.at("jwks");
     if jwks.contains("://") {
-        return fetched(jwks, auth, allowed, &place);
+        return fetched(jwks, auth, allowed, place);
     }
+    let place = place.at("jwks");
     let text = read(directory, jwks, &place)?;
     let fix = "give a JSON Web Key Set: {\"keys\": [...]}; or see `algorithms`";
     fixed(KeySet::from_jwks(&text, JwksFrom::File, allowed), &place, fix)
@@ -90,20 +91,36 @@ fn fixed(keys: Result<KeySet, KeySetFault>, place: &Place<'_>, fix: &str) -> Opt
     }
 }
 
-fn fetched(url: &str, auth: &Auth, allowed: Algorithms, place: &Place<'_>) -> Option<KeySource> {
+fn fetched(url: &str, auth: &Auth, allowed: Algorithms, table: &Place<'_>) -> Option<KeySource> {
+    let freshness = freshness(auth, table);
     if !is_safe(url) {
-        place.problem_with_fix(
+        table.at("jwks").problem_with_fix(
             "a key set must be fetched over https: whoever could change it on the way could sign tokens",
             "write an `https://` URL with a host, without user and fragment (`http://` only for this machine), or a file",
         );
         return None;
     }
-    let freshness = Freshness {
-        refresh: auth.refresh.get(),
-        cooldown: auth.cooldown.get(),
-        max_stale: auth.max_stale.get(),
-    };
-    Some(KeySource::Url(FetchedKeys { url: url.to_owned(), freshness, allowed }))
+    Some(KeySource::Url(FetchedKeys { url: url.to_owned(), freshness: freshness?, allowed }))
+}
+
+/// The times of a key set that is fetched, if they go together.
+fn freshness(auth: &Auth, table: &Place<'_>) -> Option<Freshness> {
+    let mut right = true;
+    let least = [("refresh", auth.refresh, 10), ("cooldown", auth.cooldown, 1)];
+    for (key, value, seconds) in least {
+        if value.get() < Duration::from_secs(seconds) {
+            let what = format!("`{key}` must be {seconds} s at least: the issuer must not be flooded");
+            table.at(key).problem_with_fix(what, "write a longer time");
+            right = false;
+        }
+    }
+    if auth.max_stale < auth.refresh {
+        let what = "keys would be too old before they are fetched anew";
+        table.at("max_stale").problem_with_fix(what, "make it longer than `refresh`");
+        right = false;
+    }
+    let (refresh, cooldown) = (auth.refresh.get(), auth.cooldown.get());
+    right.then(|| Freshness { refresh, cooldown, max_stale: auth.max_stale.get() })
 }
 
 fn is_safe(url: &str) -> bool {
