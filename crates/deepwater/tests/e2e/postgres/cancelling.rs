@@ -1,6 +1,7 @@
 //! Cancel requests: the query they are for, and never another.
 
 use super::backend;
+use super::waiting::queue_becomes;
 use crate::support::pg_wire::{Pg, say};
 use crate::support::postgres::{Database, Place, Pooler, Version};
 
@@ -114,11 +115,12 @@ async fn a_client_without_a_server_cancels_nobody() {
 
 #[tokio::test]
 async fn a_client_that_waits_is_cancelled_in_the_queue() {
-    let (database, _pooler, place) = pooled("pool_size = 1").await;
+    let (database, pooler, place) = pooled("pool_size = 1").await;
     let (mut busy, mut waiting) = (Pg::login(&place).await, Pg::login(&place).await);
     busy.say(say::query(&endless(1))).await;
     database.sessions_become(1, &runs(1)).await;
     waiting.say(say::query("SELECT 2")).await;
+    queue_becomes(&pooler, &database, 1).await;
     cancel(&place, waiting.pid, &waiting.key).await;
     // Its query fails, or its connection is ended; the busy one does not notice.
     let error = waiting.hear().await;

@@ -2,7 +2,8 @@
 
 use super::backend;
 use crate::support::pg_wire::{Pg, Reply, say};
-use crate::support::postgres::{Database, Place, Pooler, Version};
+use crate::support::postgres::{Database, Place, Pooler, Setup, Version};
+use crate::support::soon;
 
 async fn pooled(timeouts: &str) -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
@@ -19,12 +20,22 @@ async fn is_over(database: &Database, place: &Place, told: Vec<Reply>) {
         "{error:?}"
     );
     database.sessions_become(0, "state <> 'idle'").await;
-    assert_eq!(Pg::login(place).await.value("SELECT 1").await, "1");
+    // The deadline holds for the next as well, who may miss it where many other programs run.
+    let served = async {
+        loop {
+            if let Ok(mut next) = Pg::try_login(place).await
+                && next.query_or_end("SELECT 1").await.iter().any(|reply| reply.tag == b'D')
+            {
+                break;
+            }
+        }
+    };
+    soon("the next to be served", served).await;
 }
 
 #[tokio::test]
 async fn a_query() {
-    let (database, _pooler, place) = pooled("query = \"100ms\"").await;
+    let (database, _pooler, place) = pooled("query = \"500ms\"").await;
     let mut session = Pg::login(&place).await;
     session.run("BEGIN; SELECT pg_sleep(0.01)").await;
     session.say(say::query("SELECT pg_sleep(1000)")).await;
@@ -33,7 +44,7 @@ async fn a_query() {
 
 #[tokio::test]
 async fn a_transaction() {
-    let (database, _pooler, place) = pooled("transaction = \"200ms\"").await;
+    let (database, _pooler, place) = pooled("transaction = \"500ms\"").await;
     let mut session = Pg::login(&place).await;
     session.run("BEGIN").await;
     let told = loop {
@@ -48,7 +59,7 @@ async fn a_transaction() {
 #[tokio::test]
 async fn silence_in_a_transaction() {
     for begin in ["BEGIN", "BEGIN; SELECT 1 / 0"] {
-        let (database, _pooler, place) = pooled("idle_transaction = \"100ms\"").await;
+        let (database, _pooler, place) = pooled("idle_transaction = \"500ms\"").await;
         let mut session = Pg::login(&place).await;
         session.query(begin).await;
         is_over(&database, &place, session.hear_out().await).await;
@@ -57,15 +68,15 @@ async fn silence_in_a_transaction() {
 
 #[tokio::test]
 async fn silence_outside_of_one() {
-    let (database, _pooler, place) = pooled("client_idle = \"100ms\"").await;
+    let (database, _pooler, place) = pooled("client_idle = \"500ms\"").await;
     let mut session = Pg::login(&place).await;
-    session.run("SELECT pg_sleep(0.2)").await;
+    session.run("SELECT pg_sleep(0.7)").await;
     is_over(&database, &place, session.hear_out().await).await;
 }
 
 #[tokio::test]
 async fn a_login() {
-    let (database, _pooler, place) = pooled("client_login = \"100ms\"").await;
+    let (database, _pooler, place) = pooled("client_login = \"500ms\"").await;
     let packet = say::startup(0, &[("user", &place.user), ("database", &place.database)]);
     for said in [&packet[..0], &packet[..10], &packet] {
         let mut session = Pg::dial(&place).await;
@@ -83,7 +94,7 @@ async fn a_login() {
 
 #[tokio::test]
 async fn an_idle_server() {
-    let (database, _pooler, place) = pooled("server_idle = \"100ms\"").await;
+    let (database, _pooler, place) = pooled("server_idle = \"500ms\"").await;
     let mut session = Pg::login(&place).await;
     session.run("SELECT 1").await;
     database.sessions_become(0, "true").await;
@@ -105,8 +116,8 @@ async fn an_old_server() {
 #[tokio::test]
 async fn of_one_user_alone() {
     let database = Version::Newest.database().await;
-    let section = format!("[postgres.users.{}]\nquery_timeout = \"100ms\"", database.user);
-    let setup = crate::support::postgres::Setup::new().with("pool_size = 1").database(&database, "");
+    let section = format!("[postgres.users.{}]\nquery_timeout = \"500ms\"", database.user);
+    let setup = Setup::new().with("pool_size = 1").database(&database, "");
     let pooler = setup.section(&section).start().await;
     let place = pooler.place(&database);
     let mut session = Pg::login(&place).await;
@@ -117,7 +128,7 @@ async fn of_one_user_alone() {
 #[tokio::test]
 async fn a_minimum_of_servers_is_kept() {
     let database = Version::Newest.database().await;
-    let keys = "min_pool_size = 2\n[postgres.timeouts]\nserver_idle = \"100ms\"";
+    let keys = "min_pool_size = 2\n[postgres.timeouts]\nserver_idle = \"500ms\"";
     let pooler = Pooler::before(&database, keys).await;
     let mut session = Pg::login(&pooler.place(&database)).await;
     session.run("SELECT 1").await;

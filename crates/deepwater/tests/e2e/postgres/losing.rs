@@ -4,7 +4,7 @@ use super::backend;
 use crate::support::pg_wire::say::{bind, copy_data, execute, extended, flush, parse, query};
 use crate::support::pg_wire::{Pg, say};
 use crate::support::postgres::{Database, Place, Pooler, Postgres, Setup, Version};
-use crate::support::{PATIENCE, soon};
+use crate::support::soon;
 
 async fn one_server(keys: &str) -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
@@ -230,7 +230,8 @@ async fn a_server_that_stalls_costs_its_clients_a_deadline_and_the_others_nothin
     let server = Postgres::own("", "").await;
     let stalls = server.database().await;
     let works = Version::Newest.database().await;
-    let keys = "pool_size = 1\n[postgres.timeouts]\nquery = \"300ms\"\nmax_wait = \"300ms\"\nserver_connect = \"300ms\"";
+    let keys =
+        "pool_size = 1\n[postgres.timeouts]\nquery = \"1s\"\nmax_wait = \"1s\"\nserver_connect = \"1s\"";
     let pooler = Setup::new().with(keys).database(&stalls, "").database(&works, "").start().await;
     let mut stalled = Pg::login(&pooler.place(&stalls)).await;
     stalled.run("SELECT 1").await;
@@ -240,7 +241,7 @@ async fn a_server_that_stalls_costs_its_clients_a_deadline_and_the_others_nothin
     for _ in 0..20 {
         assert_eq!(fine.value("SELECT 1").await, "1");
     }
-    let told = tokio::time::timeout(PATIENCE, stalled.hear_out()).await.expect("a deadline ends it");
+    let told = soon("the end by a deadline", stalled.hear_out()).await;
     assert!(told.iter().any(|reply| reply.tag == b'E'), "{told:?}");
     server.signal_all(rustix::process::Signal::CONT);
     let back = async {

@@ -28,6 +28,7 @@ fn before(pooler: &Pooler) -> u64 {
 fn bounded(pooler: &Pooler, before: u64) {
     let peak = pooler.peak_bytes();
     let mib = |bytes| bytes / MIB as u64;
+    println!("{} KiB more", peak.saturating_sub(before) / 1024);
     assert!(peak < before + GROWTH, "from {} to {} MiB", mib(before), mib(peak));
 }
 
