@@ -11,7 +11,10 @@
 //!   rotation, and counts. It takes no lock and allocates nothing while the rotation stands.
 
 mod address;
+mod backoff;
 mod balance;
+mod breaker;
+mod budget;
 mod event;
 mod hash;
 mod health;
@@ -26,12 +29,16 @@ mod resolve;
 mod rotation;
 mod status;
 mod target;
+mod window;
 
 #[cfg(test)]
 mod testing;
 
 pub use address::{Address, AddressError, Endpoint};
+pub use backoff::Backoff;
 pub use balance::Balance;
+pub use breaker::{Breaker, BreakerState, Change, CircuitBreaker, OnChange, Open, Pass, ProbePass, Verdict};
+pub use budget::{Budget, RetryBudget};
 pub use hash::hash_bytes;
 pub use health::HealthCheck;
 pub use lease::{Chosen, FailureKind, Lease, Outcome};

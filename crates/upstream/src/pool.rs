@@ -282,7 +282,7 @@ impl Pool {
     }
 
     #[inline]
-    pub(crate) fn since_epoch(&self, instant: Instant) -> u64 {
+    pub fn since_epoch(&self, instant: Instant) -> u64 {
         nanos(instant.saturating_duration_since(self.epoch))
     }
 
