@@ -84,4 +84,13 @@ impl Endpoint {
         };
         Self { method: "POST", path, about, call: Arc::new(call) }
     }
+
+    /// A command that takes its time.
+    pub fn post_slow<F: Future<Output = Reply> + Send + 'static>(
+        path: &'static str,
+        about: &'static str,
+        act: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { method: "POST", path, about, call: Arc::new(move |call| Box::pin(act(call))) }
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::event::Events;
+use crate::handover::Handover;
 use crate::metrics::Registry;
 use crate::shutdown::Shutdown;
 
@@ -20,6 +21,8 @@ pub struct Context {
     pub events: Events,
     /// When to drain and when to stop.
     pub shutdown: Shutdown,
+    /// Sockets that are open already, and those that are for a successor.
+    pub handover: Handover,
 }
 
 impl Context {
@@ -31,6 +34,7 @@ impl Context {
             metrics: Registry::default(),
             events,
             shutdown: Shutdown::default(),
+            handover: Handover::default(),
         }
     }
 }

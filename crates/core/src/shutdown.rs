@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The three states of a process on its way out.
+/// The states of a process on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Accept and serve.
     Running,
+    /// Accept and serve, but say that one is about to leave, so that new work is sent elsewhere.
+    Leaving,
     /// Accept nothing new; finish what is under way before the deadline.
     Draining {
         /// When the rest is cut.
@@ -19,6 +21,13 @@ pub enum Phase {
     },
     /// End now.
     Stopped,
+}
+
+impl Phase {
+    /// Whether new work is taken on.
+    pub fn takes_work(self) -> bool {
+        matches!(self, Self::Running | Self::Leaving)
+    }
 }
 
 /// One signal all planes listen to, and a count of the work still under way. Clones share both.
@@ -42,14 +51,25 @@ impl Shutdown {
 
     /// Whether new work should still be taken on.
     pub fn is_running(&self) -> bool {
-        self.phase() == Phase::Running
+        self.phase().takes_work()
+    }
+
+    /// Says that a drain is to come; work is taken on until then.
+    pub fn leave(&self) {
+        self.phase.send_if_modified(|phase| {
+            let running = *phase == Phase::Running;
+            if running {
+                *phase = Phase::Leaving;
+            }
+            running
+        });
     }
 
     /// Starts draining; a second call may only bring the deadline nearer.
     pub fn drain(&self, within: Duration) {
         let wanted = Instant::now() + within;
         self.phase.send_if_modified(|phase| match phase {
-            Phase::Running => {
+            Phase::Running | Phase::Leaving => {
                 *phase = Phase::Draining { deadline: wanted };
                 true
             }
@@ -70,7 +90,7 @@ impl Shutdown {
     pub fn draining(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut phase = self.phase.subscribe();
         async move {
-            let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+            let _ = phase.wait_for(|phase| !phase.takes_work()).await;
         }
     }
 
@@ -83,7 +103,7 @@ impl Shutdown {
                 let changed = phase.changed();
                 match now {
                     Phase::Stopped => return,
-                    Phase::Running => {
+                    Phase::Running | Phase::Leaving => {
                         if changed.await.is_err() {
                             return;
                         }
@@ -155,6 +175,20 @@ mod tests {
         shutdown.drain(Duration::from_secs(50));
         shutdown.drained().await;
         assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_about_to_leave_still_works() {
+        let shutdown = Shutdown::default();
+        let draining = tokio::spawn(shutdown.draining());
+        shutdown.leave();
+        tokio::task::yield_now().await;
+        assert!(shutdown.is_running() && !draining.is_finished());
+        assert_eq!(shutdown.phase(), Phase::Leaving);
+        shutdown.drain(Duration::ZERO);
+        draining.await.unwrap();
+        shutdown.leave();
+        assert!(!shutdown.is_running(), "there is no way back");
     }
 
     #[tokio::test]

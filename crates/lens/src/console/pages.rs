@@ -122,6 +122,7 @@ fn uptime(context: &Context, started: Instant) -> f64 {
 fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Running => "running",
+        Phase::Leaving => "leaving",
         Phase::Draining { .. } => "draining",
         Phase::Stopped => "stopped",
     }
@@ -130,6 +131,7 @@ fn phase(phase: Phase) -> &'static str {
 fn leaving(phase: Phase) -> Option<&'static str> {
     match phase {
         Phase::Running => None,
+        Phase::Leaving => Some("leaving: new work belongs elsewhere"),
         Phase::Draining { .. } => Some("draining: work under way is finished, new work belongs elsewhere"),
         Phase::Stopped => Some("stopped"),
     }
