@@ -1,0 +1,1 @@
+//! Requests and their repeats, through to the store.
