@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub pools: deepwater_edge::Pools,
     /// The cache that routes with `cache` share.
     pub cache: edge::Cache,
+    /// Ways to prove who one is, by name; a route names the one it asks for.
+    pub auth: edge::Auths,
     /// The PostgreSQL pooler.
     pub postgres: deepwater_pool::Config,
 }
@@ -71,9 +73,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What the edge is configured by.
+    pub(crate) fn edge_tables(&self) -> edge::Tables<'_> {
+        edge::Tables { edge: &self.edge, pools: &self.pools, cache: &self.cache, auth: &self.auth }
+    }
+
     fn validate(&self, root: &Place<'_>, directory: &Path) {
         self.console.validate(&root.at("console"));
-        deepwater_edge::validate(&self.edge, &self.pools, &self.cache, directory, root);
+        deepwater_edge::validate(self.edge_tables(), directory, root);
         deepwater_pool::validate(&self.postgres, directory, &root.at("postgres"));
         if self.edge.listen.is_empty() && self.postgres.listen.is_none() {
             root.at("edge").problem_with_fix(

@@ -5,6 +5,7 @@
 pub mod h1;
 pub mod h2;
 mod relay;
+mod replay;
 
 use std::io;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll};
 use crate::head::Fields;
 
 pub(crate) use relay::{RelayError, relay, relay_both};
+pub(crate) use replay::Replay;
 
 /// What a reader found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,11 @@
 //! What a user may write under `[edge]` and `[pools]`. Types that were typed; [`crate::plan`] makes them valid.
 
 mod cache;
+mod guard;
+mod idempotency;
 mod listen;
 mod pool;
+mod retry;
 mod route;
 
 use std::collections::BTreeMap;
@@ -12,16 +15,38 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheTable, CookieRule, EarlyRefresh, RouteCache, SetCookieRule, Tier};
+pub use deepwater_auth::{Addresses, Auth};
 pub use deepwater_tls::{Certificate, Certificates, TlsVersion};
+pub use guard::{Priority, RateLimit, RateLimits, RequiredAuth, RouteAuth};
+pub use idempotency::{
+    Idempotency, IdempotencyTable, OnStoreError, RouteIdempotency, StoredAnswers, UnknownOutcome,
+};
 pub use listen::{Listen, ListenProtocol};
 pub use pool::{
     HashKey, Health, HealthKind, OriginProtocol, OriginTimeouts, OriginTls, Pool, ProxyProtocolOut, SameSite,
     Sticky, TargetEntry, TargetTable,
 };
+pub use retry::Retry;
 pub use route::{Files, HeaderEdits, Match, Redirect, Respond, Route};
 
 /// The pools by name: `[pools.<name>]`.
 pub type Pools = BTreeMap<String, Pool>;
+
+/// Ways to prove who one is, by name: `[auth.<name>]`.
+pub type Auths = BTreeMap<String, Auth>;
+
+/// All that the edge is configured by: its own table, and those that routes refer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// `[edge]`.
+    pub edge: &'a Config,
+    /// `[pools]`.
+    pub pools: &'a Pools,
+    /// `[cache]`.
+    pub cache: &'a Cache,
+    /// `[auth]`.
+    pub auth: &'a Auths,
+}
 
 /// The HTTP and TCP edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

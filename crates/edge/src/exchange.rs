@@ -1,10 +1,11 @@
 //! The life of a request: routed, cleaned, sent to a target, answered, counted.
 
+mod attempts;
 mod cached;
 mod proxy;
 mod respond;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::body::BodyRead;
 use crate::cache::{CachePlan, HttpCache};
 use crate::downstream::Reply;
 use crate::failure::Failure;
-use crate::head::{Name, Request, Response};
+use crate::guard::{Admitted, RateState};
+use crate::head::{Fields, Name, Request, Response};
 use crate::http1::framing::Framing;
 use crate::hygiene;
 use crate::io::Deadline;
@@ -44,6 +46,12 @@ pub(crate) struct Tally {
     target: Cell<Option<Arc<Target>>>,
     /// Path and query as the client sent them, where the route rewrites them and the log wants them.
     asked_target: Cell<Option<Vec<u8>>>,
+    /// Where the route's rate limit stands, for the client.
+    rate: OnceCell<RateState>,
+    /// More of the body was read than could be sent again.
+    body_spent: Cell<bool>,
+    /// How often the request was sent again.
+    resent: Cell<u32>,
 }
 
 impl Tally {
@@ -58,6 +66,18 @@ impl Tally {
             upstream: Cell::default(),
             target: Cell::default(),
             asked_target: Cell::default(),
+            rate: OnceCell::new(),
+            body_spent: Cell::default(),
+            resent: Cell::default(),
+        }
+    }
+}
+
+impl Tally {
+    /// Tells the client where its rate limit stands.
+    fn write_rate(&self, fields: &mut Fields) {
+        if let Some(rate) = self.rate.get() {
+            rate.write(fields);
         }
     }
 }
@@ -100,6 +120,27 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     };
     let route = &local.plan.routes[index];
     let in_flight = local.routes[index].begin();
+    deadline.limit(route.timeout.map(|timeout| tally.started + timeout));
+    let mut admitted = Admitted::default();
+    if let Some(guard) = &route.guard {
+        // Boxed: most requests never wait here.
+        match Box::pin(guard.admit(worker, &local, request, tally.client_ip, &captures)).await {
+            Ok(passed) => admitted = passed,
+            Err(refusal) => {
+                if refusal.failure == Failure::RateLimited {
+                    local.routes[index].rate_limited.increment();
+                }
+                let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
+                answering.refusal(&refusal, reply).await;
+                drop(in_flight);
+                return finish(worker, &local, Some(index), request, &tally);
+            }
+        }
+    }
+    if let Some(rate) = admitted.rate {
+        // It is empty: nothing else sets it.
+        let _ = tally.rate.set(rate);
+    }
     if let Action::Pool(pool) = &route.action
         && (request.method != Method::CONNECT || route.connect)
     {

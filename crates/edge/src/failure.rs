@@ -30,6 +30,27 @@ macro_rules! failures {
                 match self { $(Self::$variant => $error,)* }
             }
 
+            /// Whether it failed before anything of the request was sent.
+            pub const fn is_at_connecting(self) -> bool {
+                matches!(
+                    self,
+                    Self::ConnectRefused | Self::ConnectTimeout | Self::TlsFailed | Self::TlsCertificate
+                )
+            }
+
+            /// Whether the request was well understood, so that the next one on its connection will be.
+            pub const fn is_understood(self) -> bool {
+                matches!(
+                    self,
+                    Self::NoRoute
+                        | Self::NotCached
+                        | Self::Forbidden
+                        | Self::Unauthorized
+                        | Self::BadCredentials
+                        | Self::RateLimited
+                )
+            }
+
             /// The sentence in the response's body.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$variant => $sentence,)* }
@@ -57,6 +78,22 @@ failures! {
     VersionUnsupported: Client, 505, "http_request_error", "This version of HTTP is not supported.";
     /// No route matches.
     NoRoute: Client, 404, "destination_not_found", "No route matches this request.";
+    /// The client's address, or what it proved, is not for this route.
+    Forbidden: Client, 403, "http_request_denied", "You may not do this.";
+    /// The client has not proved who it is, or wrongly.
+    Unauthorized: Client, 401, "http_request_denied", "You need to log in.";
+    /// The proof of who the client is cannot be read.
+    BadCredentials: Client, 400, "http_request_denied", "The credentials cannot be read.";
+    /// Too many requests of this client.
+    RateLimited: Client, 429, "http_request_denied", "Too many requests: wait a moment.";
+    /// The proof of who the client is cannot be verified now.
+    KeysUnavailable: Upstream, 503, "destination_unavailable", "Logins cannot be verified at the moment.";
+    /// As many requests are with the servers as may, and as many wait, or this one has waited long enough.
+    Overloaded: Us, 503, "connection_limit_reached", "Too many requests at the moment.";
+    /// The servers failed too often just now: they are left alone for a while.
+    CircuitOpen: Upstream, 503, "destination_unavailable", "The servers are failing: they are given a pause.";
+    /// The whole request took too long.
+    RequestDeadline: Upstream, 504, "http_response_timeout", "The request took too long.";
     /// No target may be used.
     NoTarget: Upstream, 503, "destination_unavailable", "No server is available for this request.";
     /// As many requests wait for one fetch as may.
@@ -79,6 +116,8 @@ failures! {
     ResponseHeadTooLarge: Upstream, 502, "http_response_header_section_size", "The server's header fields are too large.";
     /// The origin did not answer in time.
     ResponseTimeout: Upstream, 504, "http_response_timeout", "The server did not answer in time.";
+    /// Every server's answer was one to be tried again after.
+    RetriesFailed: Upstream, 502, "destination_unavailable", "The servers could not answer.";
     /// The origin switched protocols unasked, or not as asked.
     UpgradeFailed: Upstream, 502, "http_upgrade_failed", "The server did not switch protocols as asked.";
     /// The response's body broke off; the client has its head already.

@@ -6,15 +6,19 @@
 
 mod access_log;
 pub mod body;
+mod breakers;
 mod cache;
 pub mod config;
 mod downstream;
 mod exchange;
 mod failure;
 mod files;
+mod guard;
 pub mod head;
 pub mod http1;
 mod hygiene;
+#[allow(dead_code, unused_imports)] // Until the exchange uses it.
+pub mod idempotency;
 mod io;
 mod listener;
 mod measure;

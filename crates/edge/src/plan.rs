@@ -7,14 +7,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deepwater_upstream::Pool;
+use deepwater_upstream::{Backoff, Pool, PoolSpec, RetryBudget};
 use http::StatusCode;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 
+use crate::breakers::Breakers;
 use crate::cache::{CachePlan, HttpCache};
-use crate::config::{self, HashKey, OriginProtocol, OriginTimeouts, ProxyProtocolOut};
+use crate::config::{self, HashKey, OriginProtocol, OriginTimeouts, Priority, ProxyProtocolOut};
 use crate::files::Files;
+use crate::guard::Guard;
+use crate::guard::auth::AuthPlan;
 use crate::head::{Fields, Name, Request};
 use crate::route::{Captures, Edits, Prepared, Rewrite, RouteTable, Template, Values};
 use crate::sticky::StickyPlan;
@@ -29,6 +32,8 @@ pub(crate) struct Plan {
     /// In the order of the table.
     pub routes: Vec<RoutePlan>,
     pub pools: Vec<Arc<PoolPlan>>,
+    /// All `[auth]`.
+    pub auths: Vec<Arc<AuthPlan>>,
     /// Shared by the routes that cache, if any does.
     pub cache: Option<Arc<HttpCache>>,
 }
@@ -59,6 +64,11 @@ pub(crate) struct RoutePlan {
     pub ask_trailers: bool,
     /// How it caches, if it does.
     pub cache: Option<CachePlan>,
+    /// What requests must pass first, if anything.
+    pub guard: Option<Box<Guard>>,
+    pub priority: Priority,
+    /// How long the whole request may take.
+    pub timeout: Option<Duration>,
 }
 
 impl RoutePlan {
@@ -124,15 +134,44 @@ pub(crate) struct PoolPlan {
     pub name: String,
     pub config: config::Pool,
     pub targets: Arc<Pool>,
+    /// What its targets are told when the plan comes into force.
+    pub spec: PoolSpec,
     pub protocol: OriginProtocol,
     pub tls: Option<OriginTlsPlan>,
     pub timeouts: OriginTimeouts,
     pub idle_connections: usize,
     pub connect_attempts: usize,
+    pub retry: RetryPlan,
+    pub breakers: Arc<Breakers>,
     pub host: HostPolicy,
     pub hash: HashKey,
     pub sticky: Option<StickyPlan>,
     pub proxy_protocol: ProxyProtocolOut,
+}
+
+/// When requests of a pool are sent again.
+pub(crate) struct RetryPlan {
+    pub attempts: u32,
+    pub statuses: Vec<u16>,
+    pub on_timeout: bool,
+    pub budget: RetryBudget,
+    pub backoff: Backoff,
+    /// Bytes of a body that are kept for it.
+    pub max_body: usize,
+}
+
+impl PoolPlan {
+    /// Whether a connection of one is as good for the other: the pool is the same, and its connections are made in the
+    /// same way. Files of `tls` may have changed, so there they are not.
+    pub fn connects_like(&self, other: &Self) -> bool {
+        let default = config::OriginTls::default();
+        Arc::ptr_eq(&self.targets, &other.targets)
+            && self.protocol == other.protocol
+            && self.proxy_protocol == other.proxy_protocol
+            && self.tls.is_some() == other.tls.is_some()
+            && self.config.tls == default
+            && other.config.tls == default
+    }
 }
 
 /// TLS to a pool's targets.

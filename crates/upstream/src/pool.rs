@@ -281,6 +281,7 @@ impl Pool {
         self.since_epoch(self.clock.now())
     }
 
+    /// Nanoseconds between the pool's epoch and a time: what breakers and budgets count in.
     #[inline]
     pub fn since_epoch(&self, instant: Instant) -> u64 {
         nanos(instant.saturating_duration_since(self.epoch))

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use deepwater_core::config::{Duration, Percent, Secret};
-use deepwater_upstream::{Balance, HealthCheck, Outlier, PoolSpec};
+use deepwater_upstream::{Balance, Breaker, HealthCheck, Outlier, PoolSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Retry;
 
 /// Servers that can answer the same requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,9 +49,18 @@ pub struct Pool {
     /// Idle connections kept by each thread to each server.
     #[serde(default = "idle_connections")]
     pub idle_connections: usize,
-    /// Servers tried for one request when connecting fails.
+    /// Servers tried for one request when connecting fails, each once; the retry budget counts these, too.
     #[serde(default = "connect_attempts")]
     pub connect_attempts: usize,
+    /// Sends nothing to a server for a time when too much of it failed there. None by default: `outlier` does for most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_breaker: Option<Breaker>,
+    /// Sends nothing to any server for a time when too much of it failed, and answers 503 at once. None by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// When a request is sent again.
+    #[serde(default)]
+    pub retry: Retry,
     /// The `Host` sent to the servers: `client` (as the client sent it), `target` (the server's own name), or a
     /// fixed name.
     #[serde(default = "host")]
@@ -96,6 +107,9 @@ impl Pool {
             timeouts: OriginTimeouts::default(),
             idle_connections: idle_connections(),
             connect_attempts: connect_attempts(),
+            target_breaker: None,
+            breaker: None,
+            retry: Retry::default(),
             host: host(),
             proxy_protocol: ProxyProtocolOut::default(),
         }

@@ -6,7 +6,9 @@ use deepwater_core::config::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RouteCache;
+use deepwater_auth::Addresses;
+
+use super::{Priority, RateLimits, RouteAuth, RouteCache};
 
 /// What happens to requests that match. Exactly one of `pool`, `redirect`, `respond` and `files` is given.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,20 @@ pub struct Route {
     /// Store the pool's answers and give them to all who ask: `true`, or a table of settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<RouteCache>,
+    /// How many requests may come, by address or by what else tells them apart; beyond it 429.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimits>,
+    /// Who may come: the name of an `[auth.<name>]`, or a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<RouteAuth>,
+    /// Addresses that may come, and that may not; else 403.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Addresses>,
+    /// Who is served first, and refused last, when the pool's `concurrency` is exhausted.
+    pub priority: Priority,
+    /// How long the whole request may take, from its head to the last byte of its answer; 504 while nothing was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
 }
 
 /// Conditions; all that are given must hold.

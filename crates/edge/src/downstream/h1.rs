@@ -96,7 +96,7 @@ async fn busy_spell(
         }
         if buffer.is_empty() {
             deadline.set_from(worker.finished_at.get(), worker.limits().idle.min(BUSY_SPELL));
-            match wait_for_bytes(worker, io, buffer, deadline, sleeper, true).await {
+            match wait_for_bytes(worker, io, buffer, deadline, sleeper, false).await {
                 Ok(true) => {}
                 Ok(false) => return After::Over,
                 Err(Elapsed) => return After::Open,
@@ -139,6 +139,7 @@ async fn exchange_one(
                 worker, peer, request, response, origin_out, framing, &mut body, &mut reply, deadline,
             )
             .await;
+            deadline.limit(None);
             if reply.keeps_alive() {
                 if finish_body(&mut body, deadline).await { After::Open } else { After::Over }
             } else if reply.was_aborted() {
@@ -165,24 +166,25 @@ fn framing_failure(bad: BadFraming) -> Failure {
     }
 }
 
-/// Waits without holding a buffer until a request begins; false when the connection is over. A drain ends one that
-/// `was_used`; a new one may still ask.
+/// Waits without holding a buffer until a request begins; false when the connection is over. A drain ends one that is
+/// `idle`; a new one may still ask, and so may one whose client has just had an answer: its next request may be on its way,
+/// and is answered with `Connection: close`.
 async fn wait_for_bytes(
     worker: &Worker,
     io: &RefCell<Transport>,
     buffer: &mut Buffer,
     deadline: &Deadline,
     sleeper: &Sleeper,
-    was_used: bool,
+    idle: bool,
 ) -> Result<bool, Elapsed> {
     buffer.release_if_empty();
     let filled = std::future::poll_fn(|cx| {
-        if was_used && worker.is_draining() {
-            return Poll::Ready(Ok(0));
-        }
         let polled = io.borrow_mut().poll_fill(cx, buffer);
         if polled.is_pending() {
             buffer.release_if_empty();
+            if idle && worker.is_draining() {
+                return Poll::Ready(Ok(0));
+            }
             sleeper.register(cx);
         }
         polled

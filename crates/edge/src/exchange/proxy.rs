@@ -1,18 +1,16 @@
-//! Passing a request to a target and its response back.
+//! Passing a request to one target and its response back.
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use deepwater_upstream::{Ask, Chosen, FailureKind, Lease, Outcome, TargetId, hash_bytes};
+use deepwater_upstream::{Chosen, FailureKind, Lease, Outcome};
 use http::{Method, StatusCode};
-use smallvec::SmallVec;
 
 use crate::body::h1::Writer;
-use crate::body::{BodyError, BodyRead, RelayError, relay, relay_both};
-use crate::config::{HashKey, ProxyProtocolOut};
+use crate::body::{BodyError, BodyRead, RelayError, Replay, relay, relay_both};
+use crate::config::ProxyProtocolOut;
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Name, Request, Response};
@@ -24,7 +22,6 @@ use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
 use crate::peer::Peer;
 use crate::plan::{HostPolicy, RoutePlan};
 use crate::route::Prepared;
-use crate::sticky;
 use crate::worker::{Local, PoolLocal, Worker};
 
 use super::Tally;
@@ -65,6 +62,8 @@ enum Attempt {
     Done { status: StatusCode, connection_is_clean: bool },
     /// Both directions became bytes; they are through.
     Tunnelled,
+    /// The head came, and is kept from the client: the request is to be sent again.
+    Withheld(StatusCode),
     /// No response head came.
     NoHead { failure: Failure, silent: bool },
     /// The client has the head, but the origin broke its body off.
@@ -75,44 +74,18 @@ enum Attempt {
     ClientLeft,
 }
 
-impl Proxying<'_> {
-    /// Finds a target, sends the request, passes the response on; tries other targets while nothing was sent.
-    pub async fn run<B: BodyRead, R: Reply>(
-        &self,
-        response: &mut Response,
-        out: &mut Vec<u8>,
-        body: &mut B,
-        reply: &mut R,
-    ) {
-        let mut tried = SmallVec::<[TargetId; 4]>::new();
-        let mut refused = Failure::NoTarget;
-        while tried.len() < self.pool.plan.connect_attempts {
-            let chosen_at = if tried.is_empty() { self.tally.started } else { Instant::now() };
-            let Some(lease) = self.choose(chosen_at, &tried) else { break };
-            if tried.contains(&lease.target().id) {
-                // Every target was tried once.
-                break;
-            }
-            self.tally.target.set(Some(Arc::clone(lease.target())));
-            match self.send(&lease, chosen_at, response, out, body, reply).await {
-                Ok(outcome) => return lease.done(outcome),
-                Err(failure) => {
-                    let kind = if failure == Failure::ConnectTimeout {
-                        FailureKind::Timeout
-                    } else {
-                        FailureKind::Connect
-                    };
-                    tried.push(lease.target().id);
-                    lease.done(Outcome::Failure { kind, latency: chosen_at.elapsed() });
-                    self.pool.metrics.retries.increment();
-                    refused = failure;
-                }
-            }
-        }
-        self.answering().failure(refused, reply).await;
-    }
+/// How sending a request to a target ended.
+pub(super) enum Sent {
+    /// The client has its answer, or the best there was.
+    Answered(Outcome),
+    /// Nothing of the request was sent.
+    Unsent(Failure),
+    /// The client knows nothing yet, and the request is to be sent again.
+    Withheld { failure: Failure, outcome: Outcome },
+}
 
-    fn answering(&self) -> Answering<'_> {
+impl Proxying<'_> {
+    pub(super) fn answering(&self) -> Answering<'_> {
         let cache_status = match self.manner {
             Manner::Client { cache_status, .. } => cache_status,
             Manner::Cache => None,
@@ -121,41 +94,24 @@ impl Proxying<'_> {
         Answering { worker, request, deadline, tally, cache_status }
     }
 
-    fn choose(&self, now: Instant, tried: &[TargetId]) -> Option<Lease> {
-        let plan = &self.pool.plan;
-        let fields = &self.request.fields;
-        let sticky = plan.sticky.as_ref().and_then(|sticky| {
-            let token = sticky.token(fields)?;
-            self.pool.tokens.target(sticky, &plan.targets, &token)
-        });
-        let hash = match &plan.hash {
-            HashKey::Ip => None,
-            HashKey::Path => Some(hash_bytes(self.request.path())),
-            HashKey::Header(name) => fields.get(name.as_bytes()).map(hash_bytes),
-            HashKey::Cookie(name) => sticky::cookie(fields, name.as_bytes()).map(hash_bytes),
-        };
-        let ask = Ask { now, client: Some(self.tally.client_ip), hash, sticky, avoid: tried };
-        self.pool.picker.borrow_mut().pick(&ask)
-    }
-
     /// Sends the request to one target, over a kept connection if there is one.
-    ///
-    /// # Errors
-    /// When no connection could be made: another target may be tried, nothing was sent.
-    async fn send<B: BodyRead, R: Reply>(
+    pub(super) async fn send<B: BodyRead, R: Reply>(
         &self,
         lease: &Lease,
         chosen_at: Instant,
         response: &mut Response,
         out: &mut Vec<u8>,
-        body: &mut B,
+        body: &mut Replay<'_, B>,
         reply: &mut R,
-    ) -> Result<Outcome, Failure> {
+    ) -> Sent {
         let target = lease.target();
         // The PROXY protocol names one client for the whole connection.
         let may_share = self.pool.plan.proxy_protocol == ProxyProtocolOut::Off;
         if self.request.method == Method::CONNECT {
-            return self.connect_tunnel(lease, chosen_at, out, body, reply).await;
+            return match self.connect_tunnel(lease, chosen_at, out, body, reply).await {
+                Ok(outcome) => Sent::Answered(outcome),
+                Err(failure) => Sent::Unsent(failure),
+            };
         }
         let mut kept = if may_share { self.pool.idle.take(target.id, chosen_at) } else { None };
         loop {
@@ -165,7 +121,10 @@ impl Proxying<'_> {
                     self.pool.metrics.reused.increment();
                     connection
                 }
-                None => self.open(lease).await?,
+                None => match self.open(lease).await {
+                    Ok(connection) => connection,
+                    Err(failure) => return Sent::Unsent(failure),
+                },
             };
             let attempt = match connection {
                 Reused::Http1(connection) => {
@@ -188,17 +147,26 @@ impl Proxying<'_> {
             };
             // A kept connection that dies without a word was most likely being closed when the request came; what
             // cannot do harm twice is sent again over a new one (RFC 9112 §9.3.1).
-            let untouched =
-                self.framing == Framing::Empty || self.tally.received_bytes.get() == 0 && !body.is_done();
             if let Attempt::NoHead { failure: Failure::ConnectionTerminated, silent: true } = attempt
                 && was_kept
-                && untouched
                 && is_idempotent(&self.request.method)
+                && body.rewind()
             {
                 self.pool.metrics.retries.increment();
                 continue;
             }
-            return Ok(self.conclude(attempt, chosen_at, reply).await);
+            let outcome = self.outcome(&attempt, chosen_at);
+            if let Attempt::Withheld(_) = attempt {
+                return Sent::Withheld { failure: Failure::RetriesFailed, outcome };
+            }
+            if let Attempt::NoHead { failure, .. } = attempt
+                && self.retries_after(failure)
+                && self.takes_retry()
+            {
+                return Sent::Withheld { failure, outcome };
+            }
+            self.tell(attempt, reply).await;
+            return Sent::Answered(outcome);
         }
     }
 
@@ -325,6 +293,9 @@ impl Proxying<'_> {
                     Ok(Ok(HeadKind::Final(framing))) => break Some(framing),
                     Ok(Ok(HeadKind::Switched)) => break None,
                     Ok(Err(attempt)) => return attempt,
+                    Err(_) if self.deadline.is_past_limit() => {
+                        return Attempt::NoHead { failure: Failure::RequestDeadline, silent: false };
+                    }
                     Err(_) if uploaded.is_none() => return Attempt::ClientBroke(Failure::ClientStalled),
                     Err(_) => {
                         return Attempt::NoHead { failure: Failure::ResponseTimeout, silent: false };
@@ -338,6 +309,9 @@ impl Proxying<'_> {
             match framing {
                 None => true,
                 Some(framing) => {
+                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry() {
+                        return Attempt::Withheld(response.status);
+                    }
                     self.edit_response(lease, response);
                     self.tally.status.set(Some(response.status));
                     reply.head(response.status, &response.fields, framing);
@@ -367,6 +341,9 @@ impl Proxying<'_> {
                 }
             }
         };
+        if !switched && self.deadline.is_past_limit() {
+            return Attempt::ClientBroke(Failure::RequestDeadline);
+        }
         if !switched {
             // Bytes at hand that the client did not take tell whose fault the silence is.
             return if reader.data().is_empty() {
@@ -445,30 +422,39 @@ impl Proxying<'_> {
             }
             sticky.set(&mut response.fields, lease.target().id, self.peer.secure);
         }
+        self.tally.write_rate(&mut response.fields);
         self.route.edit_response(&mut response.fields, values);
     }
 
-    /// Tells the client what went wrong, if something did, and what the target is to be thought of.
-    async fn conclude<R: Reply>(&self, attempt: Attempt, chosen_at: Instant, reply: &mut R) -> Outcome {
+    /// What the target is to be thought of.
+    fn outcome(&self, attempt: &Attempt, chosen_at: Instant) -> Outcome {
         let latency = self.tally.upstream.get().unwrap_or_else(|| chosen_at.elapsed());
         let fault = |kind| Outcome::Failure { kind, latency };
-        let (failure, outcome) = match attempt {
-            Attempt::Done { status, .. } if status.is_server_error() => return fault(FailureKind::Status5xx),
-            Attempt::Done { .. } | Attempt::Tunnelled => return Outcome::Success { latency },
-            Attempt::NoHead { failure: Failure::ResponseTimeout, .. } => {
-                (Failure::ResponseTimeout, fault(FailureKind::Timeout))
+        match attempt {
+            Attempt::Done { status, .. } | Attempt::Withheld(status) if status.is_server_error() => {
+                fault(FailureKind::Status5xx)
             }
-            Attempt::NoHead { failure, .. } => (failure, fault(FailureKind::Protocol)),
-            Attempt::OriginBroke => (Failure::ResponseIncomplete, fault(FailureKind::Protocol)),
-            Attempt::ClientBroke(failure) => (failure, Outcome::Cancelled),
+            Attempt::Done { .. } | Attempt::Withheld(_) | Attempt::Tunnelled => Outcome::Success { latency },
+            Attempt::NoHead { failure: Failure::ResponseTimeout | Failure::RequestDeadline, .. } => {
+                fault(FailureKind::Timeout)
+            }
+            Attempt::NoHead { .. } | Attempt::OriginBroke => fault(FailureKind::Protocol),
+            Attempt::ClientBroke(_) | Attempt::ClientLeft => Outcome::Cancelled,
+        }
+    }
+
+    /// Tells the client what went wrong, if something did.
+    async fn tell<R: Reply>(&self, attempt: Attempt, reply: &mut R) {
+        let failure = match attempt {
+            Attempt::Done { .. } | Attempt::Withheld(_) | Attempt::Tunnelled => return,
+            Attempt::NoHead { failure, .. } | Attempt::ClientBroke(failure) => failure,
+            Attempt::OriginBroke => Failure::ResponseIncomplete,
             Attempt::ClientLeft => {
                 self.tally.failure.set(Some(Failure::ClientAborted));
-                reply.abort();
-                return Outcome::Cancelled;
+                return reply.abort();
             }
         };
         self.answering().failure(failure, reply).await;
-        outcome
     }
 
     fn host<'s>(&'s self, target_name: &'s str) -> &'s [u8] {
@@ -481,7 +467,7 @@ impl Proxying<'_> {
 }
 
 /// Whether sending a request twice does no more than once (RFC 9110 §9.2.2).
-fn is_idempotent(method: &Method) -> bool {
+pub(super) fn is_idempotent(method: &Method) -> bool {
     matches!(
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE

@@ -11,6 +11,7 @@ use crate::body::relay;
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::files::Files;
+use crate::guard::Refusal;
 use crate::head::{Fields, Name, Request};
 use crate::http1::framing::{Framing, has_no_body, parse_length};
 use crate::io::Deadline;
@@ -40,6 +41,21 @@ pub(super) struct Answering<'a> {
 impl Answering<'_> {
     /// Tells the client what failed, if it can still be told; else breaks off.
     pub async fn failure<R: Reply>(&self, failure: Failure, reply: &mut R) {
+        self.failure_with(failure, &[], reply).await;
+    }
+
+    /// Tells the client what a guard refused.
+    pub async fn refusal<R: Reply>(&self, refusal: &Refusal, reply: &mut R) {
+        self.failure_with(refusal.failure, &refusal.fields, reply).await;
+    }
+
+    /// The same with more fields.
+    async fn failure_with<R: Reply>(
+        &self,
+        failure: Failure,
+        more: &[(&'static [u8], Vec<u8>)],
+        reply: &mut R,
+    ) {
         self.tally.failure.set(Some(failure));
         if reply.head_sent() {
             reply.abort();
@@ -50,7 +66,10 @@ impl Answering<'_> {
         fields.add_known(Name::ContentType, b"text/plain; charset=utf-8");
         fields.add_known(Name::CacheControl, b"no-store");
         fields.add_known(Name::ProxyStatus, format!("deepwater; error={}", failure.error()).as_bytes());
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        for (name, value) in more {
+            fields.add(name, value);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE && fields.get_known(Name::RetryAfter).is_none() {
             fields.add_known(Name::RetryAfter, b"1");
         }
         if let Some(status) = self.cache_status {
@@ -66,7 +85,7 @@ impl Answering<'_> {
             text.push('\n');
         }
         // Where a message's end is in doubt, nothing that follows on the connection can be trusted.
-        if failure.blame() == Blame::Client && !matches!(failure, Failure::NoRoute | Failure::NotCached) {
+        if failure.blame() == Blame::Client && !failure.is_understood() {
             reply.close_after();
         }
         self.whole(status, fields, text.as_bytes(), reply).await;
@@ -152,6 +171,7 @@ impl Answering<'_> {
     }
 
     fn edit(&self, route: &RoutePlan, captures: &Captures, fields: &mut Fields) {
+        self.tally.write_rate(fields);
         route.edit_response(fields, &route.prepare_response(self.request, self.tally.client_ip, captures));
     }
 

@@ -20,6 +20,8 @@ pub struct Elapsed;
 #[derive(Debug, Default)]
 pub struct Deadline {
     wanted: Cell<Option<Instant>>,
+    /// No end is later than this.
+    limit: Cell<Option<Instant>>,
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
 }
 
@@ -27,13 +29,36 @@ impl Deadline {
     /// Asks for an end this far from now.
     #[inline]
     pub fn set(&self, within: Duration) {
-        self.wanted.set(Some(Instant::now() + within));
+        self.end_at(Instant::now() + within);
     }
 
     /// Asks for an end this far from a moment just read, to spare reading the clock again.
     #[inline]
     pub fn set_from(&self, now: std::time::Instant, within: Duration) {
-        self.wanted.set(Some(Instant::from_std(now) + within));
+        self.end_at(Instant::from_std(now) + within);
+    }
+
+    #[inline]
+    fn end_at(&self, wanted: Instant) {
+        self.wanted.set(Some(self.limit.get().map_or(wanted, |limit| limit.min(wanted))));
+    }
+
+    /// From here on nothing ends later than this; none for no such limit.
+    #[inline]
+    pub fn limit(&self, at: Option<std::time::Instant>) {
+        if at.is_some() || self.limit.get().is_some() {
+            self.limit.set(at.map(Instant::from_std));
+        }
+    }
+
+    /// What is left until the limit; none without one.
+    pub fn left(&self) -> Option<Duration> {
+        self.limit.get().map(|limit| limit.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the limit has passed.
+    pub fn is_past_limit(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
     }
 
     /// Runs the future until the deadline, wherever that moves meanwhile.
@@ -88,6 +113,25 @@ mod tests {
         };
         assert_eq!(deadline.guard(late).await, Err(Elapsed));
         assert_eq!(start.elapsed().as_secs(), 34);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_deadline_moves_beyond_the_limit() {
+        let deadline = Deadline::default();
+        let start = Instant::now();
+        deadline.limit(Some((start + Duration::from_secs(7)).into_std()));
+        let busy = async {
+            loop {
+                deadline.set(Duration::from_secs(5));
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        };
+        assert!(!deadline.is_past_limit());
+        assert_eq!(deadline.guard(busy).await, Err::<(), _>(Elapsed));
+        assert_eq!(start.elapsed().as_secs(), 7);
+        assert!(deadline.is_past_limit());
+        deadline.limit(None);
+        assert_eq!(deadline.left(), None);
     }
 
     #[tokio::test(start_paused = true)]

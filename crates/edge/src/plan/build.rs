@@ -1,5 +1,7 @@
 //! From what was written to what is meant; reports everything that cannot be meant, at once.
 
+mod resilience;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,9 +13,11 @@ use deepwater_upstream::{Address, HealthCheck, Pool as Targets, PoolSpec, Target
 use http::StatusCode;
 use ipnet::IpNet;
 
-use crate::cache::{CachePlan, HttpCache};
-use crate::config::{self, Config, Listen, ListenProtocol, OriginProtocol, Pool, Pools, Route};
+use crate::cache::{CachePlan, HttpCache, Terms};
+use crate::config::{self, Config, Listen, ListenProtocol, OriginProtocol, Pool, Pools, Route, Tables};
 use crate::files::Files;
+use crate::guard;
+use crate::guard::auth::AuthPlan;
 use crate::probe::StatusSet;
 use crate::route::{Edits, Rewrite, RouteTable, Template};
 use crate::sticky::StickyPlan;
@@ -26,14 +30,16 @@ pub(crate) struct ListenerPlan {
     pub address: SocketAddr,
     pub config: Listen,
     pub tls: Option<Arc<ServerTls>>,
-    /// The index of the pool of a TCP listener.
-    pub pool: Option<usize>,
+    /// The pool of a TCP listener: its name, since its place may be another's after a reload.
+    pub pool: Option<String>,
 }
 
 /// Everything the configuration asks for.
 pub(crate) struct Built {
     pub plan: Arc<Plan>,
     pub listeners: Vec<Arc<ListenerPlan>>,
+    /// What the cache changes to when the plan comes into force, if one was there before.
+    pub terms: Option<Terms>,
 }
 
 /// Where the parts of the configuration stand, and what they are built with.
@@ -49,20 +55,25 @@ pub(crate) struct Builder<'a> {
     pub cache: Place<'a>,
     /// Key of sticky cookies without a secret of their own.
     pub random_secret: &'a [u8],
+    /// `auth`.
+    pub auth: Place<'a>,
     /// The plan in force, whose unchanged pools are kept.
     pub old: Option<&'a Plan>,
 }
 
 impl Builder<'_> {
     /// Builds the whole; `None` when something was reported.
-    pub fn build(&self, config: &Config, pools: &Pools, cache: &config::Cache) -> Option<Built> {
+    pub fn build(&self, tables: Tables<'_>) -> Option<Built> {
+        let Tables { edge: config, pools, cache, auth } = tables;
         let names: Vec<&str> = pools.keys().map(String::as_str).collect();
         let trusted_networks = networks(&self.edge.at("trusted_proxies"), &config.trusted_proxies);
         let limits = self.limits(config);
         let built_pools: Vec<_> = pools.iter().map(|(name, pool)| self.pool(name, pool)).collect();
+        let auths: Vec<_> = auth.iter().map(|(name, auth)| self.auth(name, auth)).collect();
+        let auths: Vec<Arc<AuthPlan>> = auths.into_iter().collect::<Option<_>>()?;
         let table = self.table(&config.route);
         let routes: Vec<_> =
-            config.route.iter().enumerate().map(|(at, route)| self.route(at, route, pools, &names)).collect();
+            config.route.iter().enumerate().map(|(at, route)| self.route(at, route, pools, &names, &auths)).collect();
         let listeners: Vec<_> = config
             .listen
             .iter()
@@ -77,15 +88,17 @@ impl Builder<'_> {
             return None;
         }
         let routes: Vec<RoutePlan> = routes.into_iter().collect::<Option<_>>()?;
+        let (shared_cache, terms) = self.cache(cache, &routes)?;
         let plan = Plan {
             limits,
-            cache: self.cache(cache, &routes)?,
+            cache: shared_cache,
             trusted_networks: trusted_networks?,
             table: table?,
             routes,
+            auths,
             pools: built_pools.into_iter().collect::<Option<_>>()?,
         };
-        Some(Built { plan: Arc::new(plan), listeners: listeners.into_iter().collect::<Option<_>>()? })
+        Some(Built { plan: Arc::new(plan), listeners: listeners.into_iter().collect::<Option<_>>()?, terms })
     }
 
     fn limits(&self, config: &Config) -> Limits {
@@ -102,8 +115,13 @@ impl Builder<'_> {
         }
     }
 
-    /// The cache that the routes share: none if none caches, `None` if something was reported.
-    fn cache(&self, config: &config::Cache, routes: &[RoutePlan]) -> Option<Option<Arc<HttpCache>>> {
+    /// The cache that the routes share, none if none caches, and what one that was there changes to; `None` if
+    /// something was reported.
+    fn cache(
+        &self,
+        config: &config::Cache,
+        routes: &[RoutePlan],
+    ) -> Option<(Option<Arc<HttpCache>>, Option<Terms>)> {
         let purge_from = networks(&self.cache.at("purge_from"), &config.purge_from);
         if config.max_waiters == 0 {
             let fix = "write 65536";
@@ -114,10 +132,14 @@ impl Builder<'_> {
         let keys: Vec<_> =
             routes.iter().filter_map(|route| route.cache.as_ref()).map(|cache| cache.key.clone()).collect();
         if keys.is_empty() {
-            return Some(None);
+            return Some((None, None));
+        }
+        let terms = Terms::new(purge_from, keys, config.max_refreshes);
+        if let Some(cache) = self.old.and_then(|old| old.cache.as_ref()) {
+            return Some((Some(Arc::clone(cache)), Some(terms)));
         }
         let now = (self.context.clock.now(), self.context.clock.wall());
-        Some(Some(Arc::new(HttpCache::new(config, purge_from, keys, now))))
+        Some((Some(Arc::new(HttpCache::new(config, terms, now))), None))
     }
 
     fn table(&self, routes: &[Route]) -> Option<RouteTable> {
@@ -144,7 +166,14 @@ impl Builder<'_> {
         }
     }
 
-    fn route(&self, at: usize, route: &Route, pools: &Pools, names: &[&str]) -> Option<RoutePlan> {
+    fn route(
+        &self,
+        at: usize,
+        route: &Route,
+        pools: &Pools,
+        names: &[&str],
+        auths: &[Arc<AuthPlan>],
+    ) -> Option<RoutePlan> {
         let place = self.edge.at("route").index(at);
         let pattern_names = crate::route::pattern_names(route.r#match.path.as_deref());
         let edits = |key: &str, written| match Edits::build(written, &pattern_names) {
@@ -193,6 +222,14 @@ impl Builder<'_> {
             }
         };
         let name = route.name.clone().unwrap_or_else(|| default_name(route));
+        let old = self.old.and_then(|old| old.routes.iter().find(|old| old.name == name));
+        let guards = guard::Builder {
+            pattern: &pattern_names,
+            auths,
+            old: old.and_then(|old| old.guard.as_deref()),
+            now: self.context.clock.now(),
+        };
+        let guard = guards.build(route, &place)?;
         let plan = RoutePlan {
             name,
             action: action?,
@@ -207,8 +244,17 @@ impl Builder<'_> {
                 .and_then(|name| pools.get(name))
                 .is_some_and(|pool| pool.protocol == OriginProtocol::Http2),
             cache,
+            guard,
+            priority: route.priority,
+            timeout: route.timeout.map(deepwater_core::config::Duration::get),
         };
         Some(plan)
+    }
+
+    /// An `[auth.<name>]`; the one in force if it is the same.
+    fn auth(&self, name: &str, auth: &config::Auth) -> Option<Arc<AuthPlan>> {
+        let old = self.old.map(|old| old.auths.as_slice()).unwrap_or_default();
+        AuthPlan::build(name, auth, self.directory, old, &self.auth.at(name))
     }
 
     fn action(&self, place: &Place<'_>, route: &Route, names: &[&str], pattern: &[String]) -> Option<Action> {
@@ -293,7 +339,10 @@ impl Builder<'_> {
         }
         let tcp = listen.protocol == ListenProtocol::Tcp;
         let pool = match (&listen.pool, tcp) {
-            (Some(name), true) => Some(self.pool_index(&place.at("pool"), name, names)?),
+            (Some(name), true) => {
+                self.pool_index(&place.at("pool"), name, names)?;
+                Some(name.clone())
+            }
             (None, true) => {
                 place.problem_with_fix(
                     "a listener with `protocol = \"tcp\"` needs a pool",
@@ -393,6 +442,11 @@ impl Builder<'_> {
             None => None,
             Some(sticky) => Some(sticky?),
         };
+        let retry = resilience::retry(pool, &place)?;
+        let breakers = match old {
+            Some(old) if resilience::same_breakers(&old.config, pool) => Arc::clone(&old.breakers),
+            _ => resilience::breakers(name, pool, &place, self.context)?,
+        };
         let tls = if secure { Some(self.origin_tls(&place, pool, &targets)?) } else { None };
         if pool.connect_attempts == 0 {
             place
@@ -413,21 +467,21 @@ impl Builder<'_> {
             panic_threshold: pool.panic_threshold,
         };
         let shared = match old {
-            Some(old) => {
-                old.targets.update(spec);
-                Arc::clone(&old.targets)
-            }
-            None => Targets::new(spec, self.context),
+            Some(old) => Arc::clone(&old.targets),
+            None => Targets::new(spec.clone(), self.context),
         };
         Some(Arc::new(PoolPlan {
             name: name.to_owned(),
             config: pool.clone(),
             targets: shared,
+            spec,
             protocol: pool.protocol,
             tls,
             timeouts: pool.timeouts.clone(),
             idle_connections: pool.idle_connections,
             connect_attempts: pool.connect_attempts,
+            retry,
+            breakers,
             host: match pool.host.as_str() {
                 "client" => HostPolicy::Client,
                 "target" => HostPolicy::Target,

@@ -364,6 +364,7 @@ impl Caching<'_> {
 
     /// The route's edits of responses.
     fn edit(&self, fields: &mut Fields) {
+        self.tally.write_rate(fields);
         if !self.route.response_edits.is_empty() {
             let values = self.route.prepare_response(self.request, self.tally.client_ip, self.captures);
             self.route.edit_response(fields, &values);

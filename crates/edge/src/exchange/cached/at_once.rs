@@ -18,7 +18,8 @@ impl Caching<'_> {
     /// flushed.
     pub(super) fn at_once<R: Reply>(&self, key: &mut Vec<u8>, reply: &mut R) -> bool {
         self.cache.write_key(key, self.request, self.peer, self.plan);
-        if self.facts.conditional || self.facts.range || !self.route.response_edits.is_empty() {
+        let plain = self.route.response_edits.is_empty() && self.tally.rate.get().is_none();
+        if self.facts.conditional || self.facts.range || !plain {
             return false;
         }
         let store = &self.cache.store;

@@ -1,0 +1,3 @@
+//! Servers that fail, are slow, or are asked too much: what the client gets, and what the servers are spared.
+
+mod retries;

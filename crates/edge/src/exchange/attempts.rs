@@ -1,0 +1,173 @@
+//! A request's way to an answer: its turn, its targets, and whether it is sent again when one fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deepwater_upstream::{Ask, FailureKind, Lease, Outcome, TargetId, hash_bytes};
+use smallvec::SmallVec;
+
+use crate::body::{BodyRead, Replay};
+use crate::breakers::Leave;
+use crate::config::HashKey;
+use crate::downstream::Reply;
+use crate::failure::Failure;
+use crate::guard::Refusal;
+use crate::head::Response;
+use crate::sticky;
+
+use super::proxy::{Proxying, Sent, is_idempotent};
+
+impl Proxying<'_> {
+    /// Finds a target, sends the request, passes the response on; tries other targets while nothing was sent, and sends
+    /// again what may be.
+    pub async fn run<B: BodyRead, R: Reply>(
+        &self,
+        response: &mut Response,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) {
+        let plan = &self.pool.plan;
+        plan.retry.budget.deposit(self.since_epoch(self.tally.started));
+        let bound = if is_idempotent(&self.request.method) { plan.retry.max_body } else { 0 };
+        let mut body = Replay::new(body, bound, &self.tally.body_spent);
+        let mut tried = Tried::new();
+        let mut chosen_at = self.tally.started;
+        loop {
+            let (lease, leave) = match self.choose(chosen_at, &tried) {
+                Ok(chosen) => chosen,
+                Err(refusal) => return self.answering().refusal(&refusal, reply).await,
+            };
+            self.tally.target.set(Some(Arc::clone(lease.target())));
+            let sent = self.send(&lease, chosen_at, response, out, &mut body, reply).await;
+            let (failure, outcome, goes_on) = match sent {
+                Sent::Answered(outcome) => return self.settle(lease, leave, outcome),
+                Sent::Unsent(failure) => {
+                    let timeout = failure == Failure::ConnectTimeout;
+                    let kind = if timeout { FailureKind::Timeout } else { FailureKind::Connect };
+                    let outcome = Outcome::Failure { kind, latency: chosen_at.elapsed() };
+                    let goes_on = tried.len() + 1 < plan.connect_attempts
+                        && plan.retry.budget.withdraw(self.since_epoch(Instant::now()));
+                    (failure, outcome, goes_on)
+                }
+                Sent::Withheld { failure, outcome } => (failure, outcome, body.rewind()),
+            };
+            tried.push((lease.target().id, failure));
+            self.settle(lease, leave, outcome);
+            if !goes_on {
+                return self.answering().failure(failure, reply).await;
+            }
+            if !failure.is_at_connecting() {
+                self.pause().await;
+            }
+            self.pool.metrics.retries.increment();
+            chosen_at = Instant::now();
+        }
+    }
+
+    /// Ends a lease: what became of the request counts for the target, and for the breakers.
+    fn settle(&self, lease: Lease, leave: Leave, outcome: Outcome) {
+        self.pool.plan.breakers.record(leave, || self.since_epoch(Instant::now()), &outcome);
+        lease.done(outcome);
+    }
+
+    /// A target that was not tried, if there is one, and that its breaker lets through.
+    fn choose(&self, now: Instant, tried: &Tried) -> Result<(Lease, Leave), Refusal> {
+        let plan = &self.pool.plan;
+        let time = self.since_epoch(now);
+        let mut whole = plan.breakers.pass(time).map_err(open)?;
+        let mut avoid: SmallVec<[TargetId; 4]> = tried.iter().map(|(id, _)| *id).collect();
+        plan.breakers.avoid(time, &mut avoid);
+        let mut wait = None;
+        loop {
+            let lease = self.pick(now, &avoid);
+            let Some(lease) = lease else { break };
+            let id = lease.target().id;
+            // Every target was tried, and connecting to this one failed: once is enough.
+            if tried.iter().any(|(tried, failure)| *tried == id && failure.is_at_connecting()) {
+                break;
+            }
+            match plan.breakers.pass_target(whole, &plan.targets, lease.target(), time) {
+                Ok(leave) => return Ok((lease, leave)),
+                Err((pass, retry_after)) => {
+                    whole = pass;
+                    if wait.is_some() && avoid.contains(&id) {
+                        break;
+                    }
+                    wait = Some(wait.map_or(retry_after, |wait: Duration| wait.min(retry_after)));
+                    avoid.push(id);
+                }
+            }
+        }
+        Err(match (tried.last(), wait) {
+            (Some((_, failure)), _) => Refusal::new(*failure),
+            (None, Some(wait)) => open(wait),
+            (None, None) => Refusal::new(Failure::NoTarget),
+        })
+    }
+
+    /// Whether the request may be sent again after this failure of a target.
+    pub(super) fn retries_after(&self, failure: Failure) -> bool {
+        match failure {
+            Failure::ConnectionTerminated | Failure::BadResponse => true,
+            Failure::ResponseTimeout => self.pool.plan.retry.on_timeout,
+            _ => false,
+        }
+    }
+
+    /// Takes one of the request's and the pool's retries, if there is one left of both.
+    pub(super) fn takes_retry(&self) -> bool {
+        let (retry, tally) = (&self.pool.plan.retry, self.tally);
+        let may = is_idempotent(&self.request.method)
+            && !tally.body_spent.get()
+            && tally.resent.get() < retry.attempts
+            && !self.deadline.is_past_limit()
+            && retry.budget.withdraw(self.since_epoch(Instant::now()));
+        if may {
+            tally.resent.set(tally.resent.get() + 1);
+        }
+        may
+    }
+
+    /// The pool's time.
+    fn since_epoch(&self, now: Instant) -> u64 {
+        self.pool.plan.targets.since_epoch(now)
+    }
+
+    /// Waits before the request is sent again, so that many do not come back at once.
+    async fn pause(&self) {
+        let delay = {
+            let mut random = self.worker.random.borrow_mut();
+            self.pool.plan.retry.backoff.delay(self.tally.resent.get().saturating_sub(1), &mut random)
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(self.deadline.left().map_or(delay, |left| left.min(delay))).await;
+        }
+    }
+
+    fn pick(&self, now: Instant, avoid: &[TargetId]) -> Option<Lease> {
+        let plan = &self.pool.plan;
+        let fields = &self.request.fields;
+        let sticky = plan.sticky.as_ref().and_then(|sticky| {
+            let token = sticky.token(fields)?;
+            self.pool.tokens.target(sticky, &plan.targets, &token)
+        });
+        let hash = match &plan.hash {
+            HashKey::Ip => None,
+            HashKey::Path => Some(hash_bytes(self.request.path())),
+            HashKey::Header(name) => fields.get(name.as_bytes()).map(hash_bytes),
+            HashKey::Cookie(name) => sticky::cookie(fields, name.as_bytes()).map(hash_bytes),
+        };
+        let ask = Ask { now, client: Some(self.tally.client_ip), hash, sticky, avoid };
+        self.pool.picker.borrow_mut().pick(&ask)
+    }
+}
+
+/// The targets that were tried, and how they failed.
+type Tried = SmallVec<[(TargetId, Failure); 4]>;
+
+/// What a client is told while a breaker is open.
+fn open(retry_after: Duration) -> Refusal {
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    Refusal::new(Failure::CircuitOpen).with(b"retry-after", seconds.max(1).to_string())
+}

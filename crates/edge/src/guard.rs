@@ -1,0 +1,92 @@
+//! What a request must pass before anything is done for it: its address, its rate, its proof of identity.
+//!
+//! Cheapest first. A route without guards has none of this: it is not even looked at.
+
+pub(crate) mod auth;
+mod build;
+mod rate;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use deepwater_auth::{AddressList, Claims};
+
+use crate::failure::Failure;
+use crate::head::Request;
+use crate::route::Captures;
+use crate::worker::{Local, Worker};
+
+pub(crate) use build::Builder;
+pub(crate) use rate::RateState;
+
+use auth::RouteAuth;
+use rate::Rate;
+
+/// The guards of a route.
+pub(crate) struct Guard {
+    addresses: Option<AddressList>,
+    /// Rates by what is known before anything is verified.
+    rates: Vec<Rate>,
+    auth: Option<RouteAuth>,
+    /// Rates by verified claims.
+    claim_rates: Vec<Rate>,
+}
+
+/// What is known of a request that passed.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// What it proved.
+    pub claims: Option<Rc<Claims>>,
+    /// Where the rate nearest to its limit stands.
+    pub rate: Option<RateState>,
+}
+
+/// Why a request did not pass, and what the client is told beside that.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub failure: Failure,
+    pub fields: Vec<(&'static [u8], Vec<u8>)>,
+}
+
+impl Refusal {
+    pub fn new(failure: Failure) -> Self {
+        Self { failure, fields: Vec::new() }
+    }
+
+    /// With a field for the client.
+    pub fn with(mut self, name: &'static [u8], value: impl Into<Vec<u8>>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+}
+
+impl Guard {
+    /// Lets a request pass, or says why not. Fields that carry claims to the origin are the guard's alone: those of the
+    /// client are removed, those of what was proved are set.
+    pub async fn admit(
+        &self,
+        worker: &Rc<Worker>,
+        local: &Rc<Local>,
+        request: &mut Request,
+        client_ip: IpAddr,
+        captures: &Captures,
+    ) -> Result<Admitted, Refusal> {
+        if let Some(addresses) = &self.addresses
+            && !addresses.allows(client_ip)
+        {
+            return Err(Refusal::new(Failure::Forbidden));
+        }
+        let mut admitted = Admitted::default();
+        for rate in &self.rates {
+            rate.take(worker, request, client_ip, captures, None, &mut admitted.rate)?;
+        }
+        if let Some(auth) = &self.auth {
+            admitted.claims = auth.check(worker, local, request).await?;
+        }
+        for rate in &self.claim_rates {
+            let claims = admitted.claims.as_deref();
+            rate.take(worker, request, client_ip, captures, claims, &mut admitted.rate)?;
+        }
+        Ok(admitted)
+    }
+}
