@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::log_mean::{LogMean, Typical};
+
 /// Time constant of the latency estimate: a past observation has lost 63 % of its say after this.
 const DECAY_NS: f64 = 10e9;
 /// Idle for less than this, an estimate has not visibly decayed; the exponential is spared.
 const FRESH_NS: u64 = 100_000_000;
 /// Share of a new observation in the mean.
 const MEAN_STEP: f64 = 1.0 / 16.0;
-/// Where the number of observations starts in a window's packed sum.
-const COUNT_SHIFT: u32 = 40;
 
 /// Counters of one target, in one cache line of their own. All are independent, so all are relaxed.
 ///
@@ -27,20 +27,11 @@ pub(crate) struct Load {
     /// Bits of an `f64`, nanoseconds: what people are shown.
     mean: AtomicU64,
     picked_at: AtomicU64,
-    /// Sum of `log2` of the latencies since the last sweep, and how many: see [`Window`].
-    window: AtomicU64,
+    /// Latencies of the successes since the last sweep.
+    window: LogMean,
     successes: AtomicU64,
     failures: AtomicU64,
     cancelled: AtomicU64,
-}
-
-/// Latencies of the successes between two sweeps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Window {
-    /// How many there were.
-    pub(crate) count: u64,
-    /// Their geometric mean, nanoseconds: one slow page among many fast ones hardly moves it.
-    pub(crate) geometric_mean: f64,
 }
 
 impl Load {
@@ -73,7 +64,7 @@ impl Load {
             self.consecutive_failures.store(0, Relaxed);
         }
         let nanos = nanos(latency);
-        self.window.fetch_add((1 << COUNT_SHIFT) | log2(nanos), Relaxed);
+        self.window.add(nanos);
         let mean = f64::from_bits(self.mean.load(Relaxed));
         let step = if mean == 0.0 { 1.0 } else { MEAN_STEP };
         self.mean.store((mean + (nanos as f64 - mean) * step).to_bits(), Relaxed);
@@ -145,16 +136,13 @@ impl Load {
     pub(crate) fn forget(&self) {
         self.estimate.store(0, Relaxed);
         self.mean.store(0, Relaxed);
-        self.window.store(0, Relaxed);
+        self.window.clear();
         self.consecutive_failures.store(0, Relaxed);
     }
 
-    /// Takes the observations since the last call.
-    pub(crate) fn take_window(&self) -> Option<Window> {
-        let packed = self.window.swap(0, Relaxed);
-        let (count, sum) = (packed >> COUNT_SHIFT, packed & ((1 << COUNT_SHIFT) - 1));
-        let mean_of_logs = sum as f64 / LOG_SCALE / count as f64;
-        (count > 0).then(|| Window { count, geometric_mean: mean_of_logs.exp2() })
+    /// Takes the latencies of the successes since the last call.
+    pub(crate) fn take_window(&self) -> Option<Typical> {
+        self.window.take()
     }
 
     pub(crate) fn consecutive_failures(&self) -> u32 {
@@ -177,17 +165,6 @@ impl Load {
 /// At least one, because 0 stands for "no estimate"; over five centuries is five centuries.
 fn nanos(latency: Duration) -> u64 {
     u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).max(1)
-}
-
-/// Fixed-point scale of [`log2`].
-const LOG_SCALE: f64 = 256.0;
-
-/// `log2` in 1/256, linear between powers of two (off by at most 0.09): at most 2^14, so that 2^24
-/// observations fit below the count.
-fn log2(value: u64) -> u64 {
-    let exponent = value.ilog2();
-    let fraction = if exponent >= 8 { value >> (exponent - 8) } else { value << (8 - exponent) } & 0xff;
-    (u64::from(exponent) << 8) | fraction
 }
 
 #[cfg(test)]
@@ -239,32 +216,5 @@ mod tests {
         assert_eq!(load.estimate(), Some(2e9));
         load.succeed(21 * SECOND, Duration::from_millis(50));
         assert_eq!(load.consecutive_failures(), 0);
-    }
-
-    #[test]
-    fn a_window_is_robust_against_one_slow_page() {
-        let load = Load::default();
-        for _ in 0..19 {
-            load.succeed(0, Duration::from_millis(5));
-        }
-        load.succeed(0, Duration::from_secs(2));
-        let window = load.take_window().unwrap();
-        assert_eq!(window.count, 20);
-        assert!((6e6..8e6).contains(&window.geometric_mean), "{window:?}");
-        assert_eq!(load.take_window(), None);
-    }
-
-    #[test]
-    fn the_logarithm_is_close_and_monotone() {
-        let mut last = 0;
-        for shift in 0..63 {
-            for step in 0..16_u64 {
-                let value = (1_u64 << shift) + ((1_u64 << shift) >> 4) * step;
-                let log = log2(value);
-                assert!(log >= last, "{value}");
-                assert!((log as f64 / LOG_SCALE - (value as f64).log2()).abs() < 0.1, "{value}");
-                last = log;
-            }
-        }
     }
 }

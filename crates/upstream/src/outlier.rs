@@ -7,7 +7,7 @@ use deepwater_core::config::{Duration, Percent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::Window;
+use crate::log_mean::Typical;
 
 /// When a target that misbehaves is left out, and for how long. The only target, and the last one left,
 /// never is.
@@ -71,7 +71,7 @@ impl Outlier {
     }
 
     /// The targets that are slower than their peers by far, slowest first, with the reason.
-    pub(crate) fn slow(&self, windows: &[Option<Window>]) -> Vec<(usize, String)> {
+    pub(crate) fn slow(&self, windows: &[Option<Typical>]) -> Vec<(usize, String)> {
         let judged: Vec<(usize, f64)> = windows
             .iter()
             .enumerate()
@@ -146,8 +146,8 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn windows(means_ms: &[f64]) -> Vec<Option<Window>> {
-        means_ms.iter().map(|ms| Some(Window { count: 100, geometric_mean: ms * 1e6 })).collect()
+    fn windows(means_ms: &[f64]) -> Vec<Option<Typical>> {
+        means_ms.iter().map(|ms| Some(Typical { count: 100, geometric_mean: ms * 1e6 })).collect()
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(slow(&[1.0, 300.0, 400.0, 1.0, 1.0]), [2, 1], "the slowest first");
         assert!(slow(&[500.0]).is_empty(), "nobody to compare with");
         assert_eq!(slow(&[5.0, 500.0]), [1]);
-        let few = [Some(Window { count: 19, geometric_mean: 9e9 }), None];
+        let few = [Some(Typical { count: 19, geometric_mean: 9e9 }), None];
         assert!(Outlier::default().slow(&few).is_empty());
     }
 }

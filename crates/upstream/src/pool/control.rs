@@ -16,7 +16,7 @@ use crate::event::{
     TargetReturned, TargetUndrained, TargetUnhealthy,
 };
 use crate::health::Verdict;
-use crate::load::Window;
+use crate::log_mean::Typical;
 use crate::probe::Report;
 use crate::ramp;
 use crate::resolve::ResolveError;
@@ -243,7 +243,7 @@ impl Control {
     }
 
     fn eject_slow(&mut self, now: u64) {
-        let windows: Vec<Option<Window>> = self
+        let windows: Vec<Option<Typical>> = self
             .members
             .iter()
             .map(|member| member.target.load.take_window().filter(|_| member.is_available()))
