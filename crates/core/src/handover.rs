@@ -111,13 +111,9 @@ impl Handover {
     pub fn take(&self, plane: &str, configured: &str, wanted: &Bound) -> Vec<OwnedFd> {
         let mut state = self.state();
         let same = |sockets: &Sockets| sockets.plane == plane && sockets.configured == configured;
-        let exact = |sockets: &Sockets| {
-            let bound = sockets.sockets.first().and_then(Bound::of);
-            bound.is_some_and(|bound| bound == *wanted && bound.serves(wanted))
-        };
-        let serving = |sockets: &Sockets| {
-            sockets.sockets.first().and_then(Bound::of).is_some_and(|bound| bound.serves(wanted))
-        };
+        let bound = |sockets: &Sockets| sockets.sockets.first().and_then(Bound::of);
+        let serving = |sockets: &Sockets| bound(sockets).is_some_and(|bound| bound.serves(wanted));
+        let exact = |sockets: &Sockets| serving(sockets) && bound(sockets).as_ref() == Some(wanted);
         let inherited = &state.inherited;
         let found = inherited.iter().position(same).or_else(|| inherited.iter().position(exact));
         match found.or_else(|| inherited.iter().position(serving)) {
@@ -242,10 +238,8 @@ impl Drop for Lent {
 pub fn deal(sockets: Vec<OwnedFd>, cores: usize) -> io::Result<Vec<Vec<OwnedFd>>> {
     let mut dealt: Vec<Vec<OwnedFd>> = (0..cores).map(|_| Vec::new()).collect();
     // More cores than sockets: some accept from the same one.
-    for core in sockets.len()..cores {
-        if let Some(shared) = sockets.get(core % sockets.len().max(1)) {
-            dealt[core].push(shared.try_clone()?);
-        }
+    for (core, shared) in dealt.iter_mut().zip(sockets.iter().cycle()).skip(sockets.len()) {
+        core.push(shared.try_clone()?);
     }
     for (at, socket) in sockets.into_iter().enumerate() {
         dealt[at % cores].push(socket);

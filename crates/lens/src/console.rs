@@ -19,11 +19,12 @@ mod serve;
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deepwater_core::config::SecretValue;
-use deepwater_core::{Context, Endpoint};
+use deepwater_core::handover::{Bound, Lent};
+use deepwater_core::{Context, Endpoint, Handover};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,6 +37,9 @@ use app::App;
 use guard::Guard;
 use measure::ConsoleStarted;
 use serve::Server;
+
+/// The name the socket is handed over by.
+const PLANE: &str = "console";
 
 /// Reads the snapshot of one plane for `/api/status`.
 pub type StatusSource = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
@@ -76,12 +80,27 @@ struct Running {
     address: SocketAddr,
     closing: watch::Sender<bool>,
     server: JoinHandle<()>,
+    app: Arc<App>,
+    /// As configured.
+    wanted: SocketAddr,
+    /// A successor may have the socket until the console closes.
+    _lent: Lent,
 }
 
 impl Handle {
     /// The address that was bound, with its real port; `None` when the configuration says `"off"`.
     pub fn address(&self) -> Option<SocketAddr> {
         self.running.as_ref().map(|running| running.address)
+    }
+
+    /// Asks for another token from now on; browsers that are signed in are not any more. Its address stays until a restart.
+    ///
+    /// # Errors
+    /// The token cannot be read, or there is none and others can reach the address; then nothing changes.
+    pub fn reload(&self, config: &Config, directory: &Path) -> Result<(), StartError> {
+        let Some(running) = &self.running else { return Ok(()) };
+        running.app.guard_with(guard(running.wanted, config, directory)?);
+        Ok(())
     }
 
     /// Closes the console: no new connections, calls under way are answered within a second.
@@ -103,6 +122,11 @@ impl Handle {
     }
 }
 
+fn guard(wanted: SocketAddr, config: &Config, directory: &Path) -> Result<Guard, StartError> {
+    let token = config.token.as_ref().map(|token| token.resolve(directory)).transpose()?;
+    Guard::new(wanted, token.as_ref().map(SecretValue::expose))
+}
+
 /// Binds the address and serves on the caller's runtime until the process has drained.
 ///
 /// # Errors
@@ -112,15 +136,30 @@ pub async fn start(config: Config, context: Context, ports: Ports) -> Result<Han
     let Listen::At(wanted) = config.listen else {
         return Ok(Handle { running: None });
     };
-    let token = config.token.as_ref().map(|token| token.resolve(&ports.directory)).transpose()?;
-    let guard = Guard::new(wanted, token.as_ref().map(SecretValue::expose))?;
+    let guard = guard(wanted, &config, &ports.directory)?;
     let app = Arc::new(App::new(&context, &ports, guard)?);
-    let listener = TcpListener::bind(wanted).await.map_err(|source| StartError::bind(wanted, source))?;
-    let address = listener.local_addr().map_err(|source| StartError::bind(wanted, source))?;
+    let failed = |source| StartError::bind(wanted, source);
+    let (listener, lent) = listen(wanted, &context.handover).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
 
     let (closing, close) = watch::channel(false);
-    let server = Server::new(listener, app, context.shutdown.clone());
+    let server = Server::new(listener, Arc::clone(&app), &context);
     let server = tokio::spawn(server.run(close));
     context.events.emit(ConsoleStarted { address: address.to_string() });
-    Ok(Handle { running: Some(Running { address, closing, server }) })
+    Ok(Handle { running: Some(Running { address, closing, server, app, wanted, _lent: lent }) })
+}
+
+/// Listens, on the socket that does already if there is one.
+async fn listen(wanted: SocketAddr, handover: &Handover) -> std::io::Result<(TcpListener, Lent)> {
+    let name = wanted.to_string();
+    let listener = match handover.take(PLANE, &name, &Bound::Tcp(wanted)).pop() {
+        Some(socket) => {
+            let socket = std::net::TcpListener::from(socket);
+            socket.set_nonblocking(true)?;
+            TcpListener::from_std(socket)?
+        }
+        None => TcpListener::bind(wanted).await?,
+    };
+    let lent = handover.lend(PLANE, &name, [&listener])?;
+    Ok((listener, lent))
 }

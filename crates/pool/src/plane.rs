@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deepwater_core::config::{Checker, Problems};
+use deepwater_core::handover::Lent;
 use deepwater_core::random::Random;
 use deepwater_core::{Context, Endpoint};
 use serde_json::Value;
@@ -56,6 +57,8 @@ pub struct Handle {
     addresses: Vec<Bound>,
     files: Vec<SocketFile>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    /// A successor may have the sockets until this process ends.
+    _lent: Vec<Lent>,
 }
 
 /// Starts the pool. Must be called on the control runtime; connections are served by threads of its own. Where the
@@ -75,7 +78,8 @@ pub fn start(
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_PER_WORKER)),
         workers => workers,
     };
-    let Opened { mut sockets, bound: addresses, files } = listen::open(config, workers)?;
+    let Opened { mut sockets, bound: addresses, files, lent } =
+        listen::open(config, workers, &context.handover)?;
     let mut random = Random::from_seed(context.seed);
     let shared = Shared::new(context, plan);
     shared.controls.begin(settings, tokio::runtime::Handle::current());
@@ -96,7 +100,7 @@ pub fn start(
     for bound in &addresses {
         shared.context.events.emit(PoolStarted { address: bound.to_string() });
     }
-    Ok(Handle { shared, addresses, files, threads })
+    Ok(Handle { shared, addresses, files, threads, _lent: lent })
 }
 
 fn read(config: &Config, directory: &std::path::Path, face: Face) -> Result<Plan, StartError> {
@@ -177,6 +181,9 @@ impl Handle {
             // A thread that panicked has told so itself.
             let _ = thread.join();
         }
-        self.files.iter().for_each(SocketFile::remove);
+        // Those of a successor are the same.
+        if !self.shared.context.handover.has_left() {
+            self.files.iter().for_each(SocketFile::remove);
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! From a request to its answer: guard, router, handler.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use deepwater_core::{Call, Context, Endpoint, Events, Reply, Shutdown};
 use http::header::{ALLOW, WWW_AUTHENTICATE};
@@ -33,7 +36,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything a request needs.
 pub(super) struct App {
-    guard: Guard,
+    guard: ArcSwap<Guard>,
     router: Router<Handler>,
     dashboard: Asset,
     sign_in: Asset,
@@ -42,6 +45,12 @@ pub(super) struct App {
     events: Events,
     shutdown: Shutdown,
     measure: Measure,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
 }
 
 enum Handler {
@@ -68,7 +77,7 @@ impl App {
             router.mount(endpoint.method, endpoint.path, Handler::Endpoint(endpoint))?;
         }
         Ok(Self {
-            guard,
+            guard: ArcSwap::from_pointee(guard),
             router,
             dashboard: Asset::dashboard(),
             sign_in: Asset::sign_in(),
@@ -78,6 +87,11 @@ impl App {
             shutdown: context.shutdown.clone(),
             measure: Measure::new(&context.metrics),
         })
+    }
+
+    /// Lets in by another guard from now on.
+    pub(super) fn guard_with(&self, guard: Guard) {
+        self.guard.store(Arc::new(guard));
     }
 
     /// The console's own metrics.
@@ -111,11 +125,12 @@ impl App {
 
         if !OPEN_PATHS.contains(&path) {
             if path == "/"
-                && let Some(cookie) = query_value(query, "token").and_then(|token| self.guard.login(&token))
+                && let Some(cookie) =
+                    query_value(query, "token").and_then(|token| self.guard.load().login(&token))
             {
                 return answer::signed_in(&cookie);
             }
-            if let Err(refusal) = self.guard.admit(&head.uri, &head.headers) {
+            if let Err(refusal) = self.guard.load().admit(&head.uri, &head.headers) {
                 return self.refused(&refusal, path, pretty);
             }
         }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deepwater_core::Shutdown;
+use deepwater_core::{Context, Handover, Shutdown};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -34,23 +34,32 @@ pub(super) struct Server {
     listener: TcpListener,
     app: Arc<App>,
     shutdown: Shutdown,
+    handover: Handover,
 }
 
 impl Server {
-    pub(super) fn new(listener: TcpListener, app: Arc<App>, shutdown: Shutdown) -> Self {
-        Self { listener, app, shutdown }
+    pub(super) fn new(listener: TcpListener, app: Arc<App>, context: &Context) -> Self {
+        let (shutdown, handover) = (context.shutdown.clone(), context.handover.clone());
+        Self { listener, app, shutdown, handover }
     }
 
-    /// Serves until the process has drained or `close` says so (its sender dropped counts too).
+    /// Serves until the process has drained or `close` says so (its sender dropped counts too). Connections are accepted
+    /// from when it is this process's turn, and not after a successor's has come.
     pub(super) async fn run(self, close: watch::Receiver<bool>) {
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
         let mut ended = pin!(end(self.shutdown, close));
+        let (mut opened, mut left) = (pin!(self.handover.opened()), pin!(self.handover.left()));
+        let mut accepts = false;
         loop {
+            let turn = accepts && !self.handover.has_left();
             tokio::select! {
                 () = &mut ended => break,
+                () = &mut opened, if !accepts => accepts = true,
+                // Looks again whether to accept.
+                () = &mut left, if turn => {}
                 Some(_) = connections.join_next() => {}
-                (stream, peer) = accept(&self.listener), if connections.len() < CONNECTIONS => {
+                (stream, peer) = accept(&self.listener), if turn && connections.len() < CONNECTIONS => {
                     connections.spawn(connection(stream, peer, Arc::clone(&self.app), ending.subscribe()));
                 }
             }

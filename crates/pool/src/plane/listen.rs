@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use deepwater_core::Handover;
+use deepwater_core::handover::{self, Lent, deal};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::StartError;
@@ -13,6 +16,8 @@ use crate::config::Config;
 
 /// Connections the system may hold for us before they are accepted.
 const BACKLOG: i32 = 4_096;
+/// The name sockets are handed over by.
+const PLANE: &str = "postgres";
 
 /// A socket that is listened on.
 pub(super) enum Listener {
@@ -60,38 +65,56 @@ impl SocketFile {
     }
 }
 
-/// What is listened on: by thread, by address, and the files that are to be removed.
+/// What is listened on: by thread, by address, the files that are to be removed, and what a successor may have.
 pub(super) struct Opened {
     pub(super) sockets: Vec<Vec<Listener>>,
     pub(super) bound: Vec<Bound>,
     pub(super) files: Vec<SocketFile>,
+    pub(super) lent: Vec<Lent>,
 }
 
-/// Opens everything that is configured, once per thread.
-pub(super) fn open(config: &Config, workers: usize) -> Result<Opened, StartError> {
-    let mut sockets: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
-    let (mut bound, mut files) = (Vec::new(), Vec::new());
+/// Sockets of one address.
+type Sockets = (Vec<OwnedFd>, Bound, Lent);
+
+/// Takes over what listens already, and opens everything else that is configured, once per thread.
+pub(super) fn open(config: &Config, workers: usize, handover: &Handover) -> Result<Opened, StartError> {
+    let sockets = (0..workers).map(|_| Vec::new()).collect();
+    let mut all = Opened { sockets, bound: Vec::new(), files: Vec::new(), lent: Vec::new() };
     for address in config.listen.iter().flat_map(crate::config::Addresses::as_slice) {
         let opened = match address.strip_prefix("unix:") {
-            Some(path) => unix(path, config, workers, &mut files).map(|opened| vec![opened]),
-            None => named(address, config.share_addresses, workers),
+            Some(path) => unix(path, config, handover, &mut all.files).map(|opened| vec![opened]),
+            None => named(address, config.share_addresses, workers, handover),
         };
-        for (listeners, at) in opened.map_err(|error| refused(address, &error))? {
-            listeners.into_iter().zip(&mut sockets).for_each(|(listener, sockets)| sockets.push(listener));
-            bound.push(at);
+        for opened in opened.map_err(|error| refused(address, &error))? {
+            all.add(opened, workers).map_err(|error| refused(address, &error))?;
         }
     }
-    Ok(Opened { sockets, bound, files })
+    Ok(all)
+}
+
+impl Opened {
+    /// Deals the sockets of an address out to the threads.
+    fn add(&mut self, (sockets, bound, lent): Sockets, workers: usize) -> io::Result<()> {
+        for (dealt, thread) in deal(sockets, workers)?.into_iter().zip(&mut self.sockets) {
+            thread.extend(dealt.into_iter().map(|socket| match &bound {
+                Bound::Tcp(_) => Listener::Tcp(socket.into()),
+                Bound::Unix(path) => Listener::Unix(socket.into(), path.to_string_lossy().into_owned()),
+            }));
+        }
+        self.bound.push(bound);
+        self.lent.push(lent);
+        Ok(())
+    }
 }
 
 /// All addresses that a name stands for. One that this machine does not have (`::1` where IPv6 is off) is left out if
 /// there are others.
-fn named(name: &str, share: bool, workers: usize) -> io::Result<Vec<(Vec<Listener>, Bound)>> {
+fn named(name: &str, share: bool, workers: usize, handover: &Handover) -> io::Result<Vec<Sockets>> {
     let mut addresses: Vec<SocketAddr> = name.to_socket_addrs()?.collect();
     addresses.sort();
     addresses.dedup();
     let (opened, refused): (Vec<_>, Vec<_>) =
-        addresses.into_iter().map(|address| tcp(address, share, workers)).partition(Result::is_ok);
+        addresses.into_iter().map(|address| tcp(address, share, workers, handover)).partition(Result::is_ok);
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::AddrNotAvailable;
     match refused.into_iter().filter_map(Result::err).find(|error| opened.is_empty() || !missing(error)) {
         Some(error) => Err(error),
@@ -100,7 +123,29 @@ fn named(name: &str, share: bool, workers: usize) -> io::Result<Vec<(Vec<Listene
 }
 
 /// One socket per thread, sharing an address (`SO_REUSEPORT`), so that a connection stays on the thread it came to.
-fn tcp(address: SocketAddr, share: bool, workers: usize) -> io::Result<(Vec<Listener>, Bound)> {
+fn tcp(address: SocketAddr, share: bool, workers: usize, handover: &Handover) -> io::Result<Sockets> {
+    let name = address.to_string();
+    let mut sockets = handover.take(PLANE, &name, &handover::Bound::Tcp(address));
+    if sockets.is_empty() {
+        sockets = open_tcp(address, share, workers)?;
+    }
+    let bound = match sockets.first().and_then(handover::Bound::of) {
+        Some(handover::Bound::Tcp(address)) => address,
+        _ => address,
+    };
+    lend(sockets, &name, Bound::Tcp(bound), handover)
+}
+
+/// Offers sockets to a successor.
+fn lend(sockets: Vec<OwnedFd>, name: &str, bound: Bound, handover: &Handover) -> io::Result<Sockets> {
+    for socket in &sockets {
+        socket2::SockRef::from(socket).set_nonblocking(true)?;
+    }
+    let lent = handover.lend(PLANE, name, &sockets)?;
+    Ok((sockets, bound, lent))
+}
+
+fn open_tcp(address: SocketAddr, share: bool, workers: usize) -> io::Result<Vec<OwnedFd>> {
     // Sharing would let a second process join unseen: the address must be free first, unless that is wanted.
     let probe = tcp_socket(address)?;
     probe.set_reuse_port(share)?;
@@ -112,10 +157,9 @@ fn tcp(address: SocketAddr, share: bool, workers: usize) -> io::Result<(Vec<List
         socket.set_reuse_port(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(Listener::Tcp(socket.into()))
+        Ok(socket.into())
     });
-    Ok((listeners.collect::<io::Result<_>>()?, Bound::Tcp(address)))
+    listeners.collect()
 }
 
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
@@ -132,19 +176,29 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
 fn unix(
     path: &str,
     config: &Config,
-    workers: usize,
+    handover: &Handover,
     files: &mut Vec<SocketFile>,
-) -> io::Result<(Vec<Listener>, Bound)> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    match path.strip_prefix('@') {
+) -> io::Result<Sockets> {
+    let mut sockets = handover.take(PLANE, path, &handover::Bound::Unix(path.into()));
+    match (sockets.is_empty(), path.strip_prefix('@')) {
         // In Linux' abstract namespace: there is no file.
-        Some(name) => socket.bind(&SockAddr::unix(format!("\0{name}"))?)?,
-        None => files.push(bind_file(&socket, Path::new(path), config)?),
+        (true, Some(name)) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&SockAddr::unix(format!("\0{name}"))?)?;
+            socket.listen(BACKLOG)?;
+            sockets.push(socket.into());
+        }
+        (true, None) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            files.push(bind_file(&socket, Path::new(path), config)?);
+            socket.listen(BACKLOG)?;
+            sockets.push(socket.into());
+        }
+        (false, Some(_)) => {}
+        // Its file is whoever's who listens.
+        (false, None) => files.push(SocketFile::of(Path::new(path))?),
     }
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    let listeners = (0..workers).map(|_| Ok(Listener::Unix(socket.try_clone()?.into(), path.to_owned())));
-    Ok((listeners.collect::<io::Result<_>>()?, Bound::Unix(path.into())))
+    lend(sockets, path, Bound::Unix(path.into()), handover)
 }
 
 /// Makes the file of a socket.

@@ -62,6 +62,7 @@ async fn accept(worker: Rc<Worker>, listener: Listener) {
         }
     };
     let Ok(listening) = listening else { return worker.shared.context.shutdown.stop() };
+    worker.shared.context.handover.opened().await;
     loop {
         match listening.accept().await {
             Ok((socket, peer)) => {
