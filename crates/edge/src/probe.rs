@@ -1,7 +1,7 @@
 //! Health checks over HTTP: one GET over a fresh connection, its status and, if asked for, its JSON judged.
 
 mod connect;
-mod exchange;
+pub(crate) mod exchange;
 pub mod status;
 pub mod verdict;
 
@@ -20,11 +20,15 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Health, HealthKind, OriginProtocol, ProxyProtocolOut};
 use crate::plan::PoolPlan;
 
-use exchange::{Answer, ExchangeError};
+use exchange::{Answer, ExchangeError, Get};
 use status::StatusSetError;
 use verdict::{Verdict, judge_body};
 
 pub use status::StatusSet;
+
+const USER_AGENT: &str = "deepwater/health";
+/// Bytes of a body that is judged.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Finds the name that the certificate of a target, given as configured, must have.
 type ServerNames = Box<dyn Fn(&str) -> Option<ServerName<'static>> + Send + Sync>;
@@ -103,11 +107,17 @@ impl HttpProbe {
     async fn ask(&self, name: &str, endpoint: &Endpoint) -> Result<Answer, ExchangeError> {
         let connection = self.connect(name, endpoint).await?;
         let host = self.host.as_deref().unwrap_or_else(|| connect::default_host(name, self.tls.is_some()));
-        let wants_body = !self.json.is_empty();
+        let get = Get {
+            host,
+            path: &self.path,
+            user_agent: USER_AGENT,
+            wants_body: !self.json.is_empty(),
+            max_body_bytes: MAX_BODY_BYTES,
+        };
         if connection.http2 {
-            exchange::http2(connection.transport, self.tls.is_some(), host, &self.path, wants_body).await
+            exchange::http2(connection.transport, self.tls.is_some(), get).await
         } else {
-            exchange::http1(connection.transport, host, &self.path, wants_body).await
+            exchange::http1(connection.transport, get).await
         }
     }
 

@@ -14,21 +14,31 @@ use crate::io::Transport;
 
 /// Bytes of a response head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Bytes of a body that is judged.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
-const USER_AGENT: &str = "deepwater/health";
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Get<'a> {
+    pub(crate) host: &'a str,
+    /// Path and query.
+    pub(crate) path: &'a str,
+    pub(crate) user_agent: &'a str,
+    /// Whether the body matters even if it does not say that it is JSON.
+    pub(crate) wants_body: bool,
+    /// Bytes of a body that are read; a longer one is a fault.
+    pub(crate) max_body_bytes: usize,
+}
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     /// The body, if it was asked for or says that it is JSON.
-    pub(super) body: Result<Option<Vec<u8>>, BodyFault>,
+    pub(crate) body: Result<Option<Vec<u8>>, BodyFault>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ExchangeError {
+pub(crate) enum ExchangeError {
     /// No connection.
     #[error("{}", cause(.0))]
     Connect(io::Error),
@@ -60,16 +70,16 @@ pub(super) enum ExchangeError {
 
 /// Why a body cannot be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     /// It broke off.
     #[error("the body broke off")]
     Truncated,
     /// It breaks its coding.
     #[error("the body is malformed")]
     Malformed,
-    /// It goes on and on.
-    #[error("the body is larger than {} KiB", MAX_BODY_BYTES / 1024)]
-    TooLarge,
+    /// It goes on and on, beyond so many bytes.
+    #[error("the body is larger than {} KiB", .0 / 1024)]
+    TooLarge(usize),
 }
 
 /// `connection refused`, without the number of the system's error where the kind says it all.
@@ -90,18 +100,14 @@ fn is_json(content_type: Option<&[u8]>) -> bool {
     ends_with(b"/json") || ends_with(b"+json")
 }
 
-pub(super) async fn http1(
-    mut io: Transport,
-    host: &str,
-    path: &str,
-    wants_body: bool,
-) -> Result<Answer, ExchangeError> {
+pub(crate) async fn http1(mut io: Transport, get: Get<'_>) -> Result<Answer, ExchangeError> {
+    let Get { host, path, user_agent, wants_body, max_body_bytes } = get;
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {user_agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     );
     io.write_all(request.as_bytes()).await?;
     io.flush().await?;
-    let mut reader = Http1Reader { io, buffer: Vec::new() };
+    let mut reader = Http1Reader { io, buffer: Vec::new(), max_body_bytes };
     let head = reader.head().await?;
     let body = if wants_body || is_json(head.fields.get_known(Name::ContentType)) {
         reader.body(&head).await.map(Some)
@@ -115,6 +121,7 @@ pub(super) async fn http1(
 struct Http1Reader {
     io: Transport,
     buffer: Vec<u8>,
+    max_body_bytes: usize,
 }
 
 impl Http1Reader {
@@ -145,13 +152,12 @@ impl Http1Reader {
     }
 
     async fn body(&mut self, head: &Response) -> Result<Vec<u8>, BodyFault> {
+        let most = self.max_body_bytes;
         match framing::of_response(head, &Method::GET).map_err(|_| BodyFault::Malformed)? {
             Framing::Empty => Ok(Vec::new()),
             Framing::Length(len) => {
-                let len = usize::try_from(len)
-                    .ok()
-                    .filter(|len| *len <= MAX_BODY_BYTES)
-                    .ok_or(BodyFault::TooLarge)?;
+                let len =
+                    usize::try_from(len).ok().filter(|len| *len <= most).ok_or(BodyFault::TooLarge(most))?;
                 while self.buffer.len() < len {
                     self.fill_body().await?;
                 }
@@ -159,8 +165,8 @@ impl Http1Reader {
                 Ok(std::mem::take(&mut self.buffer))
             }
             Framing::UntilClose => loop {
-                if self.buffer.len() > MAX_BODY_BYTES {
-                    return Err(BodyFault::TooLarge);
+                if self.buffer.len() > most {
+                    return Err(BodyFault::TooLarge(most));
                 }
                 match self.fill().await {
                     Ok(0) => return Ok(std::mem::take(&mut self.buffer)),
@@ -179,8 +185,8 @@ impl Http1Reader {
             match decoder.step(&self.buffer[at..], &mut trailers).map_err(|_| BodyFault::Malformed)? {
                 Step::Skip(n) => at += n,
                 Step::Data(n) => {
-                    if body.len() + n > MAX_BODY_BYTES {
-                        return Err(BodyFault::TooLarge);
+                    if body.len() + n > self.max_body_bytes {
+                        return Err(BodyFault::TooLarge(self.max_body_bytes));
                     }
                     body.extend_from_slice(&self.buffer[at..at + n]);
                     decoder.took(n);
@@ -204,16 +210,11 @@ impl Http1Reader {
     }
 }
 
-pub(super) async fn http2(
-    io: Transport,
-    secure: bool,
-    host: &str,
-    path: &str,
-    wants_body: bool,
-) -> Result<Answer, ExchangeError> {
+pub(super) async fn http2(io: Transport, secure: bool, get: Get<'_>) -> Result<Answer, ExchangeError> {
+    let Get { host, path, user_agent, wants_body, max_body_bytes } = get;
     let scheme = if secure { "https" } else { "http" };
     let uri = http::Uri::builder().scheme(scheme).authority(host).path_and_query(path).build()?;
-    let request = http::Request::get(uri).header("user-agent", USER_AGENT).header("accept", "*/*").body(())?;
+    let request = http::Request::get(uri).header("user-agent", user_agent).header("accept", "*/*").body(())?;
     let (sender, connection) = client::handshake(io).await?;
     let exchange = async {
         let (response, _) = sender.ready().await?.send_request(request, true)?;
@@ -222,7 +223,7 @@ pub(super) async fn http2(
         let content_type =
             response.headers().get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         let body = if wants_body || is_json(content_type) {
-            http2_body(response.into_body()).await.map(Some)
+            http2_body(response.into_body(), max_body_bytes).await.map(Some)
         } else {
             Ok(None)
         };
@@ -236,12 +237,12 @@ pub(super) async fn http2(
     }
 }
 
-async fn http2_body(mut stream: ::h2::RecvStream) -> Result<Vec<u8>, BodyFault> {
+async fn http2_body(mut stream: ::h2::RecvStream, most: usize) -> Result<Vec<u8>, BodyFault> {
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
         let data = data.map_err(|_| BodyFault::Truncated)?;
-        if body.len() + data.len() > MAX_BODY_BYTES {
-            return Err(BodyFault::TooLarge);
+        if body.len() + data.len() > most {
+            return Err(BodyFault::TooLarge(most));
         }
         body.extend_from_slice(&data);
         // It fails only on a stream already gone.
