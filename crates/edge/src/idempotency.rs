@@ -34,7 +34,7 @@ mod tests;
 pub(crate) use admit::{Admission, Asking};
 pub(crate) use attempt::{Attempt, MayNotSend};
 pub(crate) use body::Buffered;
-pub(crate) use keeper::{KeyStore, Keeper};
+pub(crate) use keeper::{Keeper, KeyStore};
 pub use key::{Key, KeyFault};
 pub(crate) use measure::{KeyMetrics, collect};
 pub(crate) use plan::KeyPlan;

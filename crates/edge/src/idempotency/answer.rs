@@ -106,7 +106,9 @@ pub(crate) fn kept_fields(fields: &Fields, keeps_cookies: bool) -> Fields {
         let drops = match id {
             Name::SetCookie => !keeps_cookies,
             Name::CacheStatus | Name::ContentLength | Name::Trailer => true,
-            _ => [&b"ratelimit"[..], b"ratelimit-policy"].iter().any(|known| name.eq_ignore_ascii_case(known)),
+            _ => {
+                [&b"ratelimit"[..], b"ratelimit-policy"].iter().any(|known| name.eq_ignore_ascii_case(known))
+            }
         };
         if !drops {
             kept.add(name, value);

@@ -37,9 +37,10 @@ impl Share {
     /// Takes more; false when there is no more.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let capacity = self.buffers.capacity;
-        let grown = self.buffers.held.fetch_update(Relaxed, Relaxed, |held| {
-            held.checked_add(bytes).filter(|held| *held <= capacity)
-        });
+        let grown = self
+            .buffers
+            .held
+            .fetch_update(Relaxed, Relaxed, |held| held.checked_add(bytes).filter(|held| *held <= capacity));
         if grown.is_ok() {
             self.bytes += bytes;
         }

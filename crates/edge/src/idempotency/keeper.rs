@@ -38,7 +38,7 @@ pub(crate) struct KeyStore {
 
 enum Kind {
     Memory(Arc<Memory>),
-    Redis(RedisPlan),
+    Redis(Box<RedisPlan>),
 }
 
 impl KeyStore {
@@ -59,7 +59,7 @@ impl KeyStore {
         }
         let bytes = |size: Size| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
         let kind = match &config.redis {
-            Some(_) => Kind::Redis(redis(place, config, directory)?),
+            Some(_) => Kind::Redis(Box::new(redis(place, config, directory)?)),
             None => Kind::Memory(match old.map(|old| &old.kind) {
                 Some(Kind::Memory(memory)) => {
                     memory.resize(bytes(config.memory));
@@ -83,7 +83,7 @@ impl KeyStore {
     pub fn on_core(&self, events: &Events, seed: u64) -> Rc<Keeper> {
         let store: Rc<dyn Store> = match &self.kind {
             Kind::Memory(memory) => Rc::new(Arc::clone(memory)),
-            Kind::Redis(plan) => Rc::new(Redis::new(plan.clone())),
+            Kind::Redis(plan) => Rc::new(Redis::new(RedisPlan::clone(plan))),
         };
         Rc::new(Keeper {
             store,
@@ -143,6 +143,19 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
+    /// One over any store.
+    #[cfg(test)]
+    pub(super) fn over(
+        store: Rc<dyn Store>,
+        buffers: Arc<Buffers>,
+        on_error: OnStoreError,
+        events: Events,
+    ) -> Rc<Self> {
+        let random = RefCell::new(Random::from_seed(1));
+        let (node, is_lost) = ([1; 16], Cell::new(false));
+        Rc::new(Self { store, buffers, on_error, node, random, events, is_lost })
+    }
+
     pub(super) fn store(&self) -> &dyn Store {
         &*self.store
     }

@@ -136,7 +136,8 @@ mod tests {
             assert_eq!(body["status"], problem.status().as_u16());
             assert_eq!(body["code"], problem.code());
             assert_eq!(problem.fields().get(b"content-type"), Some(&b"application/problem+json"[..]));
-            let wait = problem.fields().get(b"retry-after").map(|wait| String::from_utf8_lossy(wait).into_owned());
+            let wait =
+                problem.fields().get(b"retry-after").map(|wait| String::from_utf8_lossy(wait).into_owned());
             (problem.status().as_u16(), wait.and_then(|wait| wait.parse::<u64>().ok()))
         };
         let header = || Box::from("idempotency-key");

@@ -24,7 +24,9 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || {
-            format!("`{text}` tells no clients apart: write authorization, header:NAME, cookie:NAME, ip or claim:PATH")
+            format!(
+                "`{text}` tells no clients apart: write authorization, header:NAME, cookie:NAME, ip or claim:PATH"
+            )
         };
         let (kind, name) = text.split_once(':').unwrap_or((text, ""));
         let named = !name.is_empty() && name.bytes().all(is_token);
@@ -33,9 +35,9 @@ impl FromStr for Scope {
             "ip" if text == kind => Ok(Self::Ip),
             "header" if named => Ok(Self::Header(name.to_ascii_lowercase().into())),
             "cookie" if named => Ok(Self::Cookie(name.into())),
-            "claim" if !name.is_empty() => {
-                ClaimPath::new(name).map(Self::Claim).ok_or_else(|| format!("`{name}` is not the path of a claim"))
-            }
+            "claim" if !name.is_empty() => ClaimPath::new(name)
+                .map(Self::Claim)
+                .ok_or_else(|| format!("`{name}` is not the path of a claim")),
             _ => Err(unknown()),
         }
     }
@@ -54,9 +56,8 @@ impl Scope {
         match self {
             Self::Authorization => digesting.list(fields.all_known(Name::Authorization)),
             Self::Header(name) => {
-                let of_name = |(_, written, _): &(Name, &[u8], &[u8])| {
-                    written.eq_ignore_ascii_case(name.as_bytes())
-                };
+                let of_name =
+                    |(_, written, _): &(Name, &[u8], &[u8])| written.eq_ignore_ascii_case(name.as_bytes());
                 digesting.list(fields.iter().filter(of_name).map(|(_, _, value)| value));
             }
             Self::Cookie(name) => digesting.list(cookies(fields, name.as_bytes())),
@@ -119,7 +120,9 @@ mod tests {
 
     #[test]
     fn what_tells_nobody_apart_is_refused() {
-        for wrong in ["", "authorization:x", "ip:1", "header", "header:", "header:a b", "cookie:=", "user", "claim:"] {
+        for wrong in
+            ["", "authorization:x", "ip:1", "header", "header:", "header:a b", "cookie:=", "user", "claim:"]
+        {
             assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
         }
     }

@@ -79,12 +79,11 @@ impl Tap {
                 }
             }
             let head = poll_fn(|cx| {
-                // In this order: being polled, the pipe wakes for interim responses, too.
-                if let Poll::Ready(head) = self.pipe.poll_head(cx) {
-                    return Poll::Ready(Some(head.map_err(|Broken| Passed::Broken)));
-                }
                 if self.pipe.has_interim() {
                     return Poll::Ready(None);
+                }
+                if let Poll::Ready(head) = self.pipe.poll_head(cx) {
+                    return Poll::Ready(Some(head.map_err(|Broken| Passed::Broken)));
                 }
                 reply.poll_gone(cx).map(|()| Some(Err(Passed::ClientLeft)))
             });

@@ -113,8 +113,7 @@ impl Redis {
             return Ok((connection.clone(), true));
         }
         // Steps have their own deadline.
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connection = self.plan.client.get_multiplexed_async_connection_with_config(&config).await?;
         *kept = Some(connection.clone());
         Ok((connection, false))

@@ -38,7 +38,10 @@ enum State {
     /// Nothing was sent yet.
     Held,
     /// It was sent, and is forgotten then.
-    Sent { forget: Instant, is_lapsed: bool },
+    Sent {
+        forget: Instant,
+        is_lapsed: bool,
+    },
     Done(Arc<Kept>),
 }
 
