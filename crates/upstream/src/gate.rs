@@ -25,7 +25,8 @@ use count::Count;
 pub use permit::Permit;
 use room::Room;
 pub use settings::{Priority, WaitingRoom};
-pub use status::{GateStatus, Shed, ShedCounts};
+use status::ShedCounts;
+pub use status::{GateStatus, Shed};
 pub use ticket::Ticket;
 use ticket::Waiter;
 

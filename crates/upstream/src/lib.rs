@@ -9,6 +9,15 @@
 //!   publishes a new rotation whenever the set of targets to choose from, or a weight, has changed;
 //! - the *hot* half ([`Picker`], one per core) compares a version, asks its balancer for a position in the
 //!   rotation, and counts. It takes no lock and allocates nothing while the rotation stands.
+//!
+//! Around them stand guards, each a thing of its own that all cores share. A pass through one costs a few
+//! atomic operations while nothing is wrong, and all are told the time, as nanoseconds since any epoch:
+//! - a [`CircuitBreaker`] for a target or a pool stops sending after too many failures or slow answers, and
+//!   tries again with a few probes;
+//! - a [`RetryBudget`] keeps retries to a share of the requests, and [`Backoff`] spreads them;
+//! - a [`Gate`] limits the requests in flight, by a fixed number or one that follows latency
+//!   ([`Concurrency`]), with a bounded [`WaitingRoom`] in front;
+//! - a [`RateLimiter`] gives each of many keys a token bucket.
 
 mod address;
 mod backoff;
@@ -35,6 +44,8 @@ mod status;
 mod target;
 mod window;
 
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod testing;
 

@@ -39,7 +39,7 @@ impl Shed {
 
 /// How many were turned away for each reason.
 #[derive(Debug, Default)]
-pub struct ShedCounts([AtomicU64; Shed::ALL.len()]);
+pub(super) struct ShedCounts([AtomicU64; Shed::ALL.len()]);
 
 impl ShedCounts {
     pub(super) fn count(&self, why: Shed) {
