@@ -6,6 +6,8 @@
     reason = "what cannot go on has failed, and says how far it came"
 )]
 
+mod addresses;
+mod auth;
 mod balancing;
 mod cache;
 mod cache_commands;
@@ -19,6 +21,8 @@ mod hygiene;
 mod origins;
 mod pgbouncer;
 mod postgres;
+mod rates;
+mod resilience;
 mod routing;
 mod seeing;
 mod shutdown;

@@ -7,6 +7,7 @@ mod origin;
 pub mod pg_wire;
 pub mod postgres;
 mod tls;
+pub mod tokens;
 mod wire;
 
 use std::time::Duration;

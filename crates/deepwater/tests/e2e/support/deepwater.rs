@@ -31,11 +31,17 @@ pub fn pool(name: &str, targets: &[SocketAddr]) -> String {
 /// A directory of its own for a configuration file and what it names.
 pub struct Home {
     directory: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { directory: TempDir::with_prefix("deepwater-e2e-").unwrap() }
+        Self { directory: TempDir::with_prefix("deepwater-e2e-").unwrap(), environment: Vec::new() }
+    }
+
+    /// Sets a variable of the environment for what runs here.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -116,6 +122,7 @@ impl Deepwater {
     pub fn launch(home: Home, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
         command.args(arguments).current_dir(home.directory.path());
+        command.envs(home.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = lines_of(child.stderr.take().unwrap());
