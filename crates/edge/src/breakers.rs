@@ -61,10 +61,8 @@ impl Breakers {
             .breaker
             .clone()
             .map(|settings| CircuitBreaker::new(settings, seed, told(&events, &pool, WHOLE)));
-        let of_targets = config
-            .target_breaker
-            .clone()
-            .map(|settings| OfTargets { settings, known: RwLock::default() });
+        let of_targets =
+            config.target_breaker.clone().map(|settings| OfTargets { settings, known: RwLock::default() });
         Self { pool, events, seed, whole, of_targets }
     }
 
@@ -148,7 +146,10 @@ impl Breakers {
         let one = |breaker: &CircuitBreaker| json!({ "state": breaker.state().as_str(), "opened": breaker.opened() });
         let of_targets = self.of_targets.as_ref().map(|of_targets| {
             let known = of_targets.known.read().expect("no panic while breakers are held");
-            known.iter().map(|(id, breaker)| (id.to_string(), one(breaker))).collect::<serde_json::Map<_, _>>()
+            known
+                .iter()
+                .map(|(id, breaker)| (id.to_string(), one(breaker)))
+                .collect::<serde_json::Map<_, _>>()
         });
         json!({ "pool": self.whole.as_deref().map(one), "targets": of_targets })
     }

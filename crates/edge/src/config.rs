@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheTable, CookieRule, EarlyRefresh, RouteCache, SetCookieRule, Tier};
 pub use deepwater_auth::{Addresses, Auth};
+pub use deepwater_upstream::Priority;
 pub use deepwater_tls::{Certificate, Certificates, TlsVersion};
-pub use guard::{Priority, RateLimit, RateLimits, RequiredAuth, RouteAuth};
+pub use guard::{RateLimit, RateLimits, RequiredAuth, RouteAuth};
 pub use idempotency::{
     Idempotency, IdempotencyTable, OnStoreError, RouteIdempotency, StoredAnswers, UnknownOutcome,
 };
@@ -57,11 +58,19 @@ pub struct Config {
     /// Client connections open at once, over all listeners; further ones wait in the system's accept queue. 0 means
     /// three quarters of the files the system lets the process open, since a busy one needs a second to a server.
     pub max_connections: usize,
+    /// Client connections open at once from one address, or from one /64 with IPv6, over all listeners; further ones are
+    /// closed at once. 0 means no such limit. `trusted_proxies` have none: they speak for many.
+    pub max_connections_per_ip: usize,
     /// Networks (`10.0.0.0/8`) whose `Forwarded` and `X-Forwarded-*` fields are believed and extended. Those of
     /// any other peer are dropped.
     pub trusted_proxies: Vec<String>,
     /// Largest request head, and largest response head, in bytes. A request beyond it gets 431.
     pub max_header_size: Size,
+    /// Largest request body in bytes. A request beyond it gets 413. 0 means no such limit.
+    pub max_body_size: Size,
+    /// How long a process that was asked to end (SIGTERM) takes new connections yet while `/readyz` already says that it
+    /// is leaving: as long as load balancers in front of it need to notice.
+    pub drain_delay: Duration,
     /// How long a stopping process lets requests under way finish.
     pub drain_timeout: Duration,
     /// Deadlines for clients.
@@ -79,8 +88,11 @@ impl Default for Config {
         Self {
             workers: 0,
             max_connections: 0,
+            max_connections_per_ip: 0,
             trusted_proxies: Vec::new(),
             max_header_size: Size::from_kib(64),
+            max_body_size: Size::from_kib(0),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             timeouts: ClientTimeouts::default(),
             access_log: AccessLog::default(),
@@ -96,7 +108,8 @@ impl Default for Config {
 pub struct ClientTimeouts {
     /// From the first byte of a request head (or the connection's start) to its last; then 408.
     pub header: Duration,
-    /// Between two reads of a request body, or two writes of a response, without any progress.
+    /// Between two reads of a request body, or two writes of a response, without any progress. In this time an HTTP/1.1
+    /// client has to send at least 1 KiB of a body; then 408.
     pub body: Duration,
     /// Between two requests on a kept connection.
     pub idle: Duration,

@@ -4,6 +4,7 @@ mod attempts;
 mod cached;
 mod proxy;
 mod respond;
+mod turn;
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;

@@ -64,6 +64,8 @@ failures! {
     BadRequest: Client, 400, "http_request_error", "The request is not valid HTTP.";
     /// The request head is larger than allowed.
     HeadTooLarge: Client, 431, "http_request_error", "The request's header fields are too large.";
+    /// The request body is larger than allowed.
+    BodyTooLarge: Client, 413, "http_request_error", "The request's body is too large.";
     /// The client was too slow with its head.
     RequestTimeout: Client, 408, "http_request_error", "The request did not arrive in time.";
     /// The client broke off or sent a malformed body.

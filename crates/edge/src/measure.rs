@@ -7,6 +7,7 @@ use deepwater_core::metrics::{Counter, Gauge, Histogram, Registry};
 use http::StatusCode;
 
 use crate::failure::Failure;
+use crate::hostile::Hostile;
 
 /// Status classes, in the order of their counters.
 pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -23,6 +24,11 @@ pub(crate) mod names {
     pub(crate) const FAILURES: &str = "deepwater_edge_failures_total";
     pub(crate) const STICKY_MOVED: &str = "deepwater_edge_sticky_moved_total";
     pub(crate) const UPSTREAM: &str = "deepwater_edge_upstream_response_seconds";
+    pub(crate) const WAITED: &str = "deepwater_edge_upstream_wait_seconds";
+    pub(crate) const CONCURRENCY: &str = "deepwater_edge_upstream_concurrency_limit";
+    pub(crate) const ADMITTED: &str = "deepwater_edge_upstream_admitted";
+    pub(crate) const WAITING: &str = "deepwater_edge_upstream_waiting";
+    pub(crate) const SHED: &str = "deepwater_edge_upstream_shed_total";
     pub(crate) const CONNECTS: &str = "deepwater_edge_upstream_connects_total";
     pub(crate) const REUSED: &str = "deepwater_edge_upstream_reused_total";
     pub(crate) const RETRIES: &str = "deepwater_edge_upstream_retries_total";
@@ -36,6 +42,10 @@ pub(crate) mod names {
     pub(crate) const CACHE_EVICTED: &str = "deepwater_cache_evicted_total";
     pub(crate) const CACHE_PURGES: &str = "deepwater_cache_purges_total";
     pub(crate) const IDLE: &str = "deepwater_edge_upstream_idle_connections";
+    pub(crate) const RATE_LIMITED: &str = "deepwater_edge_rate_limited_total";
+    pub(crate) const AUTH: &str = "deepwater_edge_auth_total";
+    pub(crate) const AUTH_CHECKS: &str = "deepwater_edge_auth_checks_total";
+    pub(crate) const KEY_FETCHES: &str = "deepwater_edge_auth_key_fetches_total";
 }
 
 /// Of one core.
@@ -44,6 +54,7 @@ pub(crate) struct EdgeMetrics {
     pub connections: Gauge,
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
+    pub hostile: Hostile,
     failures: Vec<Counter>,
 }
 
@@ -64,6 +75,7 @@ impl EdgeMetrics {
                 &[],
             ),
             sent_bytes: registry.counter(names::SENT, "Bytes of response bodies and tunnels sent.", &[]),
+            hostile: Hostile::register(registry),
             failures: Failure::ALL.iter().map(failure).collect(),
         }
     }
@@ -130,10 +142,58 @@ impl CacheMetrics {
     }
 }
 
+/// Of one `[auth.<name>]` on one core.
+pub(crate) struct AuthMetrics {
+    /// Let in with what they proved.
+    pub accepted: Counter,
+    /// Let in with nothing, where that is allowed.
+    pub anonymous: Counter,
+    /// Came with nothing.
+    pub missing: Counter,
+    /// Came with what cannot be read.
+    pub malformed: Counter,
+    /// Came with what does not hold.
+    pub invalid: Counter,
+    /// Have proved who they are, and may not.
+    pub insufficient: Counter,
+    /// Could not be judged.
+    pub unavailable: Counter,
+    /// Tokens and passwords known from shortly before.
+    pub remembered: Counter,
+    /// Tokens and passwords that had to be verified.
+    pub verified: Counter,
+}
+
+impl AuthMetrics {
+    pub fn register(registry: &Registry, auth: &str) -> Self {
+        let result = |result| {
+            let help = "Requests on routes with auth, by what came of their proof.";
+            registry.counter(names::AUTH, help, &[("auth", auth), ("result", result)])
+        };
+        let check = |cache| {
+            let help = "Tokens and passwords looked at, by whether they were remembered.";
+            registry.counter(names::AUTH_CHECKS, help, &[("auth", auth), ("cache", cache)])
+        };
+        Self {
+            accepted: result("accepted"),
+            anonymous: result("anonymous"),
+            missing: result("missing"),
+            malformed: result("malformed"),
+            invalid: result("invalid"),
+            insufficient: result("insufficient"),
+            unavailable: result("unavailable"),
+            remembered: check("hit"),
+            verified: check("miss"),
+        }
+    }
+}
+
 /// Of one route on one core.
 pub(crate) struct RouteMetrics {
     /// If it caches.
     pub cache: Option<CacheMetrics>,
+    /// Refused because too many had come.
+    pub rate_limited: Counter,
     requests: [Counter; 5],
     in_flight: Gauge,
     duration: Histogram,
@@ -148,6 +208,11 @@ impl RouteMetrics {
         let labels = [("route", route)];
         Self {
             cache: caches.then(|| CacheMetrics::register(registry, route)),
+            rate_limited: registry.counter(
+                names::RATE_LIMITED,
+                "Requests refused by a route's rate limit.",
+                &labels,
+            ),
             requests: CLASSES.map(class),
             in_flight: registry.gauge(names::IN_FLIGHT, "Requests under way.", &labels),
             duration: registry.histogram(
@@ -184,6 +249,8 @@ impl Drop for InFlight<'_> {
 /// Of one pool on one core.
 pub(crate) struct PoolMetrics {
     pub response: Histogram,
+    /// Time in the waiting room.
+    pub waited: Histogram,
     pub connects: Counter,
     pub reused: Counter,
     pub retries: Counter,
@@ -201,6 +268,7 @@ impl PoolMetrics {
                 "From choosing a target to its response head.",
                 &labels,
             ),
+            waited: registry.histogram(names::WAITED, "Time in a pool's waiting room.", &labels),
             connects: counter(names::CONNECTS, "Connections opened to targets."),
             reused: counter(names::REUSED, "Requests sent over a connection used before."),
             retries: counter(names::RETRIES, "Requests sent again, to the same or another target."),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deepwater_upstream::{Backoff, Pool, PoolSpec, RetryBudget};
+use deepwater_upstream::{Backoff, Gate, Pool, PoolSpec, RetryBudget};
 use http::StatusCode;
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
@@ -42,6 +42,10 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub max_head_bytes: usize,
+    /// `u64::MAX` for no limit.
+    pub max_body_bytes: u64,
+    /// 0 for no limit.
+    pub max_connections_per_ip: usize,
     pub header: Duration,
     pub body_stall: Duration,
     pub idle: Duration,
@@ -143,6 +147,8 @@ pub(crate) struct PoolPlan {
     pub connect_attempts: usize,
     pub retry: RetryPlan,
     pub breakers: Arc<Breakers>,
+    /// Where only so many requests may be with the servers at once.
+    pub gate: Option<Arc<Gate>>,
     pub host: HostPolicy,
     pub hash: HashKey,
     pub sticky: Option<StickyPlan>,

@@ -53,6 +53,7 @@ pub(super) fn settings(
         pools: [(POOL.to_owned(), pool(shops, database.is_some()))].into(),
         postgres: database.map(pooler).unwrap_or_default(),
         cache: edge::Cache { memory: Size::from_kib(64 * 1024), ..edge::Cache::default() },
+        ..Settings::default()
     }
 }
 

@@ -1,3 +1,5 @@
 //! Servers that fail, are slow, or are asked too much: what the client gets, and what the servers are spared.
 
+mod breakers;
+mod overload;
 mod retries;

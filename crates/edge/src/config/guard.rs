@@ -98,18 +98,3 @@ pub struct RequiredAuth {
 fn yes() -> bool {
     true
 }
-
-/// Who is served first, and refused last, when a pool's `concurrency` is exhausted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// What can wait: prefetching, crawlers, reports.
-    Low,
-    /// Most requests.
-    #[default]
-    Normal,
-    /// What users wait for.
-    High,
-    /// What must go on to the end: paying.
-    Critical,
-}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deepwater_core::config::{Duration, Percent, Secret};
-use deepwater_upstream::{Balance, Breaker, HealthCheck, Outlier, PoolSpec};
+use deepwater_upstream::{Balance, Breaker, Concurrency, HealthCheck, Outlier, PoolSpec, WaitingRoom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,12 @@ pub struct Pool {
     /// Sends nothing to any server for a time when too much of it failed, and answers 503 at once. None by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+    /// How many requests may be with the servers at once; further ones wait, see `waiting`. No limit by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// The waiting room in front of a pool with `concurrency`: beyond it 503, at once.
+    #[serde(default)]
+    pub waiting: WaitingRoom,
     /// When a request is sent again.
     #[serde(default)]
     pub retry: Retry,
@@ -109,6 +115,8 @@ impl Pool {
             connect_attempts: connect_attempts(),
             target_breaker: None,
             breaker: None,
+            concurrency: None,
+            waiting: WaitingRoom::default(),
             retry: Retry::default(),
             host: host(),
             proxy_protocol: ProxyProtocolOut::default(),

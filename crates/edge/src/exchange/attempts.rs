@@ -16,6 +16,7 @@ use crate::head::Response;
 use crate::sticky;
 
 use super::proxy::{Proxying, Sent, is_idempotent};
+use super::turn::NoTurn;
 
 impl Proxying<'_> {
     /// Finds a target, sends the request, passes the response on; tries other targets while nothing was sent, and sends
@@ -27,21 +28,48 @@ impl Proxying<'_> {
         body: &mut B,
         reply: &mut R,
     ) {
+        let permit = match self.turn(reply).await {
+            Ok(permit) => permit,
+            Err(NoTurn::Refused(refusal)) => return self.answering().refusal(&refusal, reply).await,
+            Err(NoTurn::ClientLeft) => {
+                self.tally.failure.set(Some(Failure::ClientAborted));
+                return reply.abort();
+            }
+        };
+        let outcome = self.attempts(response, out, body, reply).await;
+        self.end_turn(permit, outcome.as_ref());
+    }
+
+    /// Sends the request until there is an answer, or nothing more is to be tried; the last outcome.
+    async fn attempts<B: BodyRead, R: Reply>(
+        &self,
+        response: &mut Response,
+        out: &mut Vec<u8>,
+        body: &mut B,
+        reply: &mut R,
+    ) -> Option<Outcome> {
         let plan = &self.pool.plan;
         plan.retry.budget.deposit(self.since_epoch(self.tally.started));
         let bound = if is_idempotent(&self.request.method) { plan.retry.max_body } else { 0 };
         let mut body = Replay::new(body, bound, &self.tally.body_spent);
         let mut tried = Tried::new();
-        let mut chosen_at = self.tally.started;
+        let mut chosen_at = if plan.gate.is_some() { Instant::now() } else { self.tally.started };
+        let mut last = None;
         loop {
             let (lease, leave) = match self.choose(chosen_at, &tried) {
                 Ok(chosen) => chosen,
-                Err(refusal) => return self.answering().refusal(&refusal, reply).await,
+                Err(refusal) => {
+                    self.answering().refusal(&refusal, reply).await;
+                    return last;
+                }
             };
             self.tally.target.set(Some(Arc::clone(lease.target())));
             let sent = self.send(&lease, chosen_at, response, out, &mut body, reply).await;
             let (failure, outcome, goes_on) = match sent {
-                Sent::Answered(outcome) => return self.settle(lease, leave, outcome),
+                Sent::Answered(outcome) => {
+                    self.settle(lease, leave, outcome);
+                    return Some(outcome);
+                }
                 Sent::Unsent(failure) => {
                     let timeout = failure == Failure::ConnectTimeout;
                     let kind = if timeout { FailureKind::Timeout } else { FailureKind::Connect };
@@ -54,8 +82,10 @@ impl Proxying<'_> {
             };
             tried.push((lease.target().id, failure));
             self.settle(lease, leave, outcome);
+            last = Some(outcome);
             if !goes_on {
-                return self.answering().failure(failure, reply).await;
+                self.answering().failure(failure, reply).await;
+                return last;
             }
             if !failure.is_at_connecting() {
                 self.pause().await;
@@ -130,7 +160,7 @@ impl Proxying<'_> {
     }
 
     /// The pool's time.
-    fn since_epoch(&self, now: Instant) -> u64 {
+    pub(super) fn since_epoch(&self, now: Instant) -> u64 {
         self.pool.plan.targets.since_epoch(now)
     }
 

@@ -260,6 +260,9 @@ impl Proxying<'_> {
                             Err(RelayError::Read(BodyError::Malformed)) => {
                                 return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
                             }
+                            Err(RelayError::Read(BodyError::TooLarge)) => {
+                                return Poll::Ready(Err(Attempt::ClientBroke(Failure::BodyTooLarge)));
+                            }
                             Err(RelayError::Read(_)) => return Poll::Ready(Err(Attempt::ClientLeft)),
                             // It may still have said why it takes no more.
                             Err(RelayError::Write(_)) => uploaded = Some(false),
@@ -309,7 +312,8 @@ impl Proxying<'_> {
             match framing {
                 None => true,
                 Some(framing) => {
-                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry() {
+                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry()
+                    {
                         return Attempt::Withheld(response.status);
                     }
                     self.edit_response(lease, response);

@@ -68,7 +68,7 @@ impl Builder<'_> {
         }
         let per = limit.per.get();
         if per.is_zero() || per > LONGEST_PERIOD {
-            place.at("per").problem_with_fix("it lies between 1 ms and 24 h", "write \"1s\" or \"1min\"");
+            place.at("per").problem_with_fix("it lies between 1 ms and 24 h", "write \"1s\" or \"1m\"");
             return None;
         }
         if limit.burst == Some(0) {
@@ -81,8 +81,8 @@ impl Builder<'_> {
         }
         let old = self.old.into_iter().flat_map(|old| old.rates.iter().chain(&old.claim_rates));
         let kept = old.into_iter().find(|rate| rate.config == *limit && rate.key == key);
-        let buckets = kept
-            .map_or_else(|| Arc::new(Buckets::new(limit, self.now)), |kept| Arc::clone(&kept.buckets));
+        let buckets =
+            kept.map_or_else(|| Arc::new(Buckets::new(limit, self.now)), |kept| Arc::clone(&kept.buckets));
         Some(Rate::new(key, limit.clone(), buckets))
     }
 
@@ -98,7 +98,12 @@ impl Builder<'_> {
             ("path", name) => {
                 let position = self.pattern.iter().position(|known| known == name);
                 if position.is_none() {
-                    place.unknown_name("name", name, "the route's path", self.pattern.iter().map(String::as_str));
+                    place.unknown_name(
+                        "name",
+                        name,
+                        "the route's path",
+                        self.pattern.iter().map(String::as_str),
+                    );
                 }
                 position.map(Key::Path)
             }

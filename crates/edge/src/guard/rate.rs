@@ -62,7 +62,8 @@ fn secret_seed() -> [u64; 2] {
     let mut seed = [0; 16];
     // The system's generator fails only where TLS could not work either.
     aws_lc_rs::rand::fill(&mut seed).expect("the system has a source of randomness");
-    let [a, b] = [0, 8].map(|at| u64::from_le_bytes(seed[at..at + 8].try_into().expect("eight of sixteen bytes")));
+    let [a, b] =
+        [0, 8].map(|at| u64::from_le_bytes(seed[at..at + 8].try_into().expect("eight of sixteen bytes")));
     [a, b]
 }
 
@@ -131,8 +132,11 @@ impl Rate {
                 None => by_address(client_ip),
             },
         };
-        let state =
-            RateState { policy: Arc::clone(&self.policy), remaining: taken.remaining, reset: taken.reset_after };
+        let state = RateState {
+            policy: Arc::clone(&self.policy),
+            remaining: taken.remaining,
+            reset: taken.reset_after,
+        };
         if !taken.allowed {
             let wait = whole_seconds(taken.retry_after).max(1);
             return Err(Refusal::new(Failure::RateLimited)

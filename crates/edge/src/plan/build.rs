@@ -72,8 +72,12 @@ impl Builder<'_> {
         let auths: Vec<_> = auth.iter().map(|(name, auth)| self.auth(name, auth)).collect();
         let auths: Vec<Arc<AuthPlan>> = auths.into_iter().collect::<Option<_>>()?;
         let table = self.table(&config.route);
-        let routes: Vec<_> =
-            config.route.iter().enumerate().map(|(at, route)| self.route(at, route, pools, &names, &auths)).collect();
+        let routes: Vec<_> = config
+            .route
+            .iter()
+            .enumerate()
+            .map(|(at, route)| self.route(at, route, pools, &names, &auths))
+            .collect();
         let listeners: Vec<_> = config
             .listen
             .iter()
@@ -106,6 +110,11 @@ impl Builder<'_> {
             max_head_bytes: usize::try_from(config.max_header_size.bytes())
                 .unwrap_or(usize::MAX)
                 .min(1 << 24),
+            max_body_bytes: match config.max_body_size.bytes() {
+                0 => u64::MAX,
+                bytes => bytes,
+            },
+            max_connections_per_ip: config.max_connections_per_ip,
             header: config.timeouts.header.get(),
             body_stall: config.timeouts.body.get(),
             idle: config.timeouts.idle.get(),
@@ -443,6 +452,10 @@ impl Builder<'_> {
             Some(sticky) => Some(sticky?),
         };
         let retry = resilience::retry(pool, &place)?;
+        let gate = match old {
+            Some(old) if resilience::same_gate(&old.config, pool) => old.gate.clone(),
+            _ => resilience::gate(pool, &place, self.context.seed)?,
+        };
         let breakers = match old {
             Some(old) if resilience::same_breakers(&old.config, pool) => Arc::clone(&old.breakers),
             _ => resilience::breakers(name, pool, &place, self.context)?,
@@ -482,6 +495,7 @@ impl Builder<'_> {
             connect_attempts: pool.connect_attempts,
             retry,
             breakers,
+            gate,
             host: match pool.host.as_str() {
                 "client" => HostPolicy::Client,
                 "target" => HostPolicy::Target,

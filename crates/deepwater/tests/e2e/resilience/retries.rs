@@ -86,7 +86,9 @@ async fn a_short_body_is_sent_again_and_a_long_one_is_not() {
             let edge = edge(&origin, "statuses = [503]\nmax_body = \"1KiB\"\n").await;
             let body = "x".repeat(length);
             let request = if chunked {
-                format!("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n")
+                format!(
+                    "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+                )
             } else {
                 format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deepwater_core::Context;
 use deepwater_core::config::Place;
-use deepwater_upstream::{Backoff, Budget, RetryBudget};
+use deepwater_upstream::{Backoff, Budget, Gate, RetryBudget, WaitingRoom};
 
 use crate::breakers::Breakers;
 use crate::config::Pool;
@@ -57,7 +57,12 @@ pub(super) fn same_breakers(old: &Pool, new: &Pool) -> bool {
 }
 
 /// The breakers of a pool; `None` when something was reported.
-pub(super) fn breakers(name: &str, pool: &Pool, place: &Place<'_>, context: &Context) -> Option<Arc<Breakers>> {
+pub(super) fn breakers(
+    name: &str,
+    pool: &Pool,
+    place: &Place<'_>,
+    context: &Context,
+) -> Option<Arc<Breakers>> {
     for (key, breaker) in [("breaker", &pool.breaker), ("target_breaker", &pool.target_breaker)] {
         let Some(breaker) = breaker else { continue };
         let place = place.at(key);
@@ -75,4 +80,37 @@ pub(super) fn breakers(name: &str, pool: &Pool, place: &Place<'_>, context: &Con
         }
     }
     Some(Arc::new(Breakers::new(name, pool, &context.events, context.seed)))
+}
+
+/// Whether both have gates with the same settings.
+pub(super) fn same_gate(old: &Pool, new: &Pool) -> bool {
+    old.concurrency == new.concurrency && old.waiting == new.waiting
+}
+
+/// The gate of a pool, `Some(None)` without one; `None` when something was reported.
+pub(super) fn gate(pool: &Pool, place: &Place<'_>, seed: u64) -> Option<Option<Arc<Gate>>> {
+    let Some(concurrency) = &pool.concurrency else {
+        if pool.waiting != WaitingRoom::default() {
+            place.at("waiting").problem_with_fix(
+                "nobody ever waits: the pool has no limit",
+                "add concurrency = { max = 100 }, or remove this table",
+            );
+            return None;
+        }
+        return Some(None);
+    };
+    let place = place.at("concurrency");
+    if concurrency.max == 0 || concurrency.min == 0 || concurrency.initial == 0 {
+        place.problem_with_fix("no request would ever pass", "write 1 or more");
+        return None;
+    }
+    if concurrency.limit != deepwater_upstream::Limit::Fixed && concurrency.min > concurrency.max {
+        place.at("min").problem_with_fix("it is more than max", "lower it");
+        return None;
+    }
+    if concurrency.tolerance < 1.0 || !concurrency.tolerance.is_finite() {
+        place.at("tolerance").problem_with_fix("no latency is below its floor", "write 1.25");
+        return None;
+    }
+    Some(Some(Gate::new(concurrency, &pool.waiting, seed)))
 }

@@ -1,0 +1,64 @@
+//! What the gates and breakers of pools look like from outside.
+
+use deepwater_core::metrics::{Registry, Sink};
+use deepwater_upstream::{Priority, Shed};
+use serde_json::{Value, json};
+
+use crate::measure::names;
+use crate::plan::PoolPlan;
+
+use super::force::InForce;
+
+/// Shows the gates of all pools in the metrics.
+pub(super) fn collect(force: &InForce, metrics: &Registry) {
+    let force = force.clone();
+    metrics.collect(move |sink| force.now().plan.pools.iter().for_each(|pool| gate(pool, sink)));
+}
+
+fn gate(pool: &PoolPlan, sink: &mut Sink<'_>) {
+    let Some(gate) = &pool.gate else { return };
+    let status = gate.status();
+    let labels = [("pool", pool.name.as_str())];
+    let help = "Requests that may be with the targets at once.";
+    sink.gauge(names::CONCURRENCY, help, &labels, f64::from(status.limit));
+    let help = "Requests that are with the targets, where their number is limited.";
+    sink.gauge(names::ADMITTED, help, &labels, f64::from(status.in_flight));
+    for (priority, waiting) in Priority::ALL.iter().zip(status.waiting) {
+        let labels = [labels[0], ("priority", priority.as_str())];
+        sink.gauge(names::WAITING, "Requests in the waiting room.", &labels, f64::from(waiting));
+    }
+    for (reason, shed) in Shed::ALL.iter().zip(status.shed) {
+        let labels = [labels[0], ("reason", reason.as_str())];
+        sink.counter(names::SHED, "Requests that did not get their turn, by reason.", &labels, shed);
+    }
+}
+
+/// A pool, its targets, and what guards them.
+pub(super) fn pool(pool: &PoolPlan) -> Value {
+    let mut page = serde_json::to_value(pool.targets.status()).unwrap_or_default();
+    if let Value::Object(page) = &mut page {
+        page.insert("breakers".into(), pool.breakers.status());
+        let gate = pool.gate.as_ref().map(|gate| {
+            let status = gate.status();
+            let waiting: serde_json::Map<_, _> = Priority::ALL
+                .iter()
+                .zip(status.waiting)
+                .map(|(p, n)| (p.as_str().to_owned(), n.into()))
+                .collect();
+            let shed: serde_json::Map<_, _> = Shed::ALL
+                .iter()
+                .zip(status.shed)
+                .map(|(why, n)| (why.as_str().to_owned(), n.into()))
+                .collect();
+            json!({
+                "limit": status.limit,
+                "in_flight": status.in_flight,
+                "waiting": waiting,
+                "overloaded": status.overloaded,
+                "shed": shed,
+            })
+        });
+        page.insert("concurrency".into(), json!(gate));
+    }
+    page
+}
