@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::access_log::LogBuffer;
 use crate::exchange::UNROUTED;
+use crate::guard::auth::AuthLocal;
 use crate::head::{Request, Response};
 use crate::io::Slabs;
 use crate::measure::{EdgeMetrics, PoolMetrics, RouteMetrics};
@@ -44,6 +45,7 @@ pub(crate) struct Local {
     /// Of requests that match no route.
     pub unrouted: RouteMetrics,
     pub pools: Vec<Rc<PoolLocal>>,
+    pub auths: Vec<Rc<AuthLocal>>,
 }
 
 /// This core's share of a pool.
@@ -236,7 +238,12 @@ impl Local {
             })
             .collect();
         let unrouted = RouteMetrics::register(&context.metrics, UNROUTED, false);
-        Self { plan, routes, unrouted, pools }
+        let auths = plan.auths.iter().map(|auth| {
+            let kept = old.and_then(|old| old.auths.iter().find(|known| known.is_of(auth)));
+            kept.cloned().unwrap_or_else(|| Rc::new(AuthLocal::new(Arc::clone(auth), context)))
+        });
+        let auths = auths.collect();
+        Self { plan, routes, unrouted, pools, auths }
     }
 }
 
