@@ -204,14 +204,14 @@ async fn floods_of_tags_are_not_stored() {
 async fn hosts_are_not_confused() {
     let origin = Origin::answering(|request| fresh(request.get("host").unwrap_or("none"))).await;
     let edge = caching(&origin, "true").await;
-    // What the request line names counts, and goes to the origin.
-    let absolute = "GET http://victim.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    let absolute = "GET http://victim.example/ HTTP/1.1\r\nHost: victim.example:80\r\n\r\n";
     assert_eq!(edge.ask(absolute).await.text(), "victim.example");
     let victim = edge.ask("GET / HTTP/1.1\r\nHost: victim.example\r\n\r\n").await;
     assert_eq!((victim.text(), is_hit(&victim)), ("victim.example", true));
     let evil = edge.ask("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
     assert_eq!((evil.text(), is_hit(&evil)), ("evil.example", false));
     for bad in [
+        "GET http://victim.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: victim.example\r\nHost: evil.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: victim.example, evil.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: victim.example/evil\r\n\r\n",
