@@ -36,6 +36,9 @@ pub enum BodyError {
     /// The body breaks its coding.
     #[error("the body is malformed")]
     Malformed,
+    /// The body is larger than allowed.
+    #[error("the body is too large")]
+    TooLarge,
     /// The peer reset the stream or the HTTP/2 connection failed.
     #[error("the stream failed: {0}")]
     Stream(#[from] ::h2::Error),

@@ -2,6 +2,9 @@
 
 pub(crate) mod h1;
 pub(crate) mod h2;
+mod intake;
+
+pub(crate) use h2::Excess;
 
 use std::task::{Context, Poll};
 

@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod guard;
 pub mod head;
+mod hostile;
 pub mod http1;
 mod hygiene;
 #[allow(dead_code, unused_imports)] // Until the exchange uses it.

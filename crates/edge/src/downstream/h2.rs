@@ -1,44 +1,59 @@
 //! HTTP/2 clients (RFC 9113).
 
+mod calm;
+mod frames;
+mod head;
+mod meter;
+
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::h2::Reason;
 use ::h2::server::{self, SendResponse};
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::body::h2::{Reader, Writer};
-use crate::body::{BodyError, BodyWrite};
+use crate::body::{BodyError, BodyRead, BodyWrite};
 use crate::cache::Lines;
 use crate::exchange;
 use crate::failure::Failure;
-use crate::head::{Fields, Name, Request, Response, Version};
+use crate::head::{Fields, Name, Request, Response};
 use crate::http1::framing::{self, Framing};
-use crate::http1::parse::valid_authority;
 use crate::io::{Deadline, Transport};
 use crate::peer::Peer;
 use crate::worker::{Scratch, Worker};
 
 use super::Reply;
+use super::intake::Intake;
+use calm::Calm;
+use head::copy_head;
+use meter::Meter;
+
+pub(crate) use calm::Excess;
 
 /// Requests a connection may have under way.
-const MAX_STREAMS: u32 = 256;
+const MAX_STREAMS: u32 = 128;
 /// Bytes a client may send ahead per stream; more as they are taken on.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same per connection.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes gathered to send per stream before the writer has to wait.
-const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// Streams reset by us or by the client that are remembered; more end the connection (CVE-2023-44487).
+/// Bytes gathered to send per stream before the writer has to wait. All streams of a client that opens its windows wide
+/// and reads nothing hold 8 MiB.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Streams reset by us that are remembered, and streams reset by the client before they were looked at; more of these end
+/// the connection (CVE-2023-44487).
 const MAX_RESET_STREAMS: usize = 64;
+/// Streams that the client's faults made us reset in the life of a connection (CVE-2025-8671); more end it.
+const MAX_FAULTY_STREAMS: usize = 256;
 /// How long streams may take to end after a GOAWAY when the connection was idle too long.
 const GOAWAY_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
     let limits = worker.limits();
+    let calm = Rc::new(Calm::new(Instant::now()));
     let handshake = server::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -47,7 +62,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         .max_send_buffer_size(SEND_BUFFER_BYTES)
         .max_concurrent_reset_streams(MAX_RESET_STREAMS)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-        .handshake::<_, Bytes>(transport);
+        .max_local_error_reset_streams(Some(MAX_FAULTY_STREAMS))
+        .handshake::<_, Bytes>(Meter::new(transport, Rc::clone(&calm)));
     let deadline = Deadline::default();
     deadline.set(limits.header);
     let Ok(Ok(mut connection)) = deadline.guard(handshake).await else { return };
@@ -55,6 +71,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     let sleeper = worker.sleeper();
     let streams = Rc::new(());
     let mut leaving = false;
+    let mut ended = false;
+    let flooded = |excess| {
+        worker.metrics.hostile.flooded(excess, peer.address.ip(), Instant::now(), &worker.context.events);
+    };
     deadline.set(limits.idle);
     loop {
         let next = std::future::poll_fn(|cx| {
@@ -65,16 +85,36 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
             if !leaving {
                 sleeper.register(cx);
             }
-            connection.poll_accept(cx)
+            let polled = connection.poll_accept(cx);
+            match calm.excess() {
+                Some(excess) if !ended => {
+                    flooded(excess);
+                    (leaving, ended) = (true, true);
+                    deadline.set(GOAWAY_GRACE);
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    connection.poll_accept(cx)
+                }
+                _ => polled,
+            }
         });
         match deadline.guard(next).await {
+            // What came with a flood is part of it.
+            Ok(Some(Ok(_))) if ended => {}
             Ok(Some(Ok((head, respond)))) => {
+                calm.asked();
                 deadline.set(limits.idle);
                 let stream =
                     Stream { worker: Rc::clone(&worker), peer: Rc::clone(&peer), _open: Rc::clone(&streams) };
                 tokio::task::spawn_local(stream.serve(head, respond));
             }
-            Ok(Some(Err(_)) | None) => return,
+            Ok(Some(Err(error))) => {
+                if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+                    flooded(Excess::Protocol);
+                }
+                return;
+            }
+            Ok(None) => return,
+            Err(_) if ended => return,
             // Streams under way have deadlines of their own; only a connection without any is idle.
             Err(_) if Rc::strong_count(&streams) > 1 => deadline.set(limits.idle),
             Err(_) if leaving => return,
@@ -102,25 +142,17 @@ impl Stream {
         let Scratch { request, response, origin_out, .. } = &mut *scratch;
         let deadline = Deadline::default();
         let (parts, stream) = head.into_parts();
-        let valid = copy_head(&parts, request);
+        let limits = worker.limits();
+        let mut body = Intake::sized(Reader::new(Some(stream)), &deadline, &limits);
+        let framing = copy_head(&parts, request)
+            .and_then(|()| framing_of(request, body.is_done(), limits.max_body_bytes));
         request.secure = self.peer.secure;
         let mut reply = H2Reply::new(respond);
-        let mut body = Reader::new(Some(stream));
-        match valid {
+        match framing {
             Err(failure) => {
                 exchange::refuse(worker, &self.peer, request, &mut reply, &deadline, failure).await;
             }
-            Ok(()) => {
-                use crate::body::BodyRead;
-                let length = request.fields.get_known(Name::ContentLength).and_then(framing::parse_length);
-                let framing = match length {
-                    _ if body.is_done() => Framing::Empty,
-                    Some(0) | None => {
-                        request.fields.remove_known(Name::ContentLength);
-                        Framing::Chunked
-                    }
-                    Some(n) => Framing::Length(n),
-                };
+            Ok(framing) => {
                 exchange::serve(
                     worker, &self.peer, request, response, origin_out, framing, &mut body, &mut reply,
                     &deadline,
@@ -136,56 +168,18 @@ impl Stream {
     }
 }
 
-/// Copies a request head and checks what RFC 9113 §8.3 demands.
-fn copy_head(parts: &http::request::Parts, request: &mut Request) -> Result<(), Failure> {
-    request.clear();
-    request.version = Version::Http2;
-    request.method = parts.method.clone();
-    let mut host: Option<&HeaderValue> = None;
-    for (name, value) in &parts.headers {
-        if name == http::header::HOST {
-            if host.replace(value).is_some() {
-                return Err(Failure::BadRequest);
-            }
-            continue;
+/// How the body is framed for an HTTP/1.1 origin. That it has the length announced is for the `h2` crate to see to.
+fn framing_of(request: &mut Request, is_over: bool, max_body_bytes: u64) -> Result<Framing, Failure> {
+    let length = request.fields.get_known(Name::ContentLength).and_then(framing::parse_length);
+    match length {
+        _ if is_over => Ok(Framing::Empty),
+        Some(0) | None => {
+            request.fields.remove_known(Name::ContentLength);
+            Ok(Framing::Chunked)
         }
-        if name == http::header::COOKIE {
-            continue;
-        }
-        request.fields.add(name.as_str().as_bytes(), value.as_bytes());
+        Some(length) if length > max_body_bytes => Err(Failure::BodyTooLarge),
+        Some(length) => Ok(Framing::Length(length)),
     }
-    join_cookies(&parts.headers, &mut request.fields);
-    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let authority = match (authority, host.map(HeaderValue::as_bytes)) {
-        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
-            return Err(Failure::BadRequest);
-        }
-        (Some(authority), _) => authority,
-        (None, Some(host)) => host,
-        (None, None) => return Err(Failure::BadRequest),
-    };
-    if !valid_authority(authority) {
-        return Err(Failure::BadRequest);
-    }
-    request.set_authority(authority);
-    match parts.uri.path_and_query() {
-        _ if parts.method == Method::CONNECT => {}
-        Some(target) => request.set_target(target.as_str().as_bytes()),
-        None => return Err(Failure::BadRequest),
-    }
-    Ok(())
-}
-
-/// Cookies may come in crumbs; HTTP/1.1 wants one field (RFC 9113 §8.2.3).
-fn join_cookies(headers: &HeaderMap, fields: &mut Fields) {
-    let mut crumbs = headers.get_all(http::header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let Some(first) = crumbs.next() else { return };
-    let mut whole = first.to_vec();
-    for crumb in crumbs {
-        whole.extend_from_slice(b"; ");
-        whole.extend_from_slice(crumb);
-    }
-    fields.add_known(Name::Cookie, &whole);
 }
 
 /// Replies over HTTP/2.

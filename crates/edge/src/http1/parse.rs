@@ -140,7 +140,7 @@ fn set_target(request: &mut Request, target: Span) -> Result<(), BadHead> {
             request.fields.remove_known(Name::Host);
             return Ok(());
         }
-        _ => return set_absolute_target(request, target),
+        _ => return set_absolute_target(request, target, host),
     }
     if let Some(host) = host {
         request.set_authority_span(host);
@@ -164,14 +164,19 @@ fn single_host(request: &mut Request) -> Result<Option<Span>, BadHead> {
     }
 }
 
-/// `http://host/path?query`: the authority in it wins over `Host` (RFC 9112 §3.2.2).
-fn set_absolute_target(request: &mut Request, target: Span) -> Result<(), BadHead> {
+/// `http://host/path?query`: `Host` must name the same authority (RFC 9112 §3.2), or two readers could take the request
+/// to two places.
+fn set_absolute_target(request: &mut Request, target: Span, host: Option<Span>) -> Result<(), BadHead> {
     let bytes = request.fields.bytes_of(target).to_vec();
-    let rest = strip_scheme(&bytes).ok_or(BadHead::Target)?;
+    let (default_port, rest) = strip_scheme(&bytes).ok_or(BadHead::Target)?;
     let authority_len = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_len);
     if authority.is_empty() || !valid_authority(authority) || path.contains(&b'#') {
         return Err(BadHead::Target);
+    }
+    let named = |authority| without_port(authority, default_port);
+    if host.is_some_and(|host| !named(request.fields.bytes_of(host)).eq_ignore_ascii_case(named(authority))) {
+        return Err(BadHead::Host);
     }
     request.set_authority(authority);
     request.fields.remove_known(Name::Host);
@@ -183,11 +188,17 @@ fn set_absolute_target(request: &mut Request, target: Span) -> Result<(), BadHea
     Ok(())
 }
 
-fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
-    ["http://", "https://"].iter().find_map(|scheme| {
+/// The default port of the scheme, as an authority ends in it, and what follows the scheme.
+fn strip_scheme(target: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    [("http://", b":80".as_slice()), ("https://", b":443".as_slice())].iter().find_map(|(scheme, port)| {
         let (head, rest) = target.split_at_checked(scheme.len())?;
-        head.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
+        head.eq_ignore_ascii_case(scheme.as_bytes()).then_some((*port, rest))
     })
+}
+
+/// An authority without a port that is empty or goes without saying (RFC 9110 §4.2.3).
+fn without_port<'a>(authority: &'a [u8], default_port: &[u8]) -> &'a [u8] {
+    authority.strip_suffix(default_port).or_else(|| authority.strip_suffix(b":")).unwrap_or(authority)
 }
 
 /// `host[:port]` without user information: letters, digits, `-._~%!$&'()*+,;=` or a bracketed address.
@@ -251,9 +262,21 @@ mod tests {
     }
 
     #[test]
-    fn the_absolute_form_overrides_host() {
-        let request = parsed("GET http://real.example/p?q HTTP/1.1\r\nHost: other\r\n\r\n");
-        assert_eq!((request.authority(), request.target()), (&b"real.example"[..], &b"/p?q"[..]));
+    fn the_absolute_form_and_host_name_one_authority() {
+        let request = parsed("GET http://Real.example/p?q HTTP/1.1\r\nHost: real.example\r\n\r\n");
+        assert_eq!((request.authority(), request.target()), (&b"Real.example"[..], &b"/p?q"[..]));
+        for (target, host) in
+            [("http://a", "a:80"), ("http://a:80", "a"), ("https://a:443/", "a"), ("http://a:", "a")]
+        {
+            parsed(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        }
+        for (target, host) in
+            [("http://a", "b"), ("http://a:81", "a"), ("http://a", "a:443"), ("http://a", "")]
+        {
+            let refused = parse(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert_eq!(refused.err(), Some(BadHead::Host), "{target} {host}");
+        }
+        assert_eq!(parsed("GET http://a/ HTTP/1.0\r\n\r\n").authority(), b"a");
         assert_eq!(parsed("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").target(), b"/");
         assert_eq!(parsed("GET HTTP://a?x HTTP/1.1\r\nHost: a\r\n\r\n").target(), b"/?x");
     }

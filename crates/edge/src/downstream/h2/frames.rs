@@ -1,0 +1,120 @@
+//! The outlines of HTTP/2 frames as their bytes pass (RFC 9113 §4.1): enough to count them, nothing of what is in them.
+
+/// Bytes of a frame before its payload.
+const HEAD_BYTES: usize = 9;
+
+/// What a frame is for. All that is not counted by itself is [`Kind::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Data,
+    Headers,
+    ResetStream,
+    Other,
+}
+
+/// A frame has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub kind: Kind,
+    pub payload_bytes: u32,
+}
+
+/// Follows the bytes of one direction, however they are cut.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    head: [u8; HEAD_BYTES],
+    head_len: usize,
+    /// Bytes of no interest before the next frame.
+    skip: u32,
+}
+
+impl Scanner {
+    /// A direction that begins with so many bytes that are no frame.
+    pub(super) fn after(preface_bytes: u32) -> Self {
+        Self { head: [0; HEAD_BYTES], head_len: 0, skip: preface_bytes }
+    }
+
+    /// Goes on with these bytes, and tells of each frame that begins in them.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut begun: impl FnMut(Outline)) {
+        loop {
+            let skipped = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            // Never more than was left to skip, which is a u32.
+            self.skip -= skipped as u32;
+            bytes = &bytes[skipped..];
+            if bytes.is_empty() {
+                return;
+            }
+            let taken = bytes.len().min(HEAD_BYTES - self.head_len);
+            self.head[self.head_len..self.head_len + taken].copy_from_slice(&bytes[..taken]);
+            self.head_len += taken;
+            bytes = &bytes[taken..];
+            if self.head_len < HEAD_BYTES {
+                return;
+            }
+            self.head_len = 0;
+            let [a, b, c, kind, ..] = self.head;
+            let payload_bytes = u32::from_be_bytes([0, a, b, c]);
+            self.skip = payload_bytes;
+            let kind = match kind {
+                0 => Kind::Data,
+                1 => Kind::Headers,
+                3 => Kind::ResetStream,
+                _ => Kind::Other,
+            };
+            begun(Outline { kind, payload_bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(kind: u8, payload: usize) -> Vec<u8> {
+        let len = (payload as u32).to_be_bytes();
+        [&len[1..], &[kind, 0, 0, 0, 0, 1], &vec![7; payload]].concat()
+    }
+
+    #[test]
+    fn frames_are_told_apart() {
+        let bytes = [frame(0, 300), frame(1, 0), frame(3, 4), frame(6, 8), frame(200, 1)].concat();
+        let mut seen = Vec::new();
+        Scanner::after(0).feed(&bytes, |outline| seen.push((outline.kind, outline.payload_bytes)));
+        assert_eq!(
+            seen,
+            [
+                (Kind::Data, 300),
+                (Kind::Headers, 0),
+                (Kind::ResetStream, 4),
+                (Kind::Other, 8),
+                (Kind::Other, 1)
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_shows_the_same_frames(
+            frames in prop::collection::vec((0u8..12, 0usize..40), 0..12),
+            cuts in prop::collection::vec(1usize..30, 1..40),
+        ) {
+            let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            frames.iter().for_each(|(kind, payload)| bytes.extend(frame(*kind, *payload)));
+            let (mut whole, mut cut) = (Vec::new(), Vec::new());
+            Scanner::after(24).feed(&bytes, |outline| whole.push(outline));
+            let mut scanner = Scanner::after(24);
+            let mut rest = &bytes[..];
+            for len in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, left) = rest.split_at(rest.len().min(*len));
+                scanner.feed(piece, |outline| cut.push(outline));
+                rest = left;
+            }
+            prop_assert_eq!(&whole, &cut);
+            prop_assert_eq!(whole.len(), frames.len());
+        }
+    }
+}
