@@ -23,6 +23,7 @@ use crate::peer::Peer;
 use crate::worker::{Scratch, Sleeper, Worker};
 
 use super::Reply;
+use super::intake::Intake;
 
 /// Bytes of an unread request body that are read and dropped so that the connection can be kept.
 const MAX_DISCARDED_BYTES: u64 = 256 * 1024;
@@ -119,7 +120,12 @@ async fn exchange_one(
     request.secure = peer.secure;
     let mut reply = H1Reply::new(io, out, request, worker.is_draining());
     let awaited = match awaited {
-        Awaited::Request => framing::of_request(request).map_err(framing_failure),
+        Awaited::Request => match framing::of_request(request) {
+            Ok(Framing::Length(length)) if length > worker.limits().max_body_bytes => {
+                Err(Failure::BodyTooLarge)
+            }
+            framing => framing.map_err(framing_failure),
+        },
         Awaited::Refused(failure) => Err(failure),
         Awaited::Closed => {
             worker.put_scratch(scratch);
@@ -134,7 +140,8 @@ async fn exchange_one(
             After::Over
         }
         Ok(framing) => {
-            let mut body = Reader::new(io, buffer, framing);
+            let body = Reader::new(io, buffer, framing);
+            let mut body = Intake::paced(body, deadline, &worker.limits());
             exchange::serve(
                 worker, peer, request, response, origin_out, framing, &mut body, &mut reply, deadline,
             )
@@ -252,7 +259,7 @@ fn head_failure(bad: BadHead) -> Failure {
 }
 
 /// Reads what is left of a request body nobody wanted; false when that is too much.
-async fn finish_body(body: &mut Reader<'_>, deadline: &Deadline) -> bool {
+async fn finish_body(body: &mut impl BodyRead, deadline: &Deadline) -> bool {
     if body.is_done() {
         return true;
     }
