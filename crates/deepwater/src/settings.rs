@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepwater_core::config::{Checker, Document, Place};
+use deepwater_core::config::{Checker, Document, Place, Problem, Problems};
 use deepwater_edge::config as edge;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub cache: edge::Cache,
     /// Ways to prove who one is, by name; a route names the one it asks for.
     pub auth: edge::Auths,
+    /// Where the answers of requests with idempotency keys are kept.
+    pub idempotency: edge::Idempotency,
     /// The PostgreSQL pooler.
     pub postgres: deepwater_pool::Config,
 }
@@ -31,21 +33,34 @@ impl Settings {
     /// Reads and validates a file.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it, as one text.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        Self::load(file).map_err(|problems| Failure::Usage(problems.to_string()))
+    }
+
+    /// Reads and validates a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn load(file: &Path) -> Result<Self, Problems> {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::Usage(format!(
-                "cannot read {name}: {error}\n  fix: give the configuration with -c FILE, or front an application \
-                 without one: deepwater run --to http://127.0.0.1:3000"
-            ))
+        let text = std::fs::read_to_string(file).map_err(|error| Problem {
+            file: None,
+            line: None,
+            column: None,
+            key: String::new(),
+            what: format!("cannot read {name}: {error}"),
+            fix: Some(
+                "give the configuration with -c FILE, or front an application without one: deepwater run --to \
+                 http://127.0.0.1:3000"
+                    .into(),
+            ),
         })?;
-        let usage = |problems: deepwater_core::config::Problems| Failure::Usage(problems.to_string());
-        let document = Document::parse(&text, &name).map_err(usage)?;
-        let settings: Self = document.decode().map_err(usage)?;
+        let document = Document::parse(&text, &name)?;
+        let settings: Self = document.decode()?;
         let checker = document.checker();
         settings.validate(&checker.root(), &directory_of(file));
-        checker.finish().map_err(usage)?;
+        checker.finish()?;
         Ok(settings)
     }
 
@@ -75,7 +90,7 @@ impl Settings {
 
     /// What the edge is configured by.
     pub(crate) fn edge_tables(&self) -> edge::Tables<'_> {
-        edge::Tables { edge: &self.edge, pools: &self.pools, cache: &self.cache, auth: &self.auth }
+        edge::Tables { edge: &self.edge, pools: &self.pools, cache: &self.cache, auth: &self.auth, idempotency: &self.idempotency }
     }
 
     fn validate(&self, root: &Place<'_>, directory: &Path) {

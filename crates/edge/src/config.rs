@@ -47,6 +47,8 @@ pub struct Tables<'a> {
     pub cache: &'a Cache,
     /// `[auth]`.
     pub auth: &'a Auths,
+    /// `[idempotency]`.
+    pub idempotency: &'a Idempotency,
 }
 
 /// The HTTP and TCP edge.

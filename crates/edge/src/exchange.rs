@@ -2,6 +2,8 @@
 
 mod attempts;
 mod cached;
+mod keyed;
+mod passage;
 mod proxy;
 mod respond;
 mod turn;
@@ -17,22 +19,18 @@ use http::{Method, StatusCode};
 
 use crate::access_log::Entry;
 use crate::body::BodyRead;
-use crate::cache::{CachePlan, HttpCache};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::guard::{Admitted, RateState};
 use crate::head::{Fields, Name, Request, Response};
 use crate::http1::framing::Framing;
-use crate::hygiene;
 use crate::io::Deadline;
-use crate::measure::CacheMetrics;
 use crate::peer::Peer;
 use crate::plan::Action;
 use crate::route::Captures;
 use crate::worker::{Local, Worker};
 
-use cached::{Caching, Facts, Passing};
-use proxy::{Manner, Proxying};
+use passage::Passage;
 use respond::Answering;
 
 /// What is noted while a request is served, for metrics and the log.
@@ -145,76 +143,25 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     if let Action::Pool(pool) = &route.action
         && (request.method != Method::CONNECT || route.connect)
     {
-        let passing = match caching(&local, index) {
-            None => local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer)),
-            Some((cache, plan, metrics)) => {
-                let facts = Facts::of(request, framing);
-                if facts.bypass.is_none() && request.fields.get_known(Name::Connection).is_some() {
-                    // What the origin does not get to see tells no variants apart.
-                    hygiene::remove_hop_by_hop(&mut request.fields);
-                }
-                if !worker.log.borrow().is_off() || !route.response_edits.is_empty() {
-                    hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
-                }
-                let caching = Caching {
-                    worker,
-                    local: &local,
-                    cache,
-                    plan,
-                    route,
-                    at: (index, *pool),
-                    peer,
-                    request,
-                    captures: &captures,
-                    deadline,
-                    tally: &tally,
-                    metrics,
-                    facts,
-                    due: Cell::new(false),
-                };
-                match caching.serve(reply).await {
-                    Some(passing) => Some(passing),
-                    None => {
-                        drop(in_flight);
-                        return finish(worker, &local, Some(index), request, &tally);
-                    }
-                }
-            }
-        };
-        let upgrade = hygiene::wanted_upgrade(request).map(<[u8]>::to_vec);
-        hygiene::remove_hop_by_hop(&mut request.fields);
-        hygiene::identify(&mut request.fields, &mut worker.random.borrow_mut());
-        peer.forward(request);
-        hygiene::add_via(&mut request.fields, request.version);
-        let response_values = route.prepare_response(request, tally.client_ip, &captures);
-        if route.rewrites() && !worker.log.borrow().is_off() {
-            tally.asked_target.set(Some(request.target().to_vec()));
-        }
-        route.prepare(request, &captures, tally.client_ip);
-        let note = |response: &mut Response| {
-            if let (Some(passing), Some(cache)) = (&passing, &local.plan.cache) {
-                let policy = route.cache.as_ref().map(|plan| &plan.policy);
-                passing.note(cache, policy, cached::times(cache, &*worker.context.clock), response);
-            }
-        };
-        let proxying = Proxying {
+        let at = (index, *pool);
+        let passage = Passage {
             worker,
             local: &local,
-            pool: &local.pools[*pool],
-            route,
+            at,
             peer,
-            request,
+            captures: &captures,
             framing,
-            upgrade: upgrade.as_deref(),
-            manner: Manner::Client {
-                values: &response_values,
-                note: passing.as_ref().map(|_| &note as _),
-                cache_status: passing.as_ref().and_then(|passing| passing.status.as_deref()),
-            },
             deadline,
             tally: &tally,
         };
-        proxying.run(response, origin_out, body, reply).await;
+        match (&route.keys, &local.keeper) {
+            (Some(plan), Some(keeper)) if plan.covers(&request.method) => {
+                let claims = admitted.claims.as_deref();
+                let keyed = passage.keyed(keeper, plan, claims, request, response, origin_out, body, reply);
+                Box::pin(keyed).await;
+            }
+            _ => passage.run(request, response, origin_out, body, reply).await,
+        }
     } else {
         let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
         match &route.action {
@@ -231,12 +178,6 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     }
     drop(in_flight);
     finish(worker, &local, Some(index), request, &tally);
-}
-
-/// The cache and how it is used, if the route caches.
-fn caching(local: &Local, route: usize) -> Option<(&Arc<HttpCache>, &CachePlan, &CacheMetrics)> {
-    let plan = local.plan.routes[route].cache.as_ref()?;
-    Some((local.plan.cache.as_ref()?, plan, local.routes[route].cache.as_ref()?))
 }
 
 /// Answers a request that was refused before it could be understood.

@@ -90,6 +90,8 @@ failures! {
     RateLimited: Client, 429, "http_request_denied", "Too many requests: wait a moment.";
     /// The proof of who the client is cannot be verified now.
     KeysUnavailable: Upstream, 503, "destination_unavailable", "Logins cannot be verified at the moment.";
+    /// The request's idempotency key is somebody else's by now, or cannot be held.
+    KeyLost: Us, 503, "proxy_internal_error", "The request was not sent: repeat it with the same idempotency key.";
     /// As many requests are with the servers as may, and as many wait, or this one has waited long enough.
     Overloaded: Us, 503, "connection_limit_reached", "Too many requests at the moment.";
     /// The servers failed too often just now: they are left alone for a while.

@@ -12,7 +12,7 @@
 //! - An answer is kept if it came whole from an origin, is of a status that is kept, and is not too large.
 
 mod admit;
-mod answer;
+pub(crate) mod answer;
 mod attempt;
 mod body;
 mod buffers;
@@ -32,13 +32,15 @@ mod tap;
 mod tests;
 
 pub(crate) use admit::{Admission, Asking};
-pub(crate) use attempt::{Attempt, MayNotSend};
+pub(crate) use attempt::Attempt;
 pub(crate) use body::Buffered;
 pub(crate) use keeper::{Keeper, KeyStore};
 pub use key::{Key, KeyFault};
-pub(crate) use measure::{KeyMetrics, collect};
+pub(crate) use measure::{KeyMetrics, show};
 pub(crate) use plan::KeyPlan;
 pub(crate) use problem::Problem;
 pub(crate) use recorder::Recorder;
 pub(crate) use replay::replay;
-pub(crate) use tap::{Passed, Tap};
+pub(crate) use tap::Passed;
+#[cfg(test)]
+pub(crate) use tap::Tap;

@@ -13,12 +13,13 @@ mod downstream;
 mod exchange;
 mod failure;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 pub mod head;
 mod hostile;
 pub mod http1;
 mod hygiene;
-#[allow(dead_code, unused_imports)] // Until the exchange uses it.
 pub mod idempotency;
 mod io;
 mod listener;

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::failure::Failure;
 use crate::hostile::Hostile;
+use crate::idempotency::KeyMetrics;
 
 /// Status classes, in the order of their counters.
 pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -192,6 +193,8 @@ impl AuthMetrics {
 pub(crate) struct RouteMetrics {
     /// If it caches.
     pub cache: Option<CacheMetrics>,
+    /// If it honours idempotency keys.
+    pub keys: Option<KeyMetrics>,
     /// Refused because too many had come.
     pub rate_limited: Counter,
     requests: [Counter; 5],
@@ -200,7 +203,7 @@ pub(crate) struct RouteMetrics {
 }
 
 impl RouteMetrics {
-    pub fn register(registry: &Registry, route: &str, caches: bool) -> Self {
+    pub fn register(registry: &Registry, route: &str, (caches, keyed): (bool, bool)) -> Self {
         let class = |class| {
             let labels = [("route", route), ("status", class)];
             registry.counter(names::REQUESTS, "Requests answered, by route and status class.", &labels)
@@ -208,6 +211,7 @@ impl RouteMetrics {
         let labels = [("route", route)];
         Self {
             cache: caches.then(|| CacheMetrics::register(registry, route)),
+            keys: keyed.then(|| KeyMetrics::register(registry, route)),
             rate_limited: registry.counter(
                 names::RATE_LIMITED,
                 "Requests refused by a route's rate limit.",

@@ -19,6 +19,7 @@ use crate::files::Files;
 use crate::guard::Guard;
 use crate::guard::auth::AuthPlan;
 use crate::head::{Fields, Name, Request};
+use crate::idempotency::{KeyPlan, KeyStore};
 use crate::route::{Captures, Edits, Prepared, Rewrite, RouteTable, Template, Values};
 use crate::sticky::StickyPlan;
 
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     /// In the order of the table.
     pub routes: Vec<RoutePlan>,
     pub pools: Vec<Arc<PoolPlan>>,
+    /// Where idempotency keys are kept, if any route honours them.
+    pub keys: Option<Arc<KeyStore>>,
     /// All `[auth]`.
     pub auths: Vec<Arc<AuthPlan>>,
     /// Shared by the routes that cache, if any does.
@@ -70,6 +73,8 @@ pub(crate) struct RoutePlan {
     pub cache: Option<CachePlan>,
     /// What requests must pass first, if anything.
     pub guard: Option<Box<Guard>>,
+    /// How it honours idempotency keys, if it does.
+    pub keys: Option<Arc<KeyPlan>>,
     pub priority: Priority,
     /// How long the whole request may take.
     pub timeout: Option<Duration>,

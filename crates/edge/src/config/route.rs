@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use deepwater_auth::Addresses;
 
-use super::{Priority, RateLimits, RouteAuth, RouteCache};
+use super::{Priority, RouteIdempotency, RateLimits, RouteAuth, RouteCache};
 
 /// What happens to requests that match. Exactly one of `pool`, `redirect`, `respond` and `files` is given.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,9 @@ pub struct Route {
     /// Addresses that may come, and that may not; else 403.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Addresses>,
+    /// Do requests that are repeated with their idempotency key once: `true`, or a table of settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<RouteIdempotency>,
     /// Who is served first, and refused last, when the pool's `concurrency` is exhausted.
     pub priority: Priority,
     /// How long the whole request may take, from its head to the last byte of its answer; 504 while nothing was answered.

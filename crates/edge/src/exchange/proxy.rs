@@ -15,7 +15,8 @@ use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Name, Request, Response};
 use crate::http1::framing::Framing;
-use crate::hygiene;
+use crate::{hygiene, idempotency};
+
 use crate::io::Deadline;
 use crate::origin::h1::{self, Connection, ResponseReader};
 use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
@@ -38,6 +39,8 @@ pub(super) struct Proxying<'a> {
     pub framing: Framing,
     pub upgrade: Option<&'a [u8]>,
     pub manner: Manner<'a>,
+    /// What must hold the request's idempotency key before anything is sent.
+    pub hold: Option<&'a idempotency::Attempt>,
     pub deadline: &'a Deadline,
     pub tally: &'a Tally,
 }

@@ -176,7 +176,13 @@ impl Answering<'_> {
     }
 
     /// Sends a whole answer from memory.
-    async fn whole<R: Reply>(&self, status: StatusCode, mut fields: Fields, body: &[u8], reply: &mut R) {
+    pub(super) async fn whole<R: Reply>(
+        &self,
+        status: StatusCode,
+        mut fields: Fields,
+        body: &[u8],
+        reply: &mut R,
+    ) {
         let bodiless = has_no_body(status, &self.request.method);
         if fields.get_known(Name::ContentLength).is_none()
             && status != StatusCode::NO_CONTENT

@@ -1,8 +1,6 @@
 //! Figures about keys.
 
-use std::sync::Arc;
-
-use deepwater_core::metrics::{Counter, Registry};
+use deepwater_core::metrics::{Counter, Registry, Sink};
 
 use super::admit::Admission;
 use super::keeper::KeyStore;
@@ -53,19 +51,16 @@ impl KeyMetrics {
 }
 
 /// Figures of the store, for the whole process.
-pub(crate) fn collect(store: &Arc<KeyStore>, registry: &Registry) {
-    let store = Arc::clone(store);
-    registry.collect(move |sink| {
-        let help = "Bytes of bodies and answers of requests with idempotency keys under way.";
-        sink.gauge("deepwater_idempotency_buffered_bytes", help, &[], store.buffered_bytes() as f64);
-        let Some(counts) = store.counts() else { return };
-        let help = "Idempotency keys remembered in memory.";
-        sink.gauge("deepwater_idempotency_keys", help, &[], counts.keys as f64);
-        let help = "Memory that idempotency keys and their answers take, bytes.";
-        sink.gauge("deepwater_idempotency_bytes", help, &[], counts.bytes as f64);
-        let help = "Idempotency keys forgotten before their time because the memory was full.";
-        sink.counter("deepwater_idempotency_evicted_total", help, &[], counts.evicted);
-    });
+pub(crate) fn show(store: &KeyStore, sink: &mut Sink<'_>) {
+    let help = "Bytes of bodies and answers of requests with idempotency keys under way.";
+    sink.gauge("deepwater_idempotency_buffered_bytes", help, &[], store.buffered_bytes() as f64);
+    let Some(counts) = store.counts() else { return };
+    let help = "Idempotency keys remembered in memory.";
+    sink.gauge("deepwater_idempotency_keys", help, &[], counts.keys as f64);
+    let help = "Memory that idempotency keys and their answers take, bytes.";
+    sink.gauge("deepwater_idempotency_bytes", help, &[], counts.bytes as f64);
+    let help = "Idempotency keys forgotten before their time because the memory was full.";
+    sink.counter("deepwater_idempotency_evicted_total", help, &[], counts.evicted);
 }
 
 #[cfg(test)]

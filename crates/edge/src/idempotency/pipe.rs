@@ -176,10 +176,6 @@ impl Pipe {
         state.wake_reader();
     }
 
-    pub fn is_gone(&self) -> bool {
-        self.state.borrow().is_gone
-    }
-
     /// Resolves once the client's end is gone.
     pub async fn gone(&self) {
         poll_fn(|cx| {

@@ -20,7 +20,9 @@ use super::digest::Digest;
 use crate::config::UnknownOutcome;
 
 pub(crate) use memory::{Memory, MemoryCounts};
-pub(crate) use redis::{Redis, RedisFault, RedisPlan};
+#[cfg(test)]
+use redis::RedisFault;
+pub(crate) use redis::{Redis, RedisPlan};
 
 /// One step in a store.
 pub(crate) type Step<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 's>>;

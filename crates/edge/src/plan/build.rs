@@ -18,6 +18,7 @@ use crate::config::{self, Config, Listen, ListenProtocol, OriginProtocol, Pool, 
 use crate::files::Files;
 use crate::guard;
 use crate::guard::auth::AuthPlan;
+use crate::idempotency::{KeyPlan, KeyStore};
 use crate::probe::StatusSet;
 use crate::route::{Edits, Rewrite, RouteTable, Template};
 use crate::sticky::StickyPlan;
@@ -57,6 +58,8 @@ pub(crate) struct Builder<'a> {
     pub random_secret: &'a [u8],
     /// `auth`.
     pub auth: Place<'a>,
+    /// `idempotency`.
+    pub idempotency: Place<'a>,
     /// The plan in force, whose unchanged pools are kept.
     pub old: Option<&'a Plan>,
 }
@@ -64,7 +67,7 @@ pub(crate) struct Builder<'a> {
 impl Builder<'_> {
     /// Builds the whole; `None` when something was reported.
     pub fn build(&self, tables: Tables<'_>) -> Option<Built> {
-        let Tables { edge: config, pools, cache, auth } = tables;
+        let Tables { edge: config, pools, cache, auth, idempotency } = tables;
         let names: Vec<&str> = pools.keys().map(String::as_str).collect();
         let trusted_networks = networks(&self.edge.at("trusted_proxies"), &config.trusted_proxies);
         let limits = self.limits(config);
@@ -93,12 +96,14 @@ impl Builder<'_> {
         }
         let routes: Vec<RoutePlan> = routes.into_iter().collect::<Option<_>>()?;
         let (shared_cache, terms) = self.cache(cache, &routes)?;
+        let keys = self.keys(idempotency, &routes)?;
         let plan = Plan {
             limits,
             cache: shared_cache,
             trusted_networks: trusted_networks?,
             table: table?,
             routes,
+            keys,
             auths,
             pools: built_pools.into_iter().collect::<Option<_>>()?,
         };
@@ -239,6 +244,17 @@ impl Builder<'_> {
             now: self.context.clock.now(),
         };
         let guard = guards.build(route, &place)?;
+        let keys = match route.idempotency.as_ref().and_then(config::RouteIdempotency::table) {
+            None => None,
+            Some(_) if route.pool.is_none() => {
+                let what = "only what a pool does is worth doing once";
+                place.at("idempotency").problem_with_fix(what, "remove the key");
+                return None;
+            }
+            Some(table) => {
+                Some(KeyPlan::build(&place.at("idempotency"), &table, route.auth.is_some())?.into())
+            }
+        };
         let plan = RoutePlan {
             name,
             action: action?,
@@ -254,10 +270,25 @@ impl Builder<'_> {
                 .is_some_and(|pool| pool.protocol == OriginProtocol::Http2),
             cache,
             guard,
+            keys,
             priority: route.priority,
             timeout: route.timeout.map(deepwater_core::config::Duration::get),
         };
         Some(plan)
+    }
+
+    /// Where idempotency keys are kept: nowhere if no route honours them, `None` if something was reported.
+    fn keys(&self, config: &config::Idempotency, routes: &[RoutePlan]) -> Option<Option<Arc<KeyStore>>> {
+        let old = self.old.and_then(|old| old.keys.as_deref());
+        let store = KeyStore::build(
+            &self.idempotency,
+            config,
+            self.directory,
+            self.context,
+            self.random_secret,
+            old,
+        )?;
+        Some(routes.iter().any(|route| route.keys.is_some()).then_some(store))
     }
 
     /// An `[auth.<name>]`; the one in force if it is the same.

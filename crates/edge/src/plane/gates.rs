@@ -1,9 +1,10 @@
-//! What the gates and breakers of pools look like from outside.
+//! What gates, breakers and idempotency keys look like from outside.
 
 use deepwater_core::metrics::{Registry, Sink};
 use deepwater_upstream::{Priority, Shed};
 use serde_json::{Value, json};
 
+use crate::idempotency;
 use crate::measure::names;
 use crate::plan::PoolPlan;
 
@@ -12,7 +13,11 @@ use super::force::InForce;
 /// Shows the gates of all pools in the metrics.
 pub(super) fn collect(force: &InForce, metrics: &Registry) {
     let force = force.clone();
-    metrics.collect(move |sink| force.now().plan.pools.iter().for_each(|pool| gate(pool, sink)));
+    metrics.collect(move |sink| {
+        let plan = &force.now().plan;
+        plan.pools.iter().for_each(|pool| gate(pool, sink));
+        plan.keys.iter().for_each(|keys| idempotency::show(keys, sink));
+    });
 }
 
 fn gate(pool: &PoolPlan, sink: &mut Sink<'_>) {

@@ -125,6 +125,7 @@ impl Fetch {
             framing: Framing::Empty,
             upgrade: None,
             manner: Manner::Cache,
+            hold: None,
             deadline: &deadline,
             tally: &tally,
         };
