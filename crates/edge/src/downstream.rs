@@ -4,7 +4,7 @@ pub(crate) mod h1;
 pub(crate) mod h2;
 mod intake;
 
-pub(crate) use h2::Excess;
+pub(crate) use h2::{Excess, copy_head as copy_http2_head, payloads as http2_payloads};
 
 use std::task::{Context, Poll};
 

@@ -28,10 +28,11 @@ use crate::worker::{Scratch, Worker};
 use super::Reply;
 use super::intake::Intake;
 use calm::Calm;
-use head::copy_head;
 use meter::Meter;
 
 pub(crate) use calm::Excess;
+pub(crate) use frames::payloads;
+pub(crate) use head::copy_head;
 
 /// Requests a connection may have under way.
 const MAX_STREAMS: u32 = 128;

@@ -66,6 +66,15 @@ impl Scanner {
     }
 }
 
+/// The payload lengths of the frames that begin in pieces of a direction without a preface.
+pub(crate) fn payloads<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u32> {
+    let (mut scanner, mut seen) = (Scanner::after(0), Vec::new());
+    for piece in pieces {
+        scanner.feed(piece, |frame| seen.push(frame.payload_bytes));
+    }
+    seen
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

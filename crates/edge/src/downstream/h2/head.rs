@@ -10,7 +10,7 @@ use crate::head::{Fields, Name, Request, Version};
 use crate::http1::parse::valid_authority;
 
 /// Copies a request head, if it is valid.
-pub(super) fn copy_head(parts: &http::request::Parts, request: &mut Request) -> Result<(), Failure> {
+pub(crate) fn copy_head(parts: &http::request::Parts, request: &mut Request) -> Result<(), Failure> {
     request.clear();
     request.version = Version::Http2;
     request.method = parts.method.clone();
