@@ -15,7 +15,8 @@ use crate::artwork::Artwork;
 use crate::database::Database;
 use crate::operator::Controls;
 use crate::routes::{
-    accounts, cart, catalogue, checkout, deal, health, images, operator, prices, report, ticker,
+    accounts, cart, catalogue, checkout, deal, health, images, operator, prices, recommendations, report,
+    ticker,
 };
 use crate::server::{Options, OptionsError};
 
@@ -69,6 +70,7 @@ pub(crate) fn router(shop: Arc<Shop>) -> Router {
         .route("/api/products", get(catalogue::products_json))
         .route("/api/products/{id}", get(catalogue::product_json))
         .route("/api/prices/{id}", get(prices::price))
+        .route("/api/recommendations/{id}", get(recommendations::others))
         .route("/api/cart", get(cart::show))
         .route("/api/cart/items", post(cart::add))
         .route("/api/cart/items/{product}", delete(cart::remove))
@@ -77,14 +79,15 @@ pub(crate) fn router(shop: Arc<Shop>) -> Router {
         .route("/api/me", get(accounts::me))
         .route("/api/report", get(report::sales))
         .route("/ws/ticker", get(ticker::connect))
-        .route("/health", get(health::health))
+        .route(operator::HEALTH, get(health::health))
         .fallback(catalogue::not_found)
-        .layer(middleware::from_fn_with_state(shop.clone(), operator::inflict_latency));
+        .layer(middleware::from_fn_with_state(shop.clone(), operator::inflict));
 
-    // The controls stay outside the latency they inflict, so that an instance can always be cured.
+    // The controls stay outside what they inflict, so that an instance can always be cured.
     let controls = Router::new()
         .route("/_demo/slow", post(operator::slow))
         .route("/_demo/unhealthy", post(operator::unhealthy))
+        .route("/_demo/failing", post(operator::failing))
         .route("/_demo/price", post(operator::price))
         .method_not_allowed_fallback(catalogue::not_found)
         .layer(middleware::from_fn_with_state(shop.clone(), operator::guard));

@@ -8,7 +8,7 @@ mod postgres;
 use std::time::Duration;
 
 use crate::carts::{Cart, QuantityError};
-use crate::catalogue::ProductId;
+use crate::catalogue::{Product, ProductId};
 use crate::prices::{Euros, PriceError, PriceList};
 use crate::server::{Options, OptionsError};
 use memory::Memory;
@@ -147,6 +147,14 @@ impl Database {
         match self {
             Self::Memory(memory) => memory.stock().await,
             Self::Postgres(postgres) => postgres.stock().await,
+        }
+    }
+
+    /// What goes with a product, found by looking at everything that was sold: it takes 150 ms.
+    pub(crate) async fn recommended_with(&self, product: &Product) -> Result<Vec<ProductId>, DatabaseError> {
+        match self {
+            Self::Memory(memory) => memory.recommended_with(product).await,
+            Self::Postgres(postgres) => postgres.recommended_with(product).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the demonstration may do to an instance: make it slow, make it ill.
+//! What the demonstration may do to an instance: make it slow, make it ill, make it fail.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,11 +14,17 @@ pub(crate) struct Controls {
     token: Option<String>,
     latency_ms: AtomicU64,
     unhealthy: AtomicBool,
+    failing: AtomicBool,
 }
 
 impl Controls {
     pub(crate) fn new(token: Option<String>) -> Self {
-        Self { token, latency_ms: AtomicU64::new(0), unhealthy: AtomicBool::new(false) }
+        Self {
+            token,
+            latency_ms: AtomicU64::new(0),
+            unhealthy: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+        }
     }
 
     /// Whether a caller at `peer` who presents `token` may touch the controls: only from this machine, and only
@@ -49,6 +55,15 @@ impl Controls {
 
     pub(crate) fn set_unhealthy(&self, unhealthy: bool) {
         self.unhealthy.store(unhealthy, Ordering::Relaxed);
+    }
+
+    /// Whether every request is to fail, but for the health check.
+    pub(crate) fn failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod images;
 pub(crate) mod operator;
 pub(crate) mod prices;
+pub(crate) mod recommendations;
 pub(crate) mod report;
 pub(crate) mod ticker;
 

@@ -33,6 +33,7 @@ export interface Percentiles {
 }
 
 export interface Target {
+  id?: string;
   name: string;
   address?: string;
   state?: string;
@@ -47,11 +48,36 @@ export interface Target {
   check?: { healthy?: boolean; detail?: string; failing?: string[] } | null;
 }
 
+/** A circuit breaker: `closed`, `open` or `half_open`, and how often it opened. */
+export interface Breaker {
+  state?: string;
+  opened?: number;
+}
+
+/** Who is served first, and turned away last: the highest first. */
+export const PRIORITIES = ["critical", "high", "normal", "low"] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** The limit on requests that are with the targets at once, and the waiting room in front of it. */
+export interface Concurrency {
+  limit?: number;
+  in_flight?: number;
+  waiting?: Partial<Record<Priority, number>>;
+  /** Whether the queue has been too long for a while. */
+  overloaded?: boolean;
+  /** Requests that did not get their turn, by reason. */
+  shed?: Record<string, number>;
+}
+
 export interface Pool {
   name: string;
   balance?: string;
   panic?: boolean;
   targets?: Target[];
+  /** Null where there is none; those of targets by their `id`, from their first request on. */
+  breakers?: { pool?: Breaker | null; targets?: Record<string, Breaker> | null };
+  /** Null without a limit. */
+  concurrency?: Concurrency | null;
 }
 
 export interface Pools {

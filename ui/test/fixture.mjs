@@ -25,6 +25,13 @@ export class Fixture {
   commands = [];
   /** Status the next command is answered with. */
   commandStatus = 200;
+  /** Circuit breakers of the pool `app`. */
+  breakers = {
+    pool: { state: "half_open", opened: 1 },
+    targets: { "00003000": { state: "closed", opened: 0 }, "00003001": { state: "open", opened: 4 } },
+  };
+  /** Whether the pool `app` has a limit. */
+  limits = true;
   /** Whether a route caches. */
   caches = true;
   /** Pages that answer 404. */
@@ -179,6 +186,7 @@ export class Fixture {
 
   #pools() {
     const target = (name, state, rest) => ({
+      id: `0000${name.slice(-4)}`,
       name,
       address: name,
       state: this.#states.get(name) ?? state,
@@ -199,6 +207,16 @@ export class Fixture {
           name: "app",
           balance: "least_response_time",
           panic: false,
+          breakers: this.breakers,
+          concurrency: this.limits
+            ? {
+                limit: 32,
+                in_flight: 31,
+                waiting: { low: 24, normal: 3, high: 0, critical: 0 },
+                overloaded: true,
+                shed: { full: this.#grown(41), displaced: 90, overloaded: 12, waited_too_long: 0, left: 100_000_000 },
+              }
+            : null,
           targets: [
             target("127.0.0.1:3000", "healthy", { weight: 4 }),
             target("127.0.0.1:3001", "healthy", {}),
@@ -219,6 +237,8 @@ export class Fixture {
           name: "reports",
           balance: "round_robin",
           panic: true,
+          breakers: { pool: null, targets: null },
+          concurrency: null,
           targets: [
             target("reports-1.internal:4000", "unhealthy", {
               address: "10.0.4.17:4000",

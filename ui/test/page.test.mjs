@@ -55,6 +55,35 @@ test("tables show every target and route with its state in words", async () => {
   assert.equal(await page.locator("#routes tbody tr").count(), 4);
 });
 
+test("a pool shows its breakers, its limit, and who waits and who is turned away", async () => {
+  await open();
+  const guards = page.locator("#pools .guards");
+  await shows(guards, /Breaker◐ half-open opened once/);
+  await shows(guards, "In flight31 of 32 ▲ overloaded");
+  await shows(guards, "Waiting27 3 normal · 24 low");
+  await shows(guards, /Turned away\d,\d{3} \d+\/s/);
+  await shows(row("app 127.0.0.1:3000"), "breaker ● closed");
+  await shows(row("app 127.0.0.1:3001"), "breaker ✕ open opened 4 times");
+  await shows(row("app 127.0.0.1:3002"), "breaker ● closed");
+  const colour = (state) => page.locator(`#pools .state-${state}`).first().evaluate((e) => getComputedStyle(e).color);
+  assert.equal(new Set([await colour("closed"), await colour("half_open"), await colour("open")]).size, 3);
+
+  server.breakers.pool = { state: "closed", opened: 1 };
+  await shows(guards, /Breaker● closed/);
+});
+
+test("nothing is shown of guards that are not configured", async () => {
+  await open();
+  await page.locator("#pools .guards").waitFor();
+  assert.equal(await page.locator("#pools .guards").count(), 1, "the pool `reports` has none");
+  assert.equal(await row("reports reports-1.internal:4000").getByText("breaker").count(), 0);
+
+  server.breakers = { pool: null, targets: {} };
+  server.limits = false;
+  await page.locator("#pools .guards").waitFor({ state: "detached" });
+  await shows(row("app 127.0.0.1:3000"), "breaker ● closed");
+});
+
 test("rates appear and follow the growth of the counters", async () => {
   await open();
   await shows(tile("requests"), /\d\/s/);

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::{DatabaseError, Order, Purchase};
 use crate::bill;
 use crate::carts::{Cart, Carts};
-use crate::catalogue::ProductId;
+use crate::catalogue::{self, Product, ProductId};
 use crate::clock;
 use crate::prices::{Euros, PriceError, PriceList, Prices};
 
@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 10;
 const TRANSACTION: Duration = Duration::from_millis(15);
 /// What the deal's page asks: stock and orders over all warehouses.
 const STOCK_QUERIES: Duration = Duration::from_millis(60);
+/// A look at everything that was sold.
+const SALES_QUERY: Duration = Duration::from_millis(150);
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// How many of the deal there were on Monday, and how long it takes to sell one.
@@ -91,6 +93,13 @@ impl Memory {
     /// How many of the deal are left. New stock arrives once the last one is sold.
     pub(super) async fn stock(&self) -> Result<u64, DatabaseError> {
         self.hold(STOCK_QUERIES, || STOCK - clock::unix_seconds() / SECONDS_A_PIECE % STOCK).await
+    }
+
+    /// What stands on the same shelf: nothing remembers who bought what.
+    pub(super) async fn recommended_with(&self, product: &Product) -> Result<Vec<ProductId>, DatabaseError> {
+        let shelf = catalogue::list(Some(product.category));
+        let others = shelf.map(|other| other.id).filter(|id| *id != product.id);
+        self.hold(SALES_QUERY, || others.collect()).await
     }
 
     async fn hold<T>(&self, length: Duration, statements: impl FnOnce() -> T) -> Result<T, DatabaseError> {

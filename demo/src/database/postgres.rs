@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use super::{DatabaseError, Order, Purchase};
 use crate::bill;
 use crate::carts::{Cart, check_quantity, new_session_id};
-use crate::catalogue::{DEAL, ProductId};
+use crate::catalogue::{DEAL, Product, ProductId};
 use crate::clock::unix_seconds;
 use crate::prices::{self, Euros, PriceError, PriceList, Quote};
 use crate::server::OptionsError;
@@ -48,6 +48,10 @@ const TAKE_STOCK: &str = "UPDATE products SET stock = CASE WHEN stock > bought.n
                           FROM unnest($1::bigint[], $2::bigint[]) AS bought (id, n) WHERE products.id = bought.id";
 /// Stock over all warehouses takes its time.
 const STOCK: &str = "SELECT stock FROM products, pg_sleep(0.06) WHERE id = $1";
+/// What sells best of the same shelf; looking at everything that was sold takes its time.
+const RECOMMENDED: &str = "SELECT other.id FROM products AS other, pg_sleep(0.15) \
+                           WHERE other.category = (SELECT category FROM products WHERE id = $1) AND other.id <> $1 \
+                           ORDER BY other.stock, other.id";
 
 /// The shop's part of a database.
 pub(crate) struct Postgres {
@@ -160,6 +164,11 @@ impl Postgres {
     pub(super) async fn stock(&self) -> Result<u64, DatabaseError> {
         let rows = self.connection().await?.query(STOCK, &[&i64::from(DEAL)]).await?;
         number(rows.first().ok_or_else(odd)?, 0).map(u64::from)
+    }
+
+    pub(super) async fn recommended_with(&self, product: &Product) -> Result<Vec<ProductId>, DatabaseError> {
+        let rows = self.connection().await?.query(RECOMMENDED, &[&i64::from(product.id)]).await?;
+        rows.iter().map(|row| number(row, 0)).collect()
     }
 
     /// A connection to a database that has the tables.

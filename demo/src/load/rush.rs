@@ -47,6 +47,19 @@ pub struct RushAccount {
     pub p50: Option<Duration>,
     /// The 99th percentile.
     pub p99: Option<Duration>,
+    /// The same of good answers alone.
+    pub good_p50: Option<Duration>,
+    /// The 99th percentile of good answers.
+    pub good_p99: Option<Duration>,
+    /// How long the others took: the median.
+    pub failed_p50: Option<Duration>,
+}
+
+impl RushAccount {
+    /// Requests with a good answer.
+    pub fn good(&self) -> u64 {
+        self.requests.saturating_sub(self.failed)
+    }
 }
 
 struct Onlooker {
@@ -56,8 +69,8 @@ struct Onlooker {
 
 #[derive(Default)]
 struct Seen {
-    latency: Histogram,
-    failed: u64,
+    good: Histogram,
+    failed: Histogram,
 }
 
 impl Rush {
@@ -106,15 +119,21 @@ impl Rush {
         while let Some(ended) = looking.join_next().await {
             // A panic would be a fault of this file, and told by the runtime; the others go on.
             let Ok((visitor, seen)) = ended else { continue };
-            all.latency.add(&seen.latency);
-            all.failed += seen.failed;
+            all.good.add(&seen.good);
+            all.failed.add(&seen.failed);
             self.visitors.push(visitor);
         }
+        let Seen { good, failed } = all;
+        let mut both = good.clone();
+        both.add(&failed);
         RushAccount {
-            requests: all.latency.count(),
-            failed: all.failed,
-            p50: all.latency.quantile(0.50),
-            p99: all.latency.quantile(0.99),
+            requests: both.count(),
+            failed: failed.count(),
+            p50: both.quantile(0.50),
+            p99: both.quantile(0.99),
+            good_p50: good.quantile(0.50),
+            good_p99: good.quantile(0.99),
+            failed_p50: failed.quantile(0.50),
         }
     }
 }
@@ -132,8 +151,9 @@ impl Onlooker {
         while next < ends {
             sleep_until(next).await;
             let begun = Instant::now();
-            seen.failed += u64::from(!self.look(&target, &request).await);
-            seen.latency.record(begun.elapsed());
+            let good = self.look(&target, &request).await;
+            let of_its_kind = if good { &mut seen.good } else { &mut seen.failed };
+            of_its_kind.record(begun.elapsed());
             next = Instant::now() + READING.mul_f64(self.random.between(0.5, 1.5));
         }
         (self, seen)

@@ -16,6 +16,8 @@ use crate::prices::Euros;
 use crate::problem::{JsonBody, Problem};
 
 const TOKEN_HEADER: &str = "x-demo-token";
+/// Where an instance that fails still says that it is well.
+pub(crate) const HEALTH: &str = "/health";
 
 #[derive(Deserialize)]
 pub(crate) struct Latency {
@@ -49,6 +51,12 @@ pub(crate) async fn unhealthy(
     StatusCode::NO_CONTENT
 }
 
+/// `POST /_demo/failing`: answers every request with 500, or no longer; the health check sees nothing of it.
+pub(crate) async fn failing(State(shop): State<Arc<Shop>>, JsonBody(switch): JsonBody<Switch>) -> StatusCode {
+    shop.controls.set_failing(switch.value);
+    StatusCode::NO_CONTENT
+}
+
 /// `POST /_demo/price`: from now on a product costs this, wherever prices are shared with this instance.
 pub(crate) async fn price(
     State(shop): State<Arc<Shop>>,
@@ -75,11 +83,15 @@ pub(crate) async fn guard(
     }
 }
 
-/// Makes a request wait as long as the operator said.
-pub(crate) async fn inflict_latency(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
+/// Makes a request wait as long as the operator said, and fail if the operator said so.
+pub(crate) async fn inflict(State(shop): State<Arc<Shop>>, request: Request, next: Next) -> Response {
     let latency = shop.controls.latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
+    }
+    if shop.controls.failing() && request.uri().path() != HEALTH {
+        let detail = "Something is broken in here.";
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
     }
     next.run(request).await
 }

@@ -112,3 +112,15 @@ async fn a_price_can_be_cached_tagged_and_revalidated() {
     let expected = if again.header("etag") == price.header("etag") { 304 } else { 200 };
     assert_eq!(again.status(), expected);
 }
+
+#[tokio::test]
+async fn recommendations_are_of_the_same_shelf_and_dear() {
+    let shop = Shop::open("shop-1").await;
+    let start = Instant::now();
+    let answer = shop.get("/api/recommendations/2").await;
+    assert_eq!((answer.status(), answer.header("cache-control")), (200, "private, no-store"));
+    assert!(start.elapsed() >= Duration::from_millis(150));
+    let others = answer.json()["others"].as_array().unwrap().clone();
+    assert!(others.len() >= 2 && !others.contains(&2.into()), "{others:?}");
+    assert_eq!(shop.get("/api/recommendations/99").await.status(), 404);
+}

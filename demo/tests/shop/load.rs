@@ -99,6 +99,7 @@ async fn a_rush_queues_where_the_shop_has_to_ask_its_database() {
     // Ten connections for sixty visitors: some wait for others.
     assert!(account.p99.unwrap() > Duration::from_millis(90), "{account:?}");
     assert!(account.p50 <= account.p99);
+    assert_eq!((account.good_p99, account.failed_p50), (account.p99, None));
 
     let again = within(rush.all(Duration::from_millis(1))).await;
     assert!(again.requests <= 60, "who has not begun when it ends does not begin: {again:?}");
@@ -118,6 +119,7 @@ async fn a_rush_may_buy() {
     assert_eq!(within(lost.one()).await, None, "404 is no good answer");
     let account = within(lost.all(Duration::from_millis(250))).await;
     assert!(account.requests >= 2 && account.failed == account.requests, "{account:?}");
+    assert_eq!((account.good(), account.good_p50, account.failed_p50), (0, None, account.p50));
     assert!(Rush::new("shop", &wanted("/"), 1, 1).is_err());
     assert!(Rush::new(&target, &wanted("not a path"), 1, 1).is_err());
 }

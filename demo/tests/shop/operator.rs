@@ -47,6 +47,18 @@ async fn an_instance_can_be_made_slow_and_quick_again() {
 }
 
 #[tokio::test]
+async fn an_instance_can_be_made_to_fail_while_it_says_that_it_is_well() {
+    let shop = Shop::open("shop-1").await;
+    assert_eq!(turn(&shop, "/_demo/failing", r#"{"value": true}"#, "").await.status(), 204);
+    for path in ["/", "/api/cart", "/images/7.svg"] {
+        assert_eq!(shop.get(path).await.status(), 500, "{path}");
+    }
+    assert_eq!(shop.get("/health").await.status(), 200);
+    turn(&shop, "/_demo/failing", r#"{"value": false}"#, "").await;
+    assert_eq!(shop.get("/").await.status(), 200);
+}
+
+#[tokio::test]
 async fn a_price_can_be_set_and_shows_everywhere() {
     let shop = Shop::open("shop-1").await;
     let before = shop.get("/api/prices/7").await;
@@ -72,7 +84,7 @@ async fn a_price_can_be_set_and_shows_everywhere() {
 async fn without_the_token_there_are_no_controls() {
     let shop = Shop::open_with("shop-1", Some("open sesame")).await;
     for token in ["", "open", "open sesame!"] {
-        for control in ["/_demo/slow", "/_demo/unhealthy", "/_demo/price"] {
+        for control in ["/_demo/slow", "/_demo/unhealthy", "/_demo/failing", "/_demo/price"] {
             assert_eq!(
                 turn(&shop, control, r#"{"value": true, "ms": 5, "product": 7, "price": 1}"#, token)
                     .await

@@ -7,6 +7,7 @@ import { State } from "../parts/state";
 import { type Column, Table } from "../parts/table";
 import { READ_MS } from "../signals";
 import type { Panel } from ".";
+import { BreakerState, Guards } from "./guards";
 
 /** States in which a target gets new requests. */
 const SERVING = new Set(["healthy", "slow_start", "unknown"]);
@@ -56,7 +57,7 @@ function View({ live }: { live: Live }) {
         columns={columns}
         groups={known.map((pool) => ({
           key: pool.name,
-          heading: <Heading pool={pool} />,
+          heading: <Heading pool={pool} live={live} />,
           rows: (pool.targets ?? []).map((target) => ({ pool, target })),
         }))}
         rowKey={({ pool, target }) => `${pool.name} ${target.name}`}
@@ -69,7 +70,7 @@ function View({ live }: { live: Live }) {
 
 const verb = (row: Row) => (isDrained(row) ? "Return" : "Drain");
 
-function Heading({ pool }: { pool: Pool }) {
+function Heading({ pool, live }: { pool: Pool; live: Live }) {
   const [up, all] = [serving(pool).length, pool.targets?.length ?? 0];
   return (
     <>
@@ -83,6 +84,7 @@ function Heading({ pool }: { pool: Pool }) {
           panic: sending to all
         </span>
       )}
+      <Guards pool={pool} live={live} />
     </>
   );
 }
@@ -97,7 +99,8 @@ function TargetName({ target }: { target: Target }) {
 }
 
 function Health({ row }: { row: Row }) {
-  const { reason, since, check, ejections } = row.target;
+  const { id, reason, since, check, ejections } = row.target;
+  const breakers = row.pool.breakers?.targets;
   const seconds = format.secondsSince(since);
   const failing = check?.failing?.length ? `failing: ${check.failing.join(", ")}` : undefined;
   const details = [
@@ -111,6 +114,11 @@ function Health({ row }: { row: Row }) {
       <State state={state(row)} />
       {seconds !== undefined && <span class="quiet"> for {format.duration(seconds)}</span>}
       {details.length > 0 && <span class="detail">{details.join(" · ")}</span>}
+      {breakers && (
+        <span class="detail">
+          breaker <BreakerState breaker={(id && breakers[id]) || { state: "closed" }} />
+        </span>
+      )}
     </>
   );
 }

@@ -8,12 +8,17 @@ const SHAPES: Record<string, string> = {
   unhealthy: "✕",
   ejected: "▲",
   unknown: "○",
+  closed: "●",
+  half_open: "◐",
+  open: "✕",
 };
+/** States that are not written as they are called. */
+const WORDS: Record<string, string> = { half_open: "half-open" };
 
 export function State({ state }: { state: string }) {
   return (
     <span class={`state state-${state}`}>
-      <span aria-hidden="true">{SHAPES[state] ?? "○"}</span> {words(state)}
+      <span aria-hidden="true">{SHAPES[state] ?? "○"}</span> {WORDS[state] ?? words(state)}
     </span>
   );
 }

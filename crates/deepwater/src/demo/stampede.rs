@@ -141,7 +141,7 @@ impl Row {
     /// In a line below [`head`].
     pub(super) fn line(&self) -> String {
         let ms = |time: Option<Duration>| latency(time.map(|time| time.as_secs_f64() * 1e3));
-        let RushAccount { requests, failed, p50, p99 } = self.crowd;
+        let RushAccount { requests, failed, p50, p99, .. } = self.crowd;
         let cells =
             [count(requests), count(self.fetches), ms(p50), ms(p99), ms(self.first_back), ms(self.checkout)];
         let failed = if failed > 0 { format!("  {} failed", count(failed)) } else { String::new() };
@@ -238,6 +238,7 @@ mod tests {
                 failed: 0,
                 p50: Some(Duration::from_micros(420)),
                 p99: ms(3),
+                ..RushAccount::default()
             },
             fetches: 4,
             first_back: None,
