@@ -38,6 +38,10 @@ pub(crate) async fn replay<R: Reply>(
         }
     };
     edit(&mut fields);
+    if let Some(made) = answer.fields.get_known(Name::Date) {
+        // It was made then, not now (RFC 9110 §6.6.1).
+        fields.set(Name::Date.as_str().as_bytes(), made);
+    }
     reply.head(answer.status, &fields, framing);
     let mut body = Buffered::stored(answer.body.clone(), &answer.trailers);
     deadline.set(stall);

@@ -1,6 +1,6 @@
 //! Answers on their way to the client and into the store.
 
-use crate::head::Response;
+use crate::head::{Name, Response};
 
 use super::*;
 
@@ -21,6 +21,8 @@ async fn a_repeat_gets_the_answer_of_the_first() {
             assert_eq!((repeat.field("X-Origin"), repeat.field("Content-Length")), (Some("1"), Some("5")));
             assert_eq!(repeat.field("Idempotent-Replayed"), Some("true"));
             assert_eq!(repeat.field("Set-Cookie"), None);
+            let dates: Vec<_> = repeat.fields.all_known(Name::Date).collect();
+            assert_eq!(dates, [b"then"], "when it was made");
         }
         assert_eq!(scene.buffers.held_bytes(), 0);
     })

@@ -170,7 +170,8 @@ pub(super) async fn end(reply: &mut impl Reply, trailers: Option<&Fields>) {
 /// A whole answer of the origin.
 pub(super) async fn answer(reply: &mut impl Reply, status: u16, body: &str) {
     let length = body.len().to_string();
-    let fields = fields(&[("Content-Length", &length), ("X-Origin", "1"), ("Set-Cookie", "a=b")]);
+    let fields =
+        fields(&[("Content-Length", &length), ("X-Origin", "1"), ("Date", "then"), ("Set-Cookie", "a=b")]);
     let framing = if body.is_empty() { Framing::Empty } else { Framing::Length(body.len() as u64) };
     reply.head(StatusCode::from_u16(status).unwrap(), &fields, framing);
     piece(reply, body.as_bytes(), true).await.expect("it is taken");
@@ -207,7 +208,8 @@ impl Client {
         let Admission::Repeated(answer) = admission else { panic!("it is {}", word(admission)) };
         let (deadline, sent) = (Deadline::default(), Cell::new(0));
         let timing = (&deadline, Duration::from_secs(60));
-        assert!(replay(answer, self, |_| (), timing, &sent).await);
+        let edit = |fields: &mut Fields| fields.add(b"date", b"now");
+        assert!(replay(answer, self, edit, timing, &sent).await);
     }
 
     pub fn text(&self) -> String {
