@@ -8,6 +8,8 @@ mod app;
 mod asset;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod measure;
 mod pages;
