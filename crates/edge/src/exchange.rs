@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deepwater_upstream::Target;
+use deepwater_upstream::{Permit, Target};
 use http::{Method, StatusCode};
 
 use crate::access_log::Entry;
@@ -49,6 +49,8 @@ pub(crate) struct Tally {
     rate: OnceCell<RateState>,
     /// More of the body was read than could be sent again.
     body_spent: Cell<bool>,
+    /// The request's place among those that may be with its pool at once.
+    turn: Cell<Option<Permit>>,
     /// How often the request was sent again.
     resent: Cell<u32>,
 }
@@ -67,6 +69,7 @@ impl Tally {
             asked_target: Cell::default(),
             rate: OnceCell::new(),
             body_spent: Cell::default(),
+            turn: Cell::default(),
             resent: Cell::default(),
         }
     }

@@ -80,6 +80,10 @@ impl<B: BodyRead> BodyRead for Replay<'_, B> {
     }
 
     fn become_tunnel(&mut self) {
+        // What comes now is no body, and is sent once.
+        self.is_spent.set(true);
+        self.kept = Vec::new();
+        self.at = 0;
         self.source.become_tunnel();
     }
 }

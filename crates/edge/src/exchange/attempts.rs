@@ -28,16 +28,16 @@ impl Proxying<'_> {
         body: &mut B,
         reply: &mut R,
     ) {
-        let permit = match self.turn(reply).await {
-            Ok(permit) => permit,
+        match self.turn(reply).await {
+            Ok(permit) => self.tally.turn.set(permit),
             Err(NoTurn::Refused(refusal)) => return self.answering().refusal(&refusal, reply).await,
             Err(NoTurn::ClientLeft) => {
                 self.tally.failure.set(Some(Failure::ClientAborted));
                 return reply.abort();
             }
-        };
+        }
         let outcome = self.attempts(response, out, body, reply).await;
-        self.end_turn(permit, outcome.as_ref());
+        self.end_turn(outcome.as_ref());
     }
 
     /// Sends the request until there is an answer, or nothing more is to be tried; the last outcome.

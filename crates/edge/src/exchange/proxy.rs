@@ -23,6 +23,7 @@ use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
 use crate::peer::Peer;
 use crate::plan::{HostPolicy, RoutePlan};
 use crate::route::Prepared;
+use crate::websocket;
 use crate::worker::{Local, PoolLocal, Worker};
 
 use super::Tally;
@@ -369,20 +370,29 @@ impl Proxying<'_> {
         writer.become_tunnel();
         reader.become_tunnel();
         body.become_tunnel();
-        self.tunnel(writer, reader, body, reply).await;
+        let is_websocket = protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
+        self.tunnel(is_websocket, writer, reader, body, reply).await;
         Attempt::Tunnelled
     }
 
     /// Passes bytes of another protocol both ways.
     async fn tunnel<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
         &self,
+        is_websocket: bool,
         writer: &mut W,
         reader: &mut O,
         body: &mut B,
         reply: &mut R,
     ) {
+        // It is no request any more: neither its deadline nor its turn are for what may last for days.
+        self.deadline.limit(None);
+        drop(self.tally.turn.take());
         let idle = self.local.plan.limits.tunnel_idle;
         let (received, sent) = (&self.tally.received_bytes, &self.tally.sent_bytes);
+        if is_websocket {
+            let (client, origin) = ((body, reply), (reader, writer));
+            return websocket::relay(self.worker, client, origin, self.deadline, idle, received, sent).await;
+        }
         relay_both((body, reply), (reader, writer), self.deadline, idle, received, sent).await;
     }
 
@@ -407,7 +417,7 @@ impl Proxying<'_> {
         OriginWrite::become_tunnel(&mut writer);
         reader.become_tunnel();
         body.become_tunnel();
-        self.tunnel(&mut writer, &mut reader, body, reply).await;
+        self.tunnel(false, &mut writer, &mut reader, body, reply).await;
         Ok(Outcome::Success { latency })
     }
 

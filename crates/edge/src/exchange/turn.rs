@@ -60,8 +60,8 @@ impl Proxying<'_> {
     }
 
     /// Gives the turn to the next, and tells the limit how it went.
-    pub(super) fn end_turn(&self, permit: Option<Permit>, outcome: Option<&Outcome>) {
-        let (Some(permit), Some(outcome)) = (permit, outcome) else { return };
+    pub(super) fn end_turn(&self, outcome: Option<&Outcome>) {
+        let (Some(permit), Some(outcome)) = (self.tally.turn.take(), outcome) else { return };
         let now = self.since_epoch(Instant::now());
         let whole = Duration::from_nanos(now.saturating_sub(permit.admitted()));
         match *outcome {

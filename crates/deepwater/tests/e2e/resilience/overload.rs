@@ -202,3 +202,35 @@ async fn a_place_is_given_back_whatever_becomes_of_a_request() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_websocket_takes_no_turn_and_has_no_deadline() {
+    let app = Origin::scripted(|mut visit| async move {
+        let Some(request) = visit.request().await else { return };
+        if request.target() != "/ws" {
+            return visit.send(ok("page")).await;
+        }
+        visit.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        let bytes = visit.some_bytes().await;
+        visit.send(bytes).await;
+        visit.linger().await;
+    })
+    .await;
+    let config = format!(
+        "{LISTEN}[[edge.route]]\npool = \"app\"\ntimeout = \"300ms\"\n{}{ONE}",
+        pool("app", &[app.address])
+    );
+    let edge = Deepwater::start(&config).await;
+    let mut socket = edge.client().await;
+    socket
+        .send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    assert_eq!(socket.head().await.status(), 101);
+    let since = std::time::Instant::now();
+    // Until the deadline of a request would have passed.
+    while since.elapsed() < Duration::from_millis(400) {
+        assert_eq!(edge.get("/page").await.text(), "page", "the place is free while the socket is open");
+    }
+    socket.send("late").await;
+    assert_eq!(socket.bytes(4).await, b"late");
+}
