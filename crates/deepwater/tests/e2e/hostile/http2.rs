@@ -113,6 +113,7 @@ async fn what_would_be_another_message_over_http_1_is_refused() {
         ("a NUL in a value", and("x", b"y\0"), Taken::Ended),
         ("CR LF in a name", and("x: y\r\nz", b"1"), Taken::Ended),
         ("a colon in a name", and("x:", b"1"), Taken::Ended),
+        ("a quote in a name", and("x\"", b"1"), Taken::Status(400)),
         ("a blank in a name", and("transfer-encoding ", b"chunked"), Taken::Ended),
         ("a blank before a value", and("x", b" y"), Taken::Status(400)),
         ("a tab behind a value", and("x", b"y\t"), Taken::Status(400)),
