@@ -18,6 +18,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+mod epoll;
+mod random;
+mod requests;
+
+use random::Random;
+use requests::parse_requests;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A request without an answer for so long means that the proxy is stuck.
@@ -59,33 +66,6 @@ impl Plan {
             warmup: Duration::try_from_secs_f64(warmup.parse()?)?,
             measured: Duration::try_from_secs_f64(measured.parse()?)?,
         })
-    }
-}
-
-/// The requests of a file: each after a line with its length in bytes.
-fn parse_requests(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let mut requests = Vec::new();
-    while !bytes.is_empty() {
-        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or("a length without an end of line")?;
-        let length = std::str::from_utf8(&bytes[..end])?.parse()?;
-        let rest = &bytes[end + 1..];
-        requests.push(rest.get(..length).ok_or("a request shorter than its length")?.to_vec());
-        bytes = &rest[length..];
-    }
-    if requests.is_empty() { Err("no request in the file".into()) } else { Ok(requests) }
-}
-
-/// xorshift64*: even gaps need no better generator. One seed, so every proxy sees the same schedule.
-struct Random(u64);
-
-impl Random {
-    /// Even in [0, 1).
-    fn unit(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let bits = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40;
-        bits as f64 / (1_u64 << 24) as f64
     }
 }
 
@@ -142,88 +122,6 @@ fn answer_length(bytes: &[u8]) -> Result<Option<usize>> {
     Ok(Some(end + 4 + length.trim().parse::<usize>()?))
 }
 
-/// The few system calls that the standard library does not offer.
-mod epoll {
-    use std::io;
-    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-    use std::ptr;
-    use std::time::Duration;
-
-    const CTL_ADD: i32 = 1;
-    const IN: u32 = 1;
-    const MOST: usize = 256;
-
-    #[derive(Clone, Copy)]
-    #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
-    #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
-    struct Event {
-        events: u32,
-        data: u64,
-    }
-
-    #[repr(C)]
-    struct Timespec {
-        seconds: i64,
-        nanoseconds: i64,
-    }
-
-    unsafe extern "C" {
-        fn epoll_create1(flags: i32) -> RawFd;
-        fn epoll_ctl(epoll: RawFd, operation: i32, fd: RawFd, event: *mut Event) -> i32;
-        fn epoll_pwait2(
-            epoll: RawFd,
-            events: *mut Event,
-            most: i32,
-            timeout: *const Timespec,
-            mask: *const u8,
-        ) -> i32;
-    }
-
-    pub struct Epoll {
-        fd: OwnedFd,
-        events: [Event; MOST],
-    }
-
-    impl Epoll {
-        pub fn new() -> io::Result<Self> {
-            // SAFETY: takes no pointer; a result that is no error is a descriptor nobody else owns.
-            let fd = unsafe { OwnedFd::from_raw_fd(checked(epoll_create1(0))?) };
-            Ok(Self { fd, events: [Event { events: 0, data: 0 }; MOST] })
-        }
-
-        /// Reports `number` whenever `source` can be read.
-        pub fn watch(&self, source: &impl AsRawFd, number: usize) -> io::Result<()> {
-            let mut event = Event { events: IN, data: number as u64 };
-            // SAFETY: both descriptors are open and the event outlives the call.
-            checked(unsafe { epoll_ctl(self.fd.as_raw_fd(), CTL_ADD, source.as_raw_fd(), &mut event) })?;
-            Ok(())
-        }
-
-        /// The numbers of what can be read, waiting at most `timeout` for the first.
-        pub fn wait(&mut self, timeout: Duration) -> io::Result<impl Iterator<Item = usize> + '_> {
-            let timeout = Timespec {
-                seconds: timeout.as_secs() as i64,
-                nanoseconds: i64::from(timeout.subsec_nanos()),
-            };
-            // SAFETY: the array holds MOST events, timeout outlives the call, no signal mask is given.
-            let ready = checked(unsafe {
-                epoll_pwait2(
-                    self.fd.as_raw_fd(),
-                    self.events.as_mut_ptr(),
-                    MOST as i32,
-                    &timeout,
-                    ptr::null(),
-                )
-            })?;
-            Ok(self.events[..ready as usize].iter().map(|event| event.data as usize))
-        }
-    }
-
-    fn checked(result: i32) -> io::Result<i32> {
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-    }
-}
-
 /// Follows the schedule; returns the latencies of the requests due in the measured window.
 fn drive(plan: &Plan) -> Result<Vec<Duration>> {
     let mut epoll = epoll::Epoll::new()?;
@@ -234,7 +132,7 @@ fn drive(plan: &Plan) -> Result<Vec<Duration>> {
         connections.push(connection);
     }
     let mut idle: VecDeque<usize> = (0..plan.connections).collect();
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random::default();
     let start = Instant::now();
     let (begin, end) = (start + plan.warmup, start + plan.warmup + plan.measured);
     let mut latencies = Vec::new();

@@ -21,6 +21,7 @@ class Outcome:
     # All requests of the load, and the slowest of them, where the generator says so.
     requests: int | None = None
     max_us: float | None = None
+    rps: float | None = None
 
 
 class Wrk:
@@ -89,6 +90,12 @@ def get(port, path):
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
 
 
+def _requests_file(path, requests):
+    """What pace and surge send: each request after a line with its length."""
+    path.write_bytes(b"".join(b"%d\n%s" % (len(request), request) for request in requests))
+    return path
+
+
 class Pace:
     """HTTP/1.1, cleartext, at a fixed number of requests per second (open loop).
 
@@ -101,8 +108,7 @@ class Pace:
 
     def command(self, _seconds, directory):
         # Two of them may run at once.
-        file = directory / f"pace-{self.port}-{id(self)}.requests"
-        file.write_bytes(b"".join(b"%d\n%s" % (len(request), request) for request in self.requests))
+        file = _requests_file(directory / f"pace-{self.port}-{id(self)}.requests", self.requests)
         numbers = (self.connections, self.rate, self.warmup, self.seconds)
         return [self.binary, f"127.0.0.1:{self.port}", file, *numbers]
 
@@ -113,7 +119,42 @@ class Pace:
             raise Failure(f"pace printed no result: {output}") from None
         # A machine too slow for the rate measures something else.
         short = seen["rps"] < 0.97 * self.rate
-        return Outcome(seen["p50_us"], seen["p99_us"], int(short), seen["requests"], seen["max_us"])
+        return Outcome(seen["p50_us"], seen["p99_us"], int(short), seen["requests"], seen["max_us"], seen["rps"])
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one request of a surge; times in seconds, `due` since the start of the load."""
+
+    due: float
+    # Its number among those that are sent in turn.
+    number: int
+    # Of HTTP, or one of the two below.
+    status: int
+    took: float
+    late: float
+
+    GAVE_UP, BROKE_OFF = 0, 1
+
+
+class Surge:
+    """HTTP/1.1, cleartext, at the rates of `phases` one after the other (open loop), sending `requests` in turn.
+
+    Its outcome is the list of all requests' fates, in the order in which they were due.
+    """
+
+    def __init__(self, binary, port, requests, phases, patience_ms):
+        self.binary, self.port, self.requests, self.phases, self.patience_ms = binary, port, requests, phases, patience_ms
+
+    def command(self, _seconds, directory):
+        file = _requests_file(directory / "surge.requests", self.requests)
+        phases = [f"{rate}:{seconds}" for rate, seconds in self.phases]
+        return [self.binary, f"127.0.0.1:{self.port}", file, self.patience_ms, *phases]
+
+    def outcome(self, output, _directory, _warmup):
+        rows = (map(int, line.split()) for line in output.splitlines())
+        fates = [Fate(due / 1e6, number, status, took / 1e6, late / 1e6) for due, number, status, took, late in rows]
+        return sorted(fates, key=lambda fate: fate.due)
 
 
 def saturating(case, port):

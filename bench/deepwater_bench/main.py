@@ -6,7 +6,7 @@ import signal
 import statistics
 import sys
 
-from . import caches, caching, cases, goals, measure, peers, postgres, postgres_cases, record, report, tools
+from . import caches, caching, cases, goals, guards, measure, overload, peers, postgres, postgres_cases, record, report, tools
 from .origin import SlowOrigin
 from .process import Failure, Usage
 from .setting import prepared, started
@@ -15,10 +15,11 @@ SECONDS, QUICK_SECONDS = 2.1, 3.0
 ROUNDS, GOAL_ROUNDS = 3, 5
 GOAL_CASES = ("h1-1k-64", "tls-1k-64", "h2-1k-64", "cached-1k-64", postgres_cases.HEADLINE.name)
 PEERS = ("nginx", "haproxy", "varnish", "pgbouncer", "deepwater")
-# In the order of a run: proxies, caches, poolers.
+# In the order of a run: proxies, caches, poolers, guards.
 PROXY_PARTS = ("cases", "equal-load", "idle", "churn")
 CACHE_PARTS = ("cached", "hot-key", "purges", "object-memory")
 POOLER_PART = "postgres"
+OVERLOAD_PART, GUARD_PART = "overload", "guards"
 IDLE_CONNECTIONS = 10_000
 README_MARKS = ("<!-- results: written by bench/run --publish -->", "<!-- end of results -->")
 
@@ -36,7 +37,7 @@ def _arguments():
     add("--deepwater", metavar="PATH", help="the binary to measure (default: cargo build --release)")
     add("--pgbouncer", metavar="PATH", help="the PgBouncer to measure (default: the system's; bench/postgres/build-pgbouncer)")
     add("--case", action="append", metavar="NAME", help="only this case, * allowed, may be repeated; leaves out the rest")
-    add("--only", choices=(*PROXY_PARTS, *CACHE_PARTS, POOLER_PART), help="only this part of a run")
+    add("--only", choices=(*PROXY_PARTS, *CACHE_PARTS, POOLER_PART, OVERLOAD_PART, GUARD_PART), help="only this part of a run")
     add("--rounds", type=int, help=f"rounds of each case (default: {GOAL_ROUNDS} where there is a goal, else {ROUNDS})")
     add("--seconds", type=float, help=f"measured seconds of each round (default: {SECONDS})")
     add("--connections", type=int, default=IDLE_CONNECTIONS, help="idle connections (default: %(default)s)")
@@ -83,7 +84,8 @@ def _run(arguments):
         raise Usage(f"no peer is named {', '.join(sorted(unknown))}; known: {', '.join(PEERS)}")
     pooled = _chosen_postgres(arguments)
     # All but the poolers have HTTP's origin behind them.
-    for_http = bool(chosen) or any(_wanted(arguments, part) for part in PROXY_PARTS + CACHE_PARTS)
+    for_http = bool(chosen) or any(_wanted(arguments, part) for part in (*PROXY_PARTS, *CACHE_PARTS, GUARD_PART))
+    overloaded = _wanted(arguments, OVERLOAD_PART)
     # nginx is the origin too.
     programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names) if for_http else set()
     if pooled:
@@ -91,6 +93,10 @@ def _run(arguments):
     for_caches = any(case.cached for case in chosen) or any(_wanted(arguments, part) for part in CACHE_PARTS)
     if for_caches and "varnish" in names:
         programs |= {"varnishd"}
+    if overloaded:
+        programs |= overload.PROGRAMS | {"nginx", "haproxy"} & set(names)
+    if _wanted(arguments, GUARD_PART):
+        programs |= guards.PROGRAMS
     tools.require(sorted(programs))
     binary = functools.cache(lambda: tools.deepwater(arguments.deepwater))
     contenders = peers.known(names, binary) if for_http else []
@@ -105,6 +111,11 @@ def _run(arguments):
             _measure_caches(setting, rivals, chosen, arguments, result)
             if pooled:
                 _measure_poolers(setting, names, binary, pooled, arguments, result)
+            if _wanted(arguments, GUARD_PART):
+                rounds = arguments.rounds or (ROUNDS if arguments.quick else guards.ROUNDS)
+                result["guards"] = guards.measure_all(setting, binary, rounds)
+            if overloaded:
+                _measure_overload(setting, names, binary, arguments, result)
         except Failure as failure:
             # Half an hour of figures is worth keeping; the report says what is lacking.
             if not any(result[part] for part in record.PARTS):
@@ -164,6 +175,18 @@ def _measure_poolers(setting, names, binary, pooled, arguments, result):
         if not arguments.case:
             for pooler in poolers:
                 result["postgres_idle"][pooler.name] = postgres.idle_memory(setting, pooler, postgres.IDLE_CLIENTS)
+
+
+def _measure_overload(setting, names, binary, arguments, result):
+    """The part about overload, likewise."""
+    programs = [tools.rust_program(setting.directory, name) for name in ("pace", "surge", "workers")]
+    if None in programs:
+        tools.say("no Rust compiler: overload is left out")
+        return
+    for peer in peers.known(names, binary):
+        result["versions"].setdefault(peer.name, peer.version())
+    rounds = arguments.rounds or (1 if arguments.quick else ROUNDS)
+    result["overload"] = overload.measure_all(setting, names, binary, programs[:2], arguments.quick, rounds)
 
 
 def _wanted(arguments, part):

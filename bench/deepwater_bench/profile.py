@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from . import caches, cases, load, peers, postgres, tools
+from . import caches, callgrind, cases, load, peers, postgres, tools
 from .cpu import cpu_ns, tree
 from .postgres_load import Pgbench
 from .process import Failure, Usage
@@ -113,33 +113,15 @@ def _perf(setting, peer, driven, arguments):
 
 def _callgrind(setting, peer, driven, arguments):
     data = arguments.keep or driven.directory / "callgrind.out"
-    valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={data}"]
-    peer.start(setting, valgrind)
-    driven.begin()
-    driven.mark()
-    _callgrind_counts(peer, "on")
-    time.sleep(setting.seconds)
-    _callgrind_counts(peer, "off")
-    driven.mark()
-    driven.end()
-    requests = _answered(peer, driven)
-    peer.stop(setting)
-    done = subprocess.run(["callgrind_annotate", str(data)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Failure(f"callgrind counted nothing:\n{done.stderr}")
-    rows = [line.strip() for line in done.stdout.splitlines() if "%)" in line]
-    instructions = int(rows[0].split()[0].replace(",", ""))
+    with callgrind.counting(setting, peer, data):
+        driven.begin()
+        callgrind.window(setting, peer, driven.mark)
+        driven.end()
+        requests = _answered(peer, driven)
+    instructions, rows = callgrind.annotated(data)
     each = instructions / requests
     print(f"{peer.name} {driven.case.name}: {requests:,} {driven.noun}, {each:,.0f} instructions each in user space")
     print("\n".join(rows[: arguments.top + 1]))
-
-
-def _callgrind_counts(peer, state):
-    # It speaks with the program through pipes that are the program's user's.
-    command = ["callgrind_control", "-i", state, str(peer.child.pid)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", **peer.run_as())
-    if done.returncode != 0:
-        raise Failure(f"callgrind_control failed:\n{done.stdout}{done.stderr}")
 
 
 class _HttpLoad:

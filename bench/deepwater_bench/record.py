@@ -25,6 +25,8 @@ PARTS = {
     "object_memory": dict,
     "postgres": list,
     "postgres_idle": dict,
+    "guards": list,
+    "overload": list,
 }
 # Shares of the proxy's core taken by others: above the first the report warns, above the second a run
 # is not published.
@@ -133,7 +135,7 @@ def find_row(rows, **wanted):
 
 def errors(record):
     """Failed requests of the whole run; figures of a run with failures are not to be published."""
-    rows = [row for part in ("cases", "equal_load", "cached", "hot_key", "beside", "postgres") for row in record[part]]
+    rows = [row for part in ("cases", "equal_load", "cached", "hot_key", "beside", "postgres", "guards", "overload") for row in record[part]]
     counts = [peer["errors"] for row in rows for peer in row["peers"].values()]
     return sum(counts) + sum(one["errors"] for part in ("churn", "postgres_idle") for one in record[part].values())
 
@@ -142,7 +144,7 @@ def disturbance(record):
     """The worst share of the proxy's core that others took in a case: (share, case, peer)."""
     shares = (
         (peer["foreign_share"] + peer["stolen_share"], row["case"], name)
-        for row in record["cases"] + record["cached"] + record["postgres"]
+        for row in record["cases"] + record["cached"] + record["postgres"] + record["guards"]
         for name, peer in row["peers"].items()
         if name != "direct"
     )

@@ -1,6 +1,6 @@
 """Tables of a record, for the terminal and for Markdown."""
 
-from . import postgres_report
+from . import guards, overload_report, postgres_report
 from .cases import PROTOCOLS
 from .goals import GOALS, SUBJECT, added_latency
 from .record import NOTABLE_DISTURBANCE, disturbance, errors, ratio, ratio_of_rows
@@ -206,6 +206,9 @@ def _tables(record, brief=False):
     if record["object_memory"]:
         yield object_memory_table(record)
     yield from postgres_report.tables(record, brief)
+    if record["guards"]:
+        yield guards.table(record["guards"])
+    yield from overload_report.tables(record)
     if SUBJECT in record["versions"]:
         yield goals_table(record)
 
@@ -231,9 +234,9 @@ def notes(record):
     if share > NOTABLE_DISTURBANCE:
         found.append(
             f"! Other programs or the hypervisor took up to {share:.0%} of the proxy's core "
-            f"({case}, {NAMES[peer]}): throughput and latency suffer, CPU per request less so."
+            f"({case}, {NAMES.get(peer, peer)}): throughput and latency suffer, CPU per request less so."
         )
-    found += postgres_report.notes(record)
+    found += postgres_report.notes(record) + overload_report.notes(record)
     if not record["cases"]:
         return found
     for protocol, name in PROTOCOLS.items():
