@@ -81,6 +81,8 @@ pub struct Handover {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whether there may be a successor: else what is lent would only keep closed sockets open.
+    lends: bool,
     inherited: Vec<Sockets>,
     lent: BTreeMap<u64, Sockets>,
     next: u64,
@@ -94,16 +96,16 @@ impl Default for Handover {
 }
 
 impl Handover {
-    /// Sockets that a service manager has opened: connections may be accepted at once.
+    /// Of a process that may have a successor, with the sockets a service manager has opened, if any: connections may be
+    /// accepted at once. (By default there is no successor.)
     pub fn activated(sockets: Vec<Sockets>) -> Self {
-        let handover = Self::default();
-        handover.state().inherited = sockets;
-        handover
+        let state = State { lends: true, inherited: sockets, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
     }
 
     /// What a process that still serves has sent: nothing is accepted until [`Handover::open`].
     pub fn inherited(sockets: Vec<Sockets>, kept: BTreeMap<String, Vec<u8>>) -> Self {
-        let state = State { inherited: sockets, kept, ..State::default() };
+        let state = State { lends: true, inherited: sockets, kept, ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), stage: watch::Sender::new(Stage::Waiting) }
     }
 
@@ -138,14 +140,23 @@ impl Handover {
         configured: &str,
         sockets: impl IntoIterator<Item = &'a (impl AsFd + 'a)>,
     ) -> io::Result<Lent> {
-        let copies = sockets.into_iter().map(|socket| socket.as_fd().try_clone_to_owned());
-        let sockets = copies.collect::<io::Result<_>>()?;
         let mut state = self.state();
         let id = state.next;
+        if state.lends {
+            let copies = sockets.into_iter().map(|socket| socket.as_fd().try_clone_to_owned());
+            let sockets = copies.collect::<io::Result<_>>()?;
+            state.lent.insert(id, Sockets { plane: plane.into(), configured: configured.into(), sockets });
+        }
         state.next += 1;
-        state.lent.insert(id, Sockets { plane: plane.into(), configured: configured.into(), sockets });
         drop(state);
         Ok(Lent { handover: self.clone(), id })
+    }
+
+    /// There will be no successor: nothing is lent any more, so that what the planes close is closed.
+    pub fn withdraw(&self) {
+        let mut state = self.state();
+        state.lends = false;
+        state.lent.clear();
     }
 
     /// Everything that is lent, in the order in which it was.
@@ -265,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_connection_in_the_queue_is_served_by_the_successor() {
-        let before = Handover::default();
+        let before = Handover::activated(Vec::new());
         let (listener, address) = listener();
         let lent = before.lend("edge", "127.0.0.1:0", [&listener]).unwrap();
         let mut client = TcpStream::connect(address).unwrap();
@@ -284,14 +295,27 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_is_closed() {
+        type End = fn(&Handover, Lent);
+        let ends: [End; 2] = [|_, lent| drop(lent), |handover, _lent| handover.withdraw()];
+        for end in ends {
+            let handover = Handover::activated(Vec::new());
+            let (listener, address) = listener();
+            let lent = handover.lend("edge", &address.to_string(), [&listener]).unwrap();
+            drop(listener);
+            assert!(TcpStream::connect(address).is_ok(), "the copy listens still");
+            end(&handover, lent);
+            assert!(TcpStream::connect(address).is_err());
+            assert!(handover.copies().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn without_a_successor_nothing_is_copied() {
         let handover = Handover::default();
         let (listener, address) = listener();
-        let lent = handover.lend("edge", &address.to_string(), [&listener]).unwrap();
+        let _lent = handover.lend("edge", &address.to_string(), [&listener]).unwrap();
         drop(listener);
-        assert!(TcpStream::connect(address).is_ok(), "the copy listens still");
-        drop(lent);
         assert!(TcpStream::connect(address).is_err());
-        assert!(handover.copies().unwrap().is_empty());
     }
 
     #[test]

@@ -7,21 +7,21 @@ mod head;
 mod lines;
 mod plan;
 mod purge;
+mod terms;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use deepwater_cache::flight::Flights;
 use deepwater_cache::purge::{Epochs, Kind, Mode, Slot, Validity, Versions};
 use deepwater_cache::rules::{KeyOptions, NotStored, Target, Vary, write_key};
 use deepwater_cache::store::Store;
 use deepwater_upstream::Target as Server;
-use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use crate::config;
@@ -35,6 +35,7 @@ pub(crate) use entry::{Entry, Notes, Object};
 pub(crate) use head::{Freshened, union};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
+pub(crate) use terms::Terms;
 
 /// The fetches under way.
 pub(crate) type Fetches = Flights<Answer, Fault>;
@@ -50,10 +51,9 @@ pub(crate) struct HttpCache {
     /// Whether clients get to see the fields that carry tags: they are caches themselves.
     pub shows_tags: bool,
     pub purges: purge::Counts,
-    purge_from: Vec<IpNet>,
-    /// How the routes write keys: a URL is purged as each of them writes it.
-    keys: Vec<KeyForm>,
-    max_refreshes: usize,
+    terms: ArcSwap<Terms>,
+    /// Asked at every request.
+    knows_purge: AtomicBool,
     refreshes: AtomicUsize,
     uncoalesced: AtomicU64,
     /// Fetches under way by another key than that of their URL.
@@ -106,19 +106,8 @@ pub(crate) enum Fault {
 }
 
 impl HttpCache {
-    /// The cache of a configuration with routes that write keys so.
-    pub fn new(
-        config: &config::Cache,
-        purge_from: Vec<IpNet>,
-        keys: impl IntoIterator<Item = KeyForm>,
-        now: (Instant, SystemTime),
-    ) -> Self {
-        let mut distinct: Vec<KeyForm> = Vec::new();
-        for form in keys {
-            if !distinct.contains(&form) {
-                distinct.push(form);
-            }
-        }
+    /// The cache of a configuration.
+    pub fn new(config: &config::Cache, terms: Terms, now: (Instant, SystemTime)) -> Self {
         let memory = usize::try_from(config.memory.bytes()).unwrap_or(usize::MAX);
         Self {
             name: format!("deepwater-{}", config.tier.as_str()),
@@ -128,9 +117,8 @@ impl HttpCache {
             fetches: Flights::new(config.max_waiters),
             shows_tags: config.tier != config::Tier::Edge,
             purges: purge::Counts::default(),
-            purge_from,
-            keys: distinct,
-            max_refreshes: config.max_refreshes,
+            knows_purge: AtomicBool::new(!terms.purge_from.is_empty()),
+            terms: ArcSwap::from_pointee(terms),
             refreshes: AtomicUsize::new(0),
             uncoalesced: AtomicU64::new(0),
             unlisted: AtomicUsize::new(0),
@@ -141,16 +129,6 @@ impl HttpCache {
     /// The time by which stored responses age, Unix milliseconds: it does not step when the system's clock does.
     pub fn now_ms(&self, now: Instant) -> u64 {
         self.started.1 + now.saturating_duration_since(self.started.0).as_millis() as u64
-    }
-
-    /// Whether a client may use the method `PURGE`.
-    pub fn may_purge(&self, client: IpAddr) -> bool {
-        self.purge_from.iter().any(|network| network.contains(&client))
-    }
-
-    /// Whether the method `PURGE` is in use.
-    pub fn knows_purge(&self) -> bool {
-        !self.purge_from.is_empty()
     }
 
     /// Writes the key of a request, as its route writes keys.
@@ -181,7 +159,7 @@ impl HttpCache {
         let mut slots = SmallVec::<[Slot; 2]>::new();
         let mut held = by_other_name || self.unlisted.load(SeqCst) > 0;
         let mut key = Vec::new();
-        for form in &self.keys {
+        for form in &self.terms.load().keys {
             key.clear();
             self.write_url(&mut key, url, form);
             // In this order: what has landed is in the store before it leaves the table.
@@ -221,7 +199,7 @@ impl HttpCache {
     pub fn refresh(self: &Arc<Self>) -> Option<Refreshing> {
         let counted = self.refreshes.fetch_add(1, Relaxed);
         let refreshing = Refreshing(Arc::clone(self));
-        (counted < self.max_refreshes).then_some(refreshing)
+        (counted < self.terms.load().max_refreshes).then_some(refreshing)
     }
 
     /// How many background refreshes are under way.

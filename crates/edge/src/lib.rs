@@ -34,6 +34,7 @@ pub mod route;
 mod sticky;
 mod tls;
 mod tunnel;
+pub mod websocket;
 mod worker;
 
 pub use config::{Config, Pools};

@@ -1,6 +1,8 @@
 //! Accepting connections, and finding out what is spoken on each.
 
-use std::cell::RefCell;
+mod places;
+
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,7 +13,7 @@ use deepwater_upstream::{Ask, FailureKind, Outcome, TargetId};
 use smallvec::SmallVec;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 
 use crate::body::{h1 as bytes, relay_both};
 use crate::downstream::{h1, h2};
@@ -23,6 +25,10 @@ use crate::plan::ListenerPlan;
 use crate::proxy_protocol::{self, Parsed};
 use crate::tunnel::{self, TunnelCounters};
 use crate::worker::Worker;
+
+use places::Place;
+
+pub(crate) use places::Places;
 
 /// Connections the system may hold for us before they are accepted.
 const BACKLOG: i32 = 4_096;
@@ -38,14 +44,21 @@ deepwater_core::event! {
 /// Opens one socket per core on an address. They share it (`SO_REUSEPORT`), so that a connection stays on the core
 /// where it arrived.
 ///
+/// `beside` a listener of ours with the same port, which may be about to close, addresses may overlap.
+///
 /// # Errors
 /// When the address cannot be had, above all when another process has it.
-pub(crate) fn open(address: SocketAddr, cores: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    // Sharing would let a second process join unseen: the address must be free first.
-    let probe = socket(address)?;
-    probe.bind(&address.into())?;
-    let address = probe.local_addr()?.as_socket().unwrap_or(address);
-    drop(probe);
+pub(crate) fn open(
+    mut address: SocketAddr,
+    cores: usize,
+    beside: bool,
+) -> io::Result<Vec<std::net::TcpListener>> {
+    if !beside || address.port() == 0 {
+        // Sharing would let a second process join unseen: the address must be free first.
+        let probe = socket(address)?;
+        probe.bind(&address.into())?;
+        address = probe.local_addr()?.as_socket().unwrap_or(address);
+    }
     (0..cores)
         .map(|_| {
             let socket = socket(address)?;
@@ -69,32 +82,125 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Accepts until the task is dropped. A permit is held per connection: beyond the limit the system queues.
+/// How a listener closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Connections that wait in its queue are served first: closing the socket would reset them.
+    AfterQueue,
+    /// Another process accepts from the same queue.
+    AtOnce,
+}
+
+/// By what a core serves the connections of a listener, and whether it goes on accepting.
+pub(crate) struct Gate {
+    plan: RefCell<Arc<ListenerPlan>>,
+    closing: Cell<Option<Closing>>,
+    told: Notify,
+}
+
+impl Gate {
+    pub fn new(plan: Arc<ListenerPlan>) -> Self {
+        Self { plan: RefCell::new(plan), closing: Cell::new(None), told: Notify::new() }
+    }
+
+    /// Serves connections to come otherwise.
+    pub fn serve_by(&self, plan: Arc<ListenerPlan>) {
+        self.plan.replace(plan);
+    }
+
+    /// Accepts no more.
+    pub fn close(&self, how: Closing) {
+        self.closing.set(Some(how));
+        self.told.notify_waiters();
+    }
+
+    async fn closing(&self) -> Closing {
+        loop {
+            // Nothing else runs on this thread between the look and the wait.
+            match self.closing.get() {
+                Some(how) => return how,
+                None => self.told.notified().await,
+            }
+        }
+    }
+
+    fn plan(&self) -> Arc<ListenerPlan> {
+        Arc::clone(&self.plan.borrow())
+    }
+}
+
+/// Accepts until the gate closes, from when it is this process's turn. A permit is held per connection: beyond the limit
+/// the system queues.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: TcpListener,
-    plan: Arc<ListenerPlan>,
-    connections: Arc<Semaphore>,
+    gate: Rc<Gate>,
+    connections: Arc<Places>,
 ) {
+    let how = tokio::select! {
+        biased;
+        how = gate.closing() => how,
+        // Whatever it waits for, it holds no connection meanwhile.
+        () = accept_all(&worker, &listener, &gate, &connections) => return,
+    };
+    if how == Closing::AfterQueue
+        && let Ok(socket) = listener.into_std()
+    {
+        empty_queue(&worker, &socket, &gate, &connections).await;
+    }
+}
+
+async fn accept_all(worker: &Rc<Worker>, listener: &TcpListener, gate: &Gate, connections: &Arc<Places>) {
+    worker.context.handover.opened().await;
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Some(place) = connections.one().await else { return };
         match listener.accept().await {
-            Ok((stream, address)) => {
-                let open = worker.connection();
-                let plan = Arc::clone(&plan);
-                tokio::task::spawn_local(async move {
-                    serve(Rc::clone(&open.worker), stream, address, plan).await;
-                    drop((open, permit));
-                });
-            }
+            Ok((stream, address)) => spawn_serving(worker, stream, address, gate.plan(), place),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                let (address, reason) = (plan.address.to_string(), error.to_string());
+                let (address, reason) = (gate.plan().address.to_string(), error.to_string());
                 worker.context.events.emit(AcceptFailed { address, reason });
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
     }
+}
+
+/// Serves what the queue still holds, and nothing that comes after it was empty.
+async fn empty_queue(
+    worker: &Rc<Worker>,
+    socket: &std::net::TcpListener,
+    gate: &Gate,
+    connections: &Arc<Places>,
+) {
+    loop {
+        match socket.accept() {
+            Ok((stream, address)) => {
+                let Some(place) = connections.one().await else { return };
+                if stream.set_nonblocking(true).is_ok()
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    spawn_serving(worker, stream, address, gate.plan(), place);
+                }
+            }
+            Err(error) if is_connection_error(&error) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn spawn_serving(
+    worker: &Rc<Worker>,
+    stream: TcpStream,
+    address: SocketAddr,
+    plan: Arc<ListenerPlan>,
+    mut place: Place,
+) {
+    let open = worker.connection();
+    tokio::task::spawn_local(async move {
+        serve(Rc::clone(&open.worker), stream, address, plan, &mut place).await;
+        drop((open, place));
+    });
 }
 
 /// The connection failed before we had it; the listener is fine.
@@ -104,7 +210,13 @@ fn is_connection_error(error: &io::Error) -> bool {
 }
 
 // What only some connections need is boxed: the rest would carry its state for as long as they live.
-async fn serve(worker: Rc<Worker>, stream: TcpStream, address: SocketAddr, plan: Arc<ListenerPlan>) {
+async fn serve(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    address: SocketAddr,
+    plan: Arc<ListenerPlan>,
+    place: &mut Place,
+) {
     let limits = worker.limits();
     let deadline = Deadline::default();
     deadline.set(limits.header);
@@ -123,8 +235,14 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, address: SocketAddr, plan:
     let trusted = worker.local();
     let mut peer = Peer::new(ends.0, ends.1, secure, &trusted.plan.trusted_networks);
     drop(trusted);
+    let ip = peer.address.ip();
+    // A proxy that is trusted speaks for many.
+    if !peer.trusted && !place.is_for(ip, limits.max_connections_per_ip) {
+        worker.metrics.hostile.refused(ip, Instant::now(), &worker.context.events);
+        return Transport::Tcp(stream).abort_on_close();
+    }
     peer.redirect_https = plan.config.redirect_https;
-    if let Some(pool) = plan.pool {
+    if let Some(pool) = &plan.pool {
         return Box::pin(serve_bytes(&worker, stream, peer, pool, plan.tls.as_deref())).await;
     }
     let Some(tls) = &plan.tls else {
@@ -212,11 +330,13 @@ async fn serve_bytes(
     worker: &Worker,
     stream: TcpStream,
     peer: Peer,
-    pool: usize,
+    pool: &str,
     tls: Option<&crate::tls::ServerTls>,
 ) {
     let local = worker.local();
-    let Some(pool) = local.pools.get(pool) else { return };
+    let named = local.pools.iter().find(|known| known.plan.name == pool);
+    // Gone with a reload since the connection came.
+    let Some(pool) = named else { return Transport::Tcp(stream).abort_on_close() };
     let mut tried = SmallVec::<[TargetId; 4]>::new();
     while tried.len() < pool.plan.connect_attempts {
         let chosen_at = Instant::now();

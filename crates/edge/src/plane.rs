@@ -1,36 +1,48 @@
-//! Starting the edge: one thread per core for the data path, one task on the caller's runtime for everything slow.
+//! Starting the edge and changing it while it runs: one thread per core for the data path, tasks on the caller's runtime
+//! for everything slow.
 
-use std::io;
+mod error;
+mod force;
+mod gates;
+mod pages;
+mod reload;
+mod serve;
+mod sockets;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use deepwater_core::config::{Checker, Place, Problems};
-use deepwater_core::metrics::{Distribution, Recent, Registry};
 use deepwater_core::random::Random;
-use deepwater_core::{Call, Context, Endpoint, Events, Reply};
-use deepwater_upstream::Pool;
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::runtime::LocalOptions;
+use deepwater_core::{Context, Endpoint, Events};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
 use crate::access_log::AccessLog;
 use crate::cache;
-use crate::config::{self, Config, Pools};
-use crate::exchange::UNROUTED;
-use crate::listener;
-use crate::measure::{CLASSES, names};
-use crate::plan::{Builder, Built, ListenerPlan, Plan};
+use crate::config::{self, Tables};
+use crate::listener::Places;
+use crate::measure::names;
+use crate::plan::{Builder, Built, ListenerPlan, PoolPlan};
 use crate::probe::HttpProbe;
-use crate::worker::{SWEEP_EVERY, Worker};
+use crate::tls::ServerTls;
+
+use error::listen_error;
+use force::{Listening, Log, Tasks};
+use serve::Core;
+use sockets::Opened;
+
+pub use error::StartError;
+pub(crate) use force::{Force, InForce};
 
 /// How long the last lines of the access log may take to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(2);
 /// Between two looks at certificate files.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at whether health checks have run.
+const CHECKED_EVERY: Duration = Duration::from_millis(20);
 
 deepwater_core::event! {
     /// The edge accepts connections.
@@ -38,45 +50,14 @@ deepwater_core::event! {
     edge_started: Info, "listening on {address} ({protocol})"
 }
 
-/// Why the edge did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration cannot be meant.
-    #[error("{0}")]
-    Config(#[from] Problems),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}\n  fix: {fix}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's word.
-        reason: String,
-        /// What to do.
-        fix: String,
-    },
-    /// The access log cannot be opened.
-    #[error(
-        "cannot open the access log `{path}`: {source}\n  fix: create its directory, or change edge.access_log.path"
-    )]
-    AccessLog {
-        /// The file.
-        path: String,
-        /// The system's word.
-        source: io::Error,
-    },
-    /// A thread could not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(io::Error),
+deepwater_core::event! {
+    /// The edge accepts no more connections at an address.
+    pub struct EdgeStopped { address: String }
+    edge_stopped: Info, "no longer listening on {address}"
 }
 
 /// Reports everything in the configuration that cannot be meant, without starting anything.
-pub fn validate(
-    config: &Config,
-    pools: &Pools,
-    cache: &config::Cache,
-    directory: &std::path::Path,
-    root: &Place<'_>,
-) {
+pub fn validate(tables: Tables<'_>, directory: &Path, root: &Place<'_>) {
     let context = Context::new(0, Events::silent());
     let builder = Builder {
         directory,
@@ -84,63 +65,53 @@ pub fn validate(
         edge: root.at("edge"),
         pools: root.at("pools"),
         cache: root.at("cache"),
+        auth: root.at("auth"),
+        idempotency: root.at("idempotency"),
         random_secret: b"unused",
         old: None,
     };
-    builder.build(config, pools, cache);
+    builder.build(tables);
 }
 
 /// The running edge.
 pub struct Handle {
-    plan: Arc<Plan>,
     context: Context,
-    listeners: Vec<(SocketAddr, Arc<ListenerPlan>)>,
+    force: InForce,
+    cores: usize,
     threads: Vec<std::thread::JoinHandle<()>>,
-    log: AccessLog,
-    /// Kept open: workers take another plan from it.
-    _plans: watch::Sender<Arc<Plan>>,
+    adopted: watch::Receiver<Vec<u64>>,
+    /// Key of sticky cookies without a configured one.
+    secret: Vec<u8>,
+    running: Mutex<Running>,
+}
+
+/// What runs on the control runtime for what is in force.
+#[derive(Default)]
+struct Running {
+    pools: Tasks<PoolPlan>,
+    certificates: Tasks<ServerTls>,
+}
+
+impl Running {
+    fn follow(&mut self, force: &Force, context: &Context) {
+        self.pools.reconcile(force.plan.pools.iter().cloned(), |pool| {
+            let (probe, shutdown) = (HttpProbe::for_pool(&pool), context.shutdown.clone());
+            Arc::clone(&pool.targets).run(probe, shutdown)
+        });
+        let served = force.listeners.iter().filter_map(|listening| listening.plan.tls.clone());
+        self.certificates.reconcile(served, |tls| tls.watch(CERTIFICATES_EVERY, context.clone()));
+    }
 }
 
 /// Starts the edge. Must be called on the control runtime; connections are served by threads of its own.
 ///
 /// # Errors
 /// When the configuration is wrong, an address is taken or the log cannot be opened. Then nothing runs.
-pub fn start(
-    config: &Config,
-    pools: &Pools,
-    cache_config: &config::Cache,
-    directory: PathBuf,
-    context: Context,
-) -> Result<Handle, StartError> {
-    let checker = Checker::without_document();
-    let mut random = Random::from_seed(context.seed);
-    let built = {
-        let random_secret = random_secret();
-        let builder = Builder {
-            directory: &directory,
-            context: &context,
-            edge: checker.at("edge"),
-            pools: checker.at("pools"),
-            cache: checker.at("cache"),
-            random_secret: &random_secret,
-            old: None,
-        };
-        builder.build(config, pools, cache_config)
-    };
-    let Some(Built { plan, listeners }) = built else {
-        checker.finish()?;
-        return Err(StartError::Config(Problems::from(Vec::new())));
-    };
-    let log = AccessLog::open(&config.access_log, &directory)
-        .map(|log| log.with_clock(Arc::clone(&context.clock)))
-        .map_err(|source| StartError::AccessLog { path: config.access_log.path.clone(), source })?;
-    context.metrics.collect({
-        let log = log.clone();
-        move |sink| {
-            let help = "Access log lines dropped because the log was too slow.";
-            sink.counter(names::LOG_DROPPED, help, &[], log.dropped());
-        }
-    });
+pub fn start(tables: Tables<'_>, directory: PathBuf, context: Context) -> Result<Handle, StartError> {
+    let config = tables.edge;
+    let secret = context.handover.keep("edge sticky secret", || random_secret().to_vec());
+    let Built { plan, listeners, .. } = build(tables, &directory, &context, &secret, None)?;
+    let log = open_log(&config.access_log, &directory, &context)?;
     if let Some(shared) = &plan.cache {
         cache::collect(shared, &context.metrics);
     }
@@ -148,43 +119,111 @@ pub fn start(
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
     };
-    let mut sockets: Vec<Vec<(std::net::TcpListener, Arc<ListenerPlan>)>> =
-        (0..cores).map(|_| Vec::new()).collect();
-    let mut opened = Vec::new();
-    for listener in listeners {
-        let shared = listener::open(listener.address, cores)
-            .map_err(|error| listen_error(listener.address, &error))?;
-        let address = shared.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(listener.address);
-        opened.push((address, Arc::clone(&listener)));
-        for (core, socket) in shared.into_iter().enumerate() {
-            sockets[core].push((socket, Arc::clone(&listener)));
+    let listeners = open(listeners, cores, &context, &[])?;
+    let log = Log { log, config: config.access_log.clone(), number: 0, dropped_before: 0 };
+    let force = InForce::new(Force { number: 0, plan, listeners, log });
+    gates::collect(&force, &context.metrics);
+    context.metrics.collect({
+        let force = force.clone();
+        move |sink| {
+            let help = "Access log lines dropped because the log was too slow.";
+            sink.counter(names::LOG_DROPPED, help, &[], force.now().log.dropped());
         }
-    }
-    let connections = Arc::new(Semaphore::new(connection_limit(config.max_connections)));
-    let plans = watch::Sender::new(Arc::clone(&plan));
+    });
+    let connections = Arc::new(Places::new(connection_limit(config.max_connections)));
+    let (adopted_by, adopted) = watch::channel(vec![0; cores]);
+    let mut random = Random::from_seed(context.seed);
     let mut threads = Vec::new();
-    for (core, sockets) in sockets.into_iter().enumerate() {
-        let (context, plans, log) = (context.clone(), plans.subscribe(), log.clone());
-        let (connections, seed) = (Arc::clone(&connections), random.next_u64());
-        let thread = std::thread::Builder::new().name(format!("edge-{core}")).spawn(move || {
-            let work = context.shutdown.work();
-            run_core(context, plans, seed, log, sockets, connections);
+    for id in 0..cores {
+        let core = Core {
+            id,
+            context: context.clone(),
+            force: force.follow(),
+            adopted: adopted_by.clone(),
+            seed: random.next_u64(),
+            connections: Arc::clone(&connections),
+        };
+        let thread = std::thread::Builder::new().name(format!("edge-{id}")).spawn(move || {
+            let work = core.context.shutdown.work();
+            core.run();
             drop(work);
         });
         threads.push(thread.map_err(StartError::Thread)?);
     }
-    for pool in &plan.pools {
-        let probe = HttpProbe::for_pool(pool);
-        tokio::spawn(Arc::clone(&pool.targets).run(probe, context.shutdown.clone()));
-    }
-    for (address, listener) in &opened {
-        if let Some(tls) = &listener.tls {
-            tokio::spawn(Arc::clone(tls).watch(CERTIFICATES_EVERY, context.clone()));
+    let mut running = Running::default();
+    let now = force.now();
+    running.follow(&now, &context);
+    now.plan.auths.iter().for_each(|auth| auth.keep_fresh(&context));
+    now.listeners.iter().for_each(|listening| told_started(listening, &context));
+    Ok(Handle { context, force, cores, threads, adopted, secret, running: Mutex::new(running) })
+}
+
+/// Makes the configuration valid, on top of what is in force.
+fn build(
+    tables: Tables<'_>,
+    directory: &Path,
+    context: &Context,
+    secret: &[u8],
+    old: Option<&Force>,
+) -> Result<Built, StartError> {
+    let checker = Checker::without_document();
+    let builder = Builder {
+        directory,
+        context,
+        edge: checker.at("edge"),
+        pools: checker.at("pools"),
+        cache: checker.at("cache"),
+        auth: checker.at("auth"),
+        idempotency: checker.at("idempotency"),
+        random_secret: secret,
+        old: old.map(|old| &*old.plan),
+    };
+    let built = builder.build(tables);
+    drop(builder);
+    let Some(built) = built else {
+        checker.finish()?;
+        return Err(StartError::Config(Problems::from(Vec::new())));
+    };
+    Ok(built)
+}
+
+/// Opens what is not open yet.
+fn open(
+    plans: Vec<Arc<ListenerPlan>>,
+    cores: usize,
+    context: &Context,
+    before: &[Listening],
+) -> Result<Vec<Listening>, StartError> {
+    let mut kept: Vec<&Listening> = before.iter().collect();
+    let open_one = |plan: Arc<ListenerPlan>| {
+        if let Some(at) = kept.iter().position(|known| known.opened.configured == plan.address) {
+            let known = kept.remove(at);
+            // With its sessions, which clients resume.
+            let same = known.plan.config == plan.config;
+            let plan = if same { Arc::clone(&known.plan) } else { plan };
+            return Ok(Listening { opened: Arc::clone(&known.opened), plan });
         }
-        let protocol = protocol_name(listener);
-        context.events.emit(EdgeStarted { address: address.to_string(), protocol: protocol.into() });
-    }
-    Ok(Handle { plan, context, listeners: opened, threads, log, _plans: plans })
+        let beside = before.iter().any(|known| known.address().port() == plan.address.port());
+        let opened = Opened::open(&plan, cores, &context.handover, beside)
+            .map_err(|error| listen_error(plan.address, &error))?;
+        Ok(Listening { opened: Arc::new(opened), plan })
+    };
+    plans.into_iter().map(open_one).collect()
+}
+
+fn open_log(
+    config: &config::AccessLog,
+    directory: &Path,
+    context: &Context,
+) -> Result<AccessLog, StartError> {
+    AccessLog::open(config, directory)
+        .map(|log| log.with_clock(Arc::clone(&context.clock)))
+        .map_err(|source| StartError::AccessLog { path: config.path.clone(), source })
+}
+
+fn told_started(listening: &Listening, context: &Context) {
+    let (address, protocol) = (listening.address().to_string(), listening.protocol().to_owned());
+    context.events.emit(EdgeStarted { address, protocol });
 }
 
 /// How many client connections may be open: as configured, or as the limit on open files suggests.
@@ -209,94 +248,29 @@ fn random_secret() -> [u8; 32] {
     secret
 }
 
-fn listen_error(address: SocketAddr, error: &io::Error) -> StartError {
-    let fix = match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a privilege: use a higher port, or grant CAP_NET_BIND_SERVICE"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address: use one of its own, or 0.0.0.0 for all"
-        }
-        _ => "check the address",
-    };
-    StartError::Listen { address, reason: error.to_string(), fix: fix.into() }
-}
-
-/// The life of one core.
-fn run_core(
-    context: Context,
-    mut plans: watch::Receiver<Arc<Plan>>,
-    seed: u64,
-    log: AccessLog,
-    sockets: Vec<(std::net::TcpListener, Arc<ListenerPlan>)>,
-    connections: Arc<Semaphore>,
-) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    let Ok(runtime) = runtime else {
-        context.shutdown.stop();
-        return;
-    };
-    runtime.block_on(async move {
-        let plan = Arc::clone(&plans.borrow_and_update());
-        let worker = Worker::new(context, plan, seed, log.buffer());
-        let shutdown = worker.context.shutdown.clone();
-        let mut accepting = Vec::new();
-        for (socket, plan) in sockets {
-            match TcpListener::from_std(socket) {
-                Ok(listener) => {
-                    let accept =
-                        listener::accept(Rc::clone(&worker), listener, plan, Arc::clone(&connections));
-                    accepting.push(tokio::task::spawn_local(accept));
-                }
-                Err(_) => shutdown.stop(),
-            }
-        }
-        let sweeper = tokio::task::spawn_local({
-            let worker = Rc::clone(&worker);
-            async move {
-                let mut ticks = tokio::time::interval(SWEEP_EVERY);
-                loop {
-                    ticks.tick().await;
-                    worker.sweep();
-                }
-            }
-        });
-        let mut draining = std::pin::pin!(shutdown.draining());
-        loop {
-            tokio::select! {
-                changed = plans.changed() => match changed {
-                    Ok(()) => worker.adopt(Arc::clone(&plans.borrow_and_update())),
-                    Err(_) => draining.as_mut().await,
-                },
-                () = &mut draining => break,
-            }
-        }
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
-        worker.drain();
-        tokio::select! {
-            () = worker.closed() => {}
-            () = shutdown.stopping() => {}
-        }
-        sweeper.abort();
-        worker.sweep();
-    });
-}
-
-fn protocol_name(listener: &ListenerPlan) -> &'static str {
-    match (listener.config.protocol, listener.tls.is_some()) {
-        (crate::config::ListenProtocol::Http, false) => "http",
-        (crate::config::ListenProtocol::Http, true) => "https",
-        (crate::config::ListenProtocol::Tcp, false) => "tcp",
-        (crate::config::ListenProtocol::Tcp, true) => "tls",
-    }
-}
-
 impl Handle {
     /// Where it listens, in the configuration's order; port 0 has become a real one.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(|(address, _)| *address).collect()
+        self.force.now().listeners.iter().map(Listening::address).collect()
+    }
+
+    /// Waits until every target that is checked has been checked once, and every name looked up.
+    pub async fn checked(&self) {
+        let mut ticks = tokio::time::interval(CHECKED_EVERY);
+        loop {
+            ticks.tick().await;
+            let plan = self.force.plan();
+            let unknown = plan.pools.iter().any(|pool| {
+                let status = pool.targets.status();
+                let mut names = status.names.iter();
+                names.any(|name| name.addresses.is_empty() && name.error.is_none())
+                    || pool.config.health.is_some()
+                        && status.targets.iter().any(|target| target.check.is_none())
+            });
+            if !unknown {
+                return;
+            }
+        }
     }
 
     /// Waits for the threads to end; they do when the context's shutdown has drained or stopped.
@@ -305,148 +279,27 @@ impl Handle {
             // A thread that panicked has told so itself.
             let _ = thread.join();
         }
-        self.log.flush(LOG_FLUSH);
+        self.force.now().log.log.flush(LOG_FLUSH);
     }
 
-    /// Why requests could not be served now: a sentence per pool without an available target.
+    /// Why requests could not be served now: a sentence per pool without an available target, and per `[auth]` whose keys
+    /// were never fetched.
     pub fn not_ready(&self) -> Vec<String> {
-        let empty = |pool: &&Arc<crate::plan::PoolPlan>| {
-            !pool.targets.targets().iter().any(|target| target.is_available())
-        };
-        let sentence =
-            |pool: &Arc<crate::plan::PoolPlan>| format!("no target of pool {} is available", pool.name);
-        self.plan.pools.iter().filter(empty).map(sentence).collect()
+        let plan = self.force.plan();
+        let empty =
+            |pool: &&Arc<PoolPlan>| !pool.targets.targets().iter().any(|target| target.is_available());
+        let sentence = |pool: &Arc<PoolPlan>| format!("no target of pool {} is available", pool.name);
+        let keys = plan.auths.iter().filter_map(|auth| auth.not_ready());
+        plan.pools.iter().filter(empty).map(sentence).chain(keys).collect()
     }
 
     /// Totals and listeners, for `/api/status`.
     pub fn status(&self) -> impl Fn() -> Value + Send + Sync + use<> {
-        let metrics = self.context.metrics.clone();
-        let listeners = self.listeners.clone();
-        let (recent, clock) = (Recent::default(), Arc::clone(&self.context.clock));
-        move || {
-            let durations = recent.of(clock.now(), metrics.distribution(names::DURATION, &[]));
-            let listeners: Vec<Value> = listeners
-                .iter()
-                .map(|(address, plan)| {
-                    let certificates = plan.tls.as_ref().map(|tls| tls.status());
-                    json!({
-                        "address": address,
-                        "protocol": protocol_name(plan),
-                        "tls": plan.tls.is_some(),
-                        "certificates": certificates,
-                    })
-                })
-                .collect();
-            json!({
-                "requests": metrics.sum(names::REQUESTS, &[]),
-                "in_flight": metrics.level(names::IN_FLIGHT, &[]),
-                "latency": percentiles(&durations),
-                "connections": {
-                    "open": metrics.level(names::CONNECTIONS, &[]),
-                    "accepted": metrics.sum(names::ACCEPTED, &[]),
-                },
-                "bytes": { "in": metrics.sum(names::RECEIVED, &[]), "out": metrics.sum(names::SENT, &[]) },
-                "listeners": listeners,
-            })
-        }
+        pages::status(&self.context, &self.force)
     }
 
     /// Pages and commands for the console.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        let pools = Arc::clone(&self.plan);
-        let routes = Arc::clone(&self.plan);
-        let metrics = self.context.metrics.clone();
-        let log = self.log.clone();
-        let clock = Arc::clone(&self.context.clock);
-        let recent: Vec<Recent> = self.plan.routes.iter().map(|_| Recent::default()).collect();
-        let recent_unrouted = Recent::default();
-        let [cache_page, cache_purge] = cache::endpoints(&self.plan, &self.context.metrics);
-        vec![
-            Endpoint::post(
-                "/api/edge/access-log/reopen",
-                "Open the access log anew, after rotating it",
-                move |_| {
-                    log.reopen();
-                    Reply::ok(&json!({ "reopened": true }))
-                },
-            ),
-            Endpoint::get("/api/edge/pools", "Pools, their targets and how they are", move || {
-                let pools: Vec<_> = pools.pools.iter().map(|pool| pool.targets.status()).collect();
-                json!({ "pools": pools })
-            }),
-            Endpoint::get("/api/edge/routes", "Routes, their requests and latencies", move || {
-                let mut rows: Vec<Value> = routes
-                    .routes
-                    .iter()
-                    .zip(&recent)
-                    .map(|(route, recent)| {
-                        let pool = match &route.action {
-                            crate::plan::Action::Pool(index) => Some(routes.pools[*index].name.as_str()),
-                            _ => None,
-                        };
-                        route_row(&metrics, clock.now(), recent, &route.name, pool)
-                    })
-                    .collect();
-                rows.push(route_row(&metrics, clock.now(), &recent_unrouted, UNROUTED, None));
-                json!({ "routes": rows })
-            }),
-            cache_page,
-            cache_purge,
-            self.target_command(
-                "/api/edge/pools/{pool}/targets/{target}/drain",
-                "Send a target no new requests",
-                Pool::drain,
-            ),
-            self.target_command(
-                "/api/edge/pools/{pool}/targets/{target}/undrain",
-                "Send a drained target requests again",
-                Pool::undrain,
-            ),
-        ]
+        pages::endpoints(&self.context, &self.force)
     }
-
-    fn target_command(
-        &self,
-        path: &'static str,
-        about: &'static str,
-        act: impl Fn(&Pool, &str) -> bool + Send + Sync + 'static,
-    ) -> Endpoint {
-        let plan = Arc::clone(&self.plan);
-        Endpoint::post(path, about, move |call: Call| {
-            let [pool_name, target] = call.parameters.as_slice() else {
-                return Reply::error(400, "the path must name a pool and a target");
-            };
-            let Some(pool) = plan.pools.iter().find(|pool| pool.name == *pool_name) else {
-                return Reply::error(404, &format!("there is no pool named `{pool_name}`"));
-            };
-            if act(&pool.targets, target) {
-                Reply::ok(&pool.targets.status())
-            } else {
-                Reply::error(404, &format!("pool `{pool_name}` has no target `{target}`"))
-            }
-        })
-    }
-}
-
-/// Percentiles in milliseconds; null without observations.
-fn percentiles(durations: &Distribution) -> Value {
-    let ms = |q| durations.quantile(q).map(|duration| duration.as_secs_f64() * 1e3);
-    json!({ "p50_ms": ms(0.5), "p95_ms": ms(0.95), "p99_ms": ms(0.99) })
-}
-
-fn route_row(metrics: &Registry, now: Instant, recent: &Recent, route: &str, pool: Option<&str>) -> Value {
-    let count = |class| metrics.sum(names::REQUESTS, &[("route", route), ("status", class)]);
-    let requests: serde_json::Map<String, Value> =
-        CLASSES.iter().map(|class| ((*class).to_owned(), count(class).into())).collect();
-    let durations = recent.of(now, metrics.distribution(names::DURATION, &[("route", route)]));
-    let mut row = json!({
-        "name": route,
-        "pool": pool,
-        "requests": requests,
-        "in_flight": metrics.level(names::IN_FLIGHT, &[("route", route)]),
-    });
-    if let (Some(row), Value::Object(percentiles)) = (row.as_object_mut(), percentiles(&durations)) {
-        row.extend(percentiles);
-    }
-    row
 }

@@ -17,10 +17,12 @@ use crate::access_log::LogBuffer;
 use crate::exchange::UNROUTED;
 use crate::guard::auth::AuthLocal;
 use crate::head::{Request, Response};
+use crate::idempotency::Keeper;
 use crate::io::Slabs;
 use crate::measure::{EdgeMetrics, PoolMetrics, RouteMetrics};
 use crate::origin::Idle;
 use crate::plan::{Limits, Plan, PoolPlan};
+use crate::plane::Force;
 use crate::sticky::Tokens;
 use crate::tunnel::Carriers;
 
@@ -46,13 +48,16 @@ pub(crate) struct Local {
     pub unrouted: RouteMetrics,
     pub pools: Vec<Rc<PoolLocal>>,
     pub auths: Vec<Rc<AuthLocal>>,
+    /// The way to idempotency keys, if any route honours them.
+    pub keeper: Option<Rc<Keeper>>,
 }
 
 /// This core's share of a pool.
 pub(crate) struct PoolLocal {
     pub plan: Arc<PoolPlan>,
     pub picker: RefCell<Picker>,
-    pub idle: Idle,
+    /// Shared with the same pool before a change that left its connections as good as they were.
+    pub idle: Rc<Idle>,
     pub tokens: Tokens,
     pub metrics: PoolMetrics,
 }
@@ -65,6 +70,8 @@ pub(crate) struct Worker {
     pub random: RefCell<Random>,
     pub metrics: EdgeMetrics,
     pub log: RefCell<LogBuffer>,
+    /// Which log that is a buffer of.
+    log_number: Cell<u64>,
     /// When the last request was over: the time, for what happens right after it.
     pub finished_at: Cell<Instant>,
     local: RefCell<Rc<Local>>,
@@ -72,7 +79,7 @@ pub(crate) struct Worker {
     #[allow(clippy::vec_box)]
     scratch: RefCell<Vec<Box<Scratch>>>,
     draining: Cell<bool>,
-    sleepers: RefCell<Slab<Option<Waker>>>,
+    sleepers: Rc<RefCell<Slab<Option<Waker>>>>,
     open: Cell<usize>,
     all_closed: Notify,
     date: RefCell<(u64, [u8; 29])>,
@@ -81,21 +88,22 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub fn new(context: Context, plan: Arc<Plan>, seed: u64, log: LogBuffer) -> Rc<Self> {
+    pub fn new(context: Context, force: &Force, seed: u64) -> Rc<Self> {
         let metrics = EdgeMetrics::register(&context.metrics);
-        let local = Local::build(&context, plan, seed, None);
+        let local = Local::build(&context, Arc::clone(&force.plan), seed, None);
         let slabs = Slabs::default();
         Rc::new(Self {
             carriers: Carriers::new(&slabs),
             slabs,
             random: RefCell::new(Random::from_seed(seed)),
             metrics,
-            log: RefCell::new(log),
+            log: RefCell::new(force.log.log.buffer()),
+            log_number: Cell::new(force.log.number),
             finished_at: Cell::new(Instant::now()),
             local: RefCell::new(Rc::new(local)),
             scratch: RefCell::default(),
             draining: Cell::new(false),
-            sleepers: RefCell::default(),
+            sleepers: Rc::default(),
             open: Cell::new(0),
             all_closed: Notify::new(),
             date: RefCell::new((0, [b' '; 29])),
@@ -110,12 +118,16 @@ impl Worker {
         Rc::clone(&self.local.borrow())
     }
 
-    /// Puts another plan in force for requests to come; pools that did not change keep their connections.
-    pub fn adopt(&self, plan: Arc<Plan>) {
+    /// Puts something else in force for requests to come; pools that did not change keep their connections.
+    pub fn adopt(&self, force: &Force) {
         let seed = self.random.borrow_mut().next_u64();
         let old = self.local();
-        let new = Local::build(&self.context, plan, seed, Some(&old));
+        let new = Local::build(&self.context, Arc::clone(&force.plan), seed, Some(&old));
         *self.local.borrow_mut() = Rc::new(new);
+        if self.log_number.replace(force.log.number) != force.log.number {
+            // Dropped, the buffer hands over what it holds.
+            self.log.replace(force.log.log.buffer());
+        }
     }
 
     /// The limits in force.
@@ -183,9 +195,9 @@ impl Worker {
     }
 
     /// A place to leave a waker while idle.
-    pub fn sleeper(self: &Rc<Self>) -> Sleeper {
+    pub fn sleeper(&self) -> Sleeper {
         let key = self.sleepers.borrow_mut().insert(None);
-        Sleeper { worker: Rc::clone(self), key }
+        Sleeper { sleepers: Rc::clone(&self.sleepers), key }
     }
 
     /// The `Date` of now (RFC 9110 §6.6.1), made once a second.
@@ -219,9 +231,15 @@ impl Local {
         let pools = plan.pools.iter().map(|pool| {
             let kept = old.and_then(|old| old.pools.iter().find(|known| Arc::ptr_eq(&known.plan, pool)));
             kept.cloned().unwrap_or_else(|| {
+                let similar = old.and_then(|old| {
+                    old.pools
+                        .iter()
+                        .find(|known| known.plan.connects_like(pool))
+                        .map(|known| Rc::clone(&known.idle))
+                });
                 Rc::new(PoolLocal {
                     picker: RefCell::new(pool.targets.picker(random.next_u64())),
-                    idle: Idle::default(),
+                    idle: similar.unwrap_or_default(),
                     tokens: Tokens::default(),
                     metrics: PoolMetrics::register(&context.metrics, &pool.name),
                     plan: Arc::clone(pool),
@@ -234,22 +252,27 @@ impl Local {
             .iter()
             .map(|route| {
                 let caches = route.cache.is_some();
-                RouteMetrics::register(&context.metrics, &route.name, caches)
+                RouteMetrics::register(&context.metrics, &route.name, (caches, route.keys.is_some()))
             })
             .collect();
-        let unrouted = RouteMetrics::register(&context.metrics, UNROUTED, false);
+        let unrouted = RouteMetrics::register(&context.metrics, UNROUTED, (false, false));
         let auths = plan.auths.iter().map(|auth| {
             let kept = old.and_then(|old| old.auths.iter().find(|known| known.is_of(auth)));
             kept.cloned().unwrap_or_else(|| Rc::new(AuthLocal::new(Arc::clone(auth), context)))
         });
         let auths = auths.collect();
-        Self { plan, routes, unrouted, pools, auths }
+        let keeper = plan.keys.as_ref().map(|keys| {
+            let same = old.filter(|old| old.plan.keys.as_ref().is_some_and(|old| Arc::ptr_eq(old, keys)));
+            same.and_then(|old| old.keeper.clone())
+                .unwrap_or_else(|| keys.on_core(&context.events, random.next_u64()))
+        });
+        Self { plan, routes, unrouted, pools, auths, keeper }
     }
 }
 
 /// Where an idle connection leaves its waker, so that a drain reaches it.
 pub(crate) struct Sleeper {
-    worker: Rc<Worker>,
+    sleepers: Rc<RefCell<Slab<Option<Waker>>>>,
     key: usize,
 }
 
@@ -257,7 +280,7 @@ impl Sleeper {
     /// Asks to be woken when draining begins.
     #[inline]
     pub fn register(&self, cx: &TaskContext<'_>) {
-        let mut sleepers = self.worker.sleepers.borrow_mut();
+        let mut sleepers = self.sleepers.borrow_mut();
         let place = &mut sleepers[self.key];
         if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *place = Some(cx.waker().clone());
@@ -267,7 +290,7 @@ impl Sleeper {
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        self.worker.sleepers.borrow_mut().remove(self.key);
+        self.sleepers.borrow_mut().remove(self.key);
     }
 }
 

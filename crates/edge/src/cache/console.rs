@@ -9,21 +9,22 @@ use serde_json::{Map, Value, json};
 
 use crate::measure::{CACHE_RESULTS, names};
 use crate::plan::Plan;
+use crate::plane::InForce;
 
 use super::HttpCache;
 
 /// `GET /api/cache` and `POST /api/cache/purge`.
-pub(crate) fn endpoints(plan: &Arc<Plan>, metrics: &Registry) -> [Endpoint; 2] {
-    let (page, command) = (Arc::clone(plan), Arc::clone(plan));
+pub(crate) fn endpoints(force: &InForce, metrics: &Registry) -> [Endpoint; 2] {
+    let (page, command) = (force.clone(), force.clone());
     let metrics = metrics.clone();
     [
         Endpoint::get("/api/cache", "The cache: what it holds, and what answered requests", move || {
-            status(&page, &metrics)
+            status(&page.plan(), &metrics)
         }),
         Endpoint::post(
             "/api/cache/purge",
             "Purge by tag, url, prefix, host or version, or all of it",
-            move |call: Call| match &command.cache {
+            move |call: Call| match &command.plan().cache {
                 None => Reply::error(
                     409,
                     "no route caches, so there is nothing to purge: add `cache = true` to a route",
@@ -106,10 +107,11 @@ fn hit_ratio(results: &[u64; 6]) -> Option<f64> {
     (all > 0).then(|| answered as f64 / all as f64)
 }
 
-/// Offers the figures of the whole cache to whoever collects metrics.
+/// Offers the figures of the whole cache to whoever collects metrics, for as long as it is in use.
 pub(crate) fn collect(cache: &Arc<HttpCache>, metrics: &Registry) {
-    let cache = Arc::clone(cache);
+    let cache = Arc::downgrade(cache);
     metrics.collect(move |sink| {
+        let Some(cache) = cache.upgrade() else { return };
         let store = &cache.store;
         sink.gauge(names::CACHE_BYTES, "What the cache holds, overhead included.", &[], store.bytes() as f64);
         sink.gauge(names::CACHE_OBJECTS, "How many things the cache holds.", &[], store.len() as f64);

@@ -118,7 +118,8 @@ impl HttpCache {
 
     /// A version that no route has is most likely misspelt.
     fn check_versions(&self, names: &[String]) -> Result<(), String> {
-        let mut known: Vec<&str> = self.keys.iter().filter_map(|form| form.version.as_deref()).collect();
+        let terms = self.terms.load();
+        let mut known: Vec<&str> = terms.keys.iter().filter_map(|form| form.version.as_deref()).collect();
         known.sort_unstable();
         known.dedup();
         match names.iter().find(|name| !known.contains(&name.as_str())) {
@@ -130,13 +131,11 @@ impl HttpCache {
         }
     }
 
-    fn url_slots<'a>(&'a self, url: &'a str) -> impl Iterator<Item = deepwater_cache::purge::Slot> + 'a {
-        self.written(url).map(|key| self.epochs.slot(Kind::Url, url_of(&key)))
-    }
-
-    /// The keys of a URL as each of the routes writes them.
-    fn written<'a>(&'a self, url: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
-        self.keys.iter().flat_map(move |form| keys_of(url, &form.options))
+    /// Where purges of a URL are noted, as each of the routes writes it.
+    fn url_slots(&self, url: &str) -> Vec<deepwater_cache::purge::Slot> {
+        let terms = self.terms.load();
+        let keys = terms.keys.iter().flat_map(|form| keys_of(url, &form.options));
+        keys.map(|key| self.epochs.slot(Kind::Url, url_of(&key))).collect()
     }
 }
 
