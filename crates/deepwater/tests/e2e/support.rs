@@ -1,5 +1,6 @@
 //! What the stories are told with: origins that may misbehave, the real binary, and clients.
 
+mod change;
 mod deepwater;
 mod h2;
 mod metrics;
@@ -12,6 +13,7 @@ mod wire;
 
 use std::time::Duration;
 
+pub use change::{Successor, told_to_leave};
 pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
 pub use origin::{Answer, Origin, Visit, ok};
