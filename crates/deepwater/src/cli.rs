@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{cache_size, check, demo, pgbouncer, purge, run, status};
+use crate::{cache_size, check, demo, pgbouncer, purge, reload, run, status};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEEPWATER_COMMIT"), ")");
@@ -45,6 +45,8 @@ enum Command {
     Pgbouncer(pgbouncer::Arguments),
     /// Purge the cache of a running Deepwater: by tag, URL, prefix, host or version, or all of it.
     Purge(purge::Arguments),
+    /// Have a running Deepwater read its configuration file again.
+    Reload(reload::Arguments),
     /// Tell how large the cache should be, from an access log.
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -64,8 +66,15 @@ enum CacheCommand {
     Size(cache_size::Arguments),
 }
 
+const RUN_SIGNALS: &str = "\
+Signals:
+  HUP          read the configuration file again
+  TERM, INT    finish what is under way, then end (at once, the second time)
+  USR2         start the binary anew, give it the sockets, and end when it serves";
+
 /// What to run.
 #[derive(Debug, clap::Args)]
+#[command(after_help = RUN_SIGNALS)]
 #[command(group = clap::ArgGroup::new("fronted").args(["to", "postgres"]).multiple(true))]
 pub(crate) struct RunArguments {
     /// Configuration file; without it and without --to or --postgres, `deepwater.toml` here.
@@ -87,6 +96,12 @@ pub(crate) struct RunArguments {
     /// Where the console listens, with --to or --postgres; `off` for none.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000", requires = "fronted")]
     pub console: String,
+    /// Read the configuration file again whenever it changes, as SIGHUP and `deepwater reload` do.
+    #[arg(long, conflicts_with_all = ["to", "postgres"])]
+    pub watch: bool,
+    /// How long a process that takes over from this one (SIGUSR2) may need until it could serve.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub upgrade_timeout: deepwater_core::config::Duration,
     /// Write the log as JSON, one object a line.
     #[arg(long)]
     pub log_json: bool,
@@ -137,6 +152,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Pgbouncer(arguments) => pgbouncer::run(&arguments),
         Command::Purge(arguments) => purge::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Cache(CacheCommand::Size(arguments)) => cache_size::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

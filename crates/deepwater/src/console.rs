@@ -71,7 +71,11 @@ impl Console {
         match self.send(Call::post(&self.address, path, what.to_string())).await? {
             (StatusCode::OK, Some(answer)) => Ok(answer),
             (status, answer) => Err(match sentence(answer.as_ref()) {
-                Some(sentence) if status == StatusCode::BAD_REQUEST => Failure::Usage(sentence.to_owned()),
+                Some(sentence)
+                    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) =>
+                {
+                    Failure::Usage(sentence.to_owned())
+                }
                 // It has no such command: not of this version, or no console at all.
                 Some(sentence) if status != StatusCode::NOT_FOUND => Failure::Running(sentence.to_owned()),
                 _ => self.refusal(path, status, answer.as_ref()),

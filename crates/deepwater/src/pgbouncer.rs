@@ -4,7 +4,6 @@ mod account;
 mod addresses;
 mod daemon;
 mod log;
-mod notify;
 mod pidfile;
 mod serve;
 mod source;

@@ -1,5 +1,13 @@
 //! `deepwater run`: wires the planes together and waits for the end.
 
+mod channel;
+mod difference;
+mod inherit;
+mod reload;
+mod signals;
+mod upgrade;
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,27 +15,29 @@ use std::time::{Duration, SystemTime};
 use deepwater_core::event::Format;
 use deepwater_core::{Context, Endpoint, Events, Level};
 use deepwater_lens::{Build, Ports, Readiness, StatusSource};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::cli::{Failure, RunArguments};
+use crate::notify::Manager;
 use crate::settings::{Settings, directory_of};
+
+use inherit::Origin;
+use reload::Configuration;
+pub(crate) use reload::{Asked, command};
+use signals::{Signals, Wanted};
+use upgrade::{Program, UpgradeFailed, UpgradeStarted, Upgraded};
+use watch::Watch;
+
+deepwater_core::event! {
+    /// The process was asked to end, and takes new connections a while longer.
+    pub struct Leaving { signal: String, seconds: f64 }
+    leaving: Info, "{signal}: not ready any more; new connections are taken for {seconds} s yet (again to end at once)"
+}
 
 deepwater_core::event! {
     /// The process was asked to end.
     pub struct Draining { signal: String, seconds: u64 }
     draining: Info, "{signal}: finishing requests under way, for {seconds} s at most (again to end at once)"
-}
-
-deepwater_core::event! {
-    /// The configuration file was read again.
-    pub struct Reloaded { file: String }
-    reloaded: Info, "{file} was read again: [postgres] is as it says, the other tables need a restart"
-}
-
-deepwater_core::event! {
-    /// The configuration file was read again and cannot be meant; nothing has changed.
-    pub struct ReloadRefused { reason: String }
-    reload_refused: Warn, "nothing was reloaded: {reason}"
 }
 
 deepwater_core::event! {
@@ -37,6 +47,8 @@ deepwater_core::event! {
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let program = Program::of_this_process(arguments.upgrade_timeout.get())?;
+    let origin = Origin::of_this_process()?;
     let (settings, directory, file) = if arguments.to.is_empty() && arguments.postgres.is_none() {
         let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("deepwater.toml"));
         (Settings::read(&file)?, directory_of(&file), Some(file))
@@ -45,13 +57,25 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     };
     let format = if arguments.log_json { Format::Json } else { Format::Text };
     let events = Events::logged(std::io::stderr(), Level::Info, format);
-    let context = Context::new(seed(), events);
+    let mut context = Context::new(seed(), events);
+    context.handover = origin.handover.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Listened for before anything is accepted, so that nothing under way is lost.
         let signals = Signals::new()?;
-        let planes = Planes::start(&settings, &directory, context, Vec::new()).await?;
-        planes.serve_until(signals, file.as_deref(), settings.edge.drain_timeout.get()).await
+        let (command, asked) = command();
+        let mut planes = Planes::start(&settings, &directory, context, vec![command]).await?;
+        planes.configuration.of_file(file.clone());
+        planes.manager = Manager::of_this_process();
+        let watch = Watch::new(file.filter(|_| arguments.watch));
+        let told = Told { signals, asked, watch };
+        match planes.take_over(origin).await {
+            Ok(()) => planes.serve_until(told, &program).await,
+            Err(failure) => {
+                planes.stop().await;
+                Err(failure)
+            }
+        }
     })
 }
 
@@ -61,39 +85,11 @@ fn seed() -> u64 {
     since.as_nanos() as u64 ^ u64::from(std::process::id()) << 32
 }
 
-/// The signals a process is told by.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Resolves when the process is to end; it reloads for each SIGHUP until then.
-    async fn end(&mut self, reload: impl Fn()) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => reload(),
-            }
-        }
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
+/// What a running process is told by.
+struct Told {
+    signals: Signals,
+    asked: mpsc::Receiver<Asked>,
+    watch: Watch,
 }
 
 /// The planes of one process.
@@ -102,6 +98,8 @@ pub(crate) struct Planes {
     pub edge: Arc<deepwater_edge::Handle>,
     pub pool: Option<Arc<deepwater_pool::Handle>>,
     pub console: deepwater_lens::Handle,
+    configuration: Configuration,
+    manager: Manager,
 }
 
 impl Planes {
@@ -116,28 +114,18 @@ impl Planes {
         extra: Vec<Endpoint>,
     ) -> Result<Self, Failure> {
         raise_descriptor_limit(settings, &context.events);
-        let edge = deepwater_edge::start(
-            &settings.edge,
-            &settings.pools,
-            &settings.cache,
-            directory.to_owned(),
-            context.clone(),
-        )
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+        let edge = deepwater_edge::start(settings.edge_tables(), directory.to_owned(), context.clone())
+            .map_err(|error| Failure::Usage(error.to_string()))?;
         let edge = Arc::new(edge);
         let mut statuses: Vec<(&'static str, StatusSource)> = vec![("edge", Arc::new(edge.status()))];
-        let effective = serde_json::to_value(settings).unwrap_or_default();
+        let configuration = Configuration::new(settings);
         let mut endpoints = edge.endpoints();
         let pool = start_pool(settings, directory, &context)?;
         if let Some(pool) = &pool {
             statuses.push(("postgres", Arc::new(pool.status())));
             endpoints.extend(pool.endpoints());
         }
-        endpoints.push(Endpoint::get(
-            "/api/config",
-            "The effective configuration, secrets hidden",
-            move || effective.clone(),
-        ));
+        endpoints.push(configuration.page());
         endpoints.extend(extra);
         let ports = Ports {
             build: Build { version: env!("CARGO_PKG_VERSION"), commit: env!("DEEPWATER_COMMIT") },
@@ -154,7 +142,9 @@ impl Planes {
             },
         };
         match deepwater_lens::start(settings.console.clone(), context.clone(), ports).await {
-            Ok(console) => Ok(Self { context, edge, pool, console }),
+            Ok(console) => {
+                Ok(Self { context, edge, pool, console, configuration, manager: Manager::nobody() })
+            }
             Err(error) => {
                 context.shutdown.stop();
                 Err(Failure::Usage(error.to_string()))
@@ -162,44 +152,101 @@ impl Planes {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. SIGHUP reads the file again.
-    async fn serve_until(
-        self,
-        mut signals: Signals,
-        file: Option<&Path>,
-        drain: Duration,
-    ) -> Result<(), Failure> {
+    /// Lets connections be accepted, once there is nothing to wait for any more.
+    async fn take_over(&self, origin: Origin) -> Result<(), Failure> {
+        origin.close_rest(&self.context.events);
+        if origin.has_predecessor() {
+            self.edge.checked().await;
+        }
+        origin.take_over(&self.context.events).await?;
+        self.manager.ready();
+        Ok(())
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. Reloads whenever told to, and leaves to
+    /// another process on SIGUSR2.
+    async fn serve_until(self, mut told: Told, program: &Program) -> Result<(), Failure> {
         let shutdown = self.context.shutdown.clone();
-        let name = tokio::select! {
-            name = signals.end(|| self.reload(file)) => name,
-            () = shutdown.draining() => "stopped",
+        let name = loop {
+            tokio::select! {
+                wanted = told.signals.next() => match wanted {
+                    Wanted::End(name) => break name,
+                    // What came of it was told by an event.
+                    Wanted::Reload => drop(self.reload().await),
+                    Wanted::Upgrade => match self.upgrade(program, &mut told.signals).await {
+                        Leave::No => {}
+                        Leave::ToSuccessor => break "SIGUSR2",
+                        Leave::Told(name) => break name,
+                    },
+                },
+                Some(answer) = told.asked.recv() => {
+                    // Whoever asked may have left.
+                    let _ = answer.send(self.reload().await);
+                }
+                () = told.watch.changed() => drop(self.reload().await),
+                () = shutdown.draining() => break "stopped",
+            }
         };
-        self.context.events.emit(Draining { signal: name.into(), seconds: drain.as_secs() });
-        shutdown.drain(drain);
+        // Nobody waits for a reload that will not come.
+        drop(told.asked);
+        let edge = self.configuration.settings().edge;
         tokio::select! {
-            () = shutdown.drained() => {}
-            _ = signals.next() => {}
+            () = self.drain(name, edge.drain_delay.get(), edge.drain_timeout.get()) => {}
+            _ = told.signals.end() => {}
         }
         self.stop().await;
         Ok(())
     }
 
-    /// Reads the file again. The PostgreSQL plane takes up what changed; the others do so at a restart.
-    fn reload(&self, file: Option<&Path>) {
-        let Some(file) = file else {
-            let reason = "there is no file: what was given on the command line holds until a restart";
-            return self.context.events.emit(ReloadRefused { reason: reason.into() });
+    /// Finishes what is under way; what comes meanwhile is taken for a while, or is a successor's.
+    async fn drain(&self, name: &str, delay: Duration, timeout: Duration) {
+        let shutdown = &self.context.shutdown;
+        if !self.context.handover.has_left() {
+            self.manager.stopping();
+            if !delay.is_zero() && shutdown.is_running() {
+                shutdown.leave();
+                self.context.events.emit(Leaving { signal: name.into(), seconds: delay.as_secs_f64() });
+                tokio::time::sleep(delay).await;
+            }
+        }
+        // A successor has them by now; without one, closed sockets must be closed.
+        self.context.handover.withdraw();
+        self.context.events.emit(Draining { signal: name.into(), seconds: timeout.as_secs() });
+        shutdown.drain(timeout);
+        shutdown.drained().await;
+    }
+
+    /// Starts another process and waits until it serves in this one's place.
+    async fn upgrade(&self, program: &Program, signals: &mut Signals) -> Leave {
+        let events = &self.context.events;
+        let failed = |reason| {
+            events.emit(UpgradeFailed { reason });
+            Leave::No
         };
-        let reloaded = Settings::read(file).and_then(|settings| match &self.pool {
-            Some(pool) => pool
-                .reload(&settings.postgres, &directory_of(file))
-                .map_err(|error| Failure::Usage(error.to_string())),
-            None => Ok(()),
-        });
-        match reloaded {
-            Ok(()) => self.context.events.emit(Reloaded { file: file.display().to_string() }),
-            Err(Failure::Usage(reason) | Failure::Running(reason)) => {
-                self.context.events.emit(ReloadRefused { reason });
+        let mut successor = match program.start(&self.context.handover) {
+            Ok(successor) => successor,
+            Err(reason) => return failed(reason),
+        };
+        let pid = successor.pid();
+        events.emit(UpgradeStarted { program: program.name(), pid });
+        let ready = tokio::select! {
+            ready = successor.ready(program.timeout) => ready,
+            name = signals.end() => {
+                successor.end().await;
+                return Leave::Told(name);
+            }
+        };
+        // Before the other accepts: what comes between waits in the sockets' queues.
+        match ready.and_then(|()| successor.let_serve()) {
+            Ok(()) => {
+                self.context.handover.leave();
+                self.manager.succeeded_by(pid);
+                events.emit(Upgraded { pid });
+                Leave::ToSuccessor
+            }
+            Err(reason) => {
+                successor.end().await;
+                failed(reason)
             }
         }
     }
@@ -215,6 +262,16 @@ impl Planes {
             pool.join();
         }
     }
+}
+
+/// Whether a process that was told to upgrade is to leave.
+enum Leave {
+    /// It goes on.
+    No,
+    /// Another serves.
+    ToSuccessor,
+    /// It was told to end, by this signal.
+    Told(&'static str),
 }
 
 /// The PostgreSQL plane, when the settings have one.

@@ -11,11 +11,11 @@ use rustix::process::{Signal as Number, geteuid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::log::Log;
-use super::notify::Manager;
 use super::pidfile::Pidfile;
 use super::source::Source;
 use super::{Options, addresses, daemon};
 use crate::cli::Failure;
+use crate::notify::Manager;
 
 event! {
     /// The process serves.

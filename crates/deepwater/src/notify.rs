@@ -8,27 +8,37 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The service manager, if one started us and wants to know.
-pub(super) struct Manager(Option<OsString>);
+pub(crate) struct Manager(Option<OsString>);
 
 impl Manager {
-    pub(super) fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         Self(std::env::var_os("NOTIFY_SOCKET"))
     }
 
+    /// No manager.
+    pub(crate) fn nobody() -> Self {
+        Self(None)
+    }
+
     /// Clients are served.
-    pub(super) fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.tell("READY=1");
     }
 
     /// The configuration is being read anew; `ready` follows. The time makes it usable with `Type=notify-reload`.
-    pub(super) fn reloading(&self) {
+    pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
+    /// Another process serves from now on: it is the one to watch.
+    pub(crate) fn succeeded_by(&self, process: u32) {
+        self.tell(&format!("MAINPID={process}"));
+    }
+
     /// No new clients are served.
-    pub(super) fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.tell("STOPPING=1");
     }
 
@@ -63,8 +73,10 @@ mod tests {
         assert_eq!(heard(), "READY=1");
         manager.reloading();
         assert!(heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+        manager.succeeded_by(42);
+        assert_eq!(heard(), "MAINPID=42");
         manager.stopping();
         assert_eq!(heard(), "STOPPING=1");
-        Manager(None).ready();
+        Manager::nobody().ready();
     }
 }

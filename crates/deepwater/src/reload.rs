@@ -1,0 +1,58 @@
+//! `deepwater reload`: has a running Deepwater read its configuration file again.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::cli::{Failure, print};
+use crate::console::{self, Console, pretty, understood};
+
+/// Whom to tell.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    console: console::Arguments,
+    /// Print the console's answer, which is JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let console = Console::new(&arguments.console)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(console.command("/api/reload", &json!({})))?;
+    let text = if arguments.json { pretty(&answer) } else { understood::<Answer>(&answer)?.sentences() };
+    print(text.as_bytes())
+}
+
+/// What the console says has changed.
+#[derive(Deserialize)]
+struct Answer {
+    changed: Vec<String>,
+    unchanged: usize,
+    needs_restart: Vec<String>,
+}
+
+impl Answer {
+    /// One for each thing.
+    fn sentences(&self) -> String {
+        let changed = self.changed.iter().map(|key| format!("changed {key}\n"));
+        let restart = self.needs_restart.iter().map(|key| format!("needs a restart: {key}\n"));
+        let rest = format!("{} settings are as they were\n", self.unchanged);
+        changed.chain(restart).chain([rest]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_for_each_thing() {
+        let answer =
+            json!({ "changed": ["pools.app.targets"], "unchanged": 7, "needs_restart": ["cache.memory"] });
+        let told = understood::<Answer>(&answer).ok().map(|answer| answer.sentences());
+        let expected =
+            "changed pools.app.targets\nneeds a restart: cache.memory\n7 settings are as they were\n";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+}

@@ -1,0 +1,207 @@
+//! What differs between the configuration in force and the one that was read.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What only a restart changes: addresses and threads of planes that keep them, and what memory was laid out by.
+const FIXED: [&str; 11] = [
+    "edge.workers",
+    "edge.max_connections",
+    "cache.memory",
+    "cache.tier",
+    "cache.max_waiters",
+    "console.listen",
+    "postgres.listen",
+    "postgres.workers",
+    "postgres.share_addresses",
+    "postgres.unix_socket_mode",
+    "postgres.unix_socket_group",
+];
+
+/// What a reload has changed. Serialises as the console's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct Difference {
+    /// Keys whose values are in force now.
+    pub changed: Vec<String>,
+    /// How many values are as they were.
+    pub unchanged: usize,
+    /// Keys whose values come into force at a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// Which planes there are: what belongs to one that is not there needs a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planes {
+    /// Whether there is a cache, whose memory is laid out.
+    pub cache: bool,
+    /// Whether there is a pooler.
+    pub postgres: bool,
+}
+
+impl Planes {
+    fn is_fixed(self, path: &str) -> bool {
+        match path.split('.').next() {
+            Some("cache") if !self.cache => false,
+            Some("postgres") if !self.postgres => true,
+            _ => FIXED.iter().any(|fixed| path == *fixed || path.starts_with(&format!("{fixed}."))),
+        }
+    }
+}
+
+impl Difference {
+    /// Compares what was read with what is in force, and makes it what is in force then.
+    pub(super) fn apply(in_force: &mut Value, read: &Value, planes: Planes) -> Self {
+        let mut difference = Self::default();
+        difference.compare(String::new(), in_force, read, planes);
+        difference
+    }
+
+    fn compare(&mut self, path: String, in_force: &mut Value, read: &Value, planes: Planes) {
+        match (&mut *in_force, read) {
+            (Value::Object(known), Value::Object(now)) => self.compare_tables(&path, known, now, planes),
+            // A list of tables: each is a whole.
+            (Value::Array(known), Value::Array(now)) if is_tables(known) && is_tables(now) => {
+                for at in 0..known.len().max(now.len()) {
+                    self.note(format!("{path}[{at}]"), known.get(at) == now.get(at), planes);
+                }
+                known.clone_from(now);
+            }
+            _ => {
+                let same = in_force == read;
+                if !self.note(path, same, planes) {
+                    in_force.clone_from(read);
+                }
+            }
+        }
+    }
+
+    fn compare_tables(
+        &mut self,
+        path: &str,
+        known: &mut Map<String, Value>,
+        now: &Map<String, Value>,
+        planes: Planes,
+    ) {
+        let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        let gone: Vec<String> = known.keys().filter(|key| !now.contains_key(*key)).cloned().collect();
+        for key in gone {
+            if !self.note(below(&key), false, planes) {
+                known.remove(&key);
+            }
+        }
+        for (key, value) in now {
+            match known.get_mut(key) {
+                Some(known) => self.compare(below(key), known, value, planes),
+                None => {
+                    if !self.note(below(key), false, planes) {
+                        known.insert(key.clone(), value.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes a value; whether what is in force stays.
+    fn note(&mut self, path: String, same: bool, planes: Planes) -> bool {
+        let fixed = planes.is_fixed(&path);
+        match (same, fixed) {
+            (true, _) => self.unchanged += 1,
+            (false, true) => self.needs_restart.push(path),
+            (false, false) => self.changed.push(path),
+        }
+        same || fixed
+    }
+
+    /// The difference in a sentence.
+    pub(super) fn sentence(&self) -> String {
+        let mut parts = Vec::new();
+        match self.changed.as_slice() {
+            [] => parts.push("nothing has changed".to_owned()),
+            changed => parts.push(format!("changed: {}", changed.join(", "))),
+        }
+        if !self.needs_restart.is_empty() {
+            parts.push(format!("needs a restart: {}", self.needs_restart.join(", ")));
+        }
+        parts.join("; ")
+    }
+}
+
+/// Whether a list may be one of tables.
+fn is_tables(list: &[Value]) -> bool {
+    list.iter().all(Value::is_object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ALL: Planes = Planes { cache: true, postgres: true };
+
+    fn reloaded(in_force: &Value, read: &Value, planes: Planes) -> (Difference, Value) {
+        let mut now = in_force.clone();
+        let difference = Difference::apply(&mut now, read, planes);
+        (difference, now)
+    }
+
+    #[test]
+    fn keys_routes_and_pools_are_named() {
+        let before = json!({
+            "edge": { "workers": 0, "route": [{ "pool": "a" }, { "pool": "b" }], "trusted_proxies": ["a"] },
+            "pools": { "app": { "targets": ["1"], "balance": "random" }, "old": { "targets": ["1"] } },
+        });
+        let after = json!({
+            "edge": { "workers": 0, "route": [{ "pool": "a" }, { "pool": "a" }, { "pool": "c" }], "trusted_proxies": [] },
+            "pools": { "app": { "targets": ["1", { "address": "2" }], "balance": "random" }, "new": {} },
+        });
+        let (difference, now) = reloaded(&before, &after, ALL);
+        let expected = [
+            "edge.route[1]",
+            "edge.route[2]",
+            "edge.trusted_proxies",
+            "pools.old",
+            "pools.app.targets",
+            "pools.new",
+        ];
+        assert_eq!(difference.changed, expected);
+        assert_eq!((difference.unchanged, difference.needs_restart.len()), (3, 0));
+        assert_eq!(now, after);
+        assert_eq!(reloaded(&now, &after, ALL).0.changed, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_needs_a_restart_says_so_until_there_was_one() {
+        let before =
+            json!({ "cache": { "memory": "1MiB", "max_refreshes": 1 }, "console": { "listen": "off" } });
+        let after =
+            json!({ "cache": { "memory": "2MiB", "max_refreshes": 2 }, "console": { "listen": "a" } });
+        let (difference, now) = reloaded(&before, &after, ALL);
+        assert_eq!(difference.changed, ["cache.max_refreshes"]);
+        assert_eq!(difference.needs_restart, ["cache.memory", "console.listen"]);
+        assert_eq!(
+            difference.sentence(),
+            "changed: cache.max_refreshes; needs a restart: cache.memory, console.listen"
+        );
+        let (again, _) = reloaded(&now, &after, ALL);
+        assert_eq!((again.changed.len(), again.needs_restart.len()), (0, 2));
+        let (back, _) = reloaded(&now, &before, ALL);
+        assert!(back.needs_restart.is_empty());
+    }
+
+    #[test]
+    fn planes_that_are_not_there_need_a_restart_to_come() {
+        let before = json!({ "cache": { "memory": "1MiB" }, "postgres": { "pool_size": 20 } });
+        let after = json!({
+            "cache": { "memory": "2MiB" },
+            "postgres": { "pool_size": 30, "listen": "127.0.0.1:6432" },
+        });
+        let none = Planes { cache: false, postgres: false };
+        let (difference, now) = reloaded(&before, &after, none);
+        assert_eq!(difference.changed, ["cache.memory"], "a cache that comes with this reload has it");
+        assert_eq!(difference.needs_restart, ["postgres.pool_size", "postgres.listen"]);
+        assert_eq!(now["postgres"], before["postgres"]);
+        let (difference, now) = reloaded(&after, &before, ALL);
+        assert_eq!(difference.needs_restart, ["postgres.listen", "cache.memory"]);
+        assert_eq!(now["postgres"], json!({ "pool_size": 20, "listen": "127.0.0.1:6432" }));
+    }
+}
