@@ -6,6 +6,7 @@ mod keys;
 mod passwords;
 mod places;
 mod refusals;
+mod reloads;
 
 use crate::support::tokens::{Signer, claims_of, get_as, key_set};
 use crate::support::{Deepwater, Home, LISTEN, Origin, pool};
