@@ -1,11 +1,16 @@
 //! `deepwater demo`: three instances of a sample shop, the edge and its cache in front of them, customers, and a
 //! keyboard to hurt them with.
 
+mod breaking;
 mod configuration;
+mod file;
+mod guards;
 mod keys;
+mod overload;
 mod pool;
 mod postgres;
 mod price;
+mod reloading;
 mod screen;
 mod shop;
 mod stage;
@@ -24,9 +29,12 @@ use deepwater_lens::Listen;
 use deepwater_shop::load::{Load, LoadOptions};
 
 use crate::cli::Failure;
-use crate::run::Planes;
+use crate::run::{self, Planes};
+use crate::settings::Settings;
 use crate::table::{count, counted, lasting, latency};
 use configuration::Pooled;
+use file::ConfigurationFile;
+use guards::GuardWatch;
 use keys::Key;
 use pool::PoolWatch;
 use postgres::Server;
@@ -78,16 +86,39 @@ pub(crate) struct Arguments {
     /// Hold a flash sale for so many seconds, then end.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
     flash_sale: Option<u64>,
-    /// Keep the shop's data in memory even if there is a PostgreSQL; --stampede and --new-price, which are about the
-    /// cache, always do.
+    /// Show what the edge does when instances fail, when more come than the shop can carry, or when the configuration
+    /// changes under load, then end.
+    #[arg(long, value_name = "SCENE", value_enum)]
+    scene: Vec<Scene>,
+    /// Keep the shop's data in memory even if there is a PostgreSQL; --stampede, --new-price and --scene, which are
+    /// not about it, always do.
     #[arg(long)]
     no_postgres: bool,
+}
+
+/// What can be shown of the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Scene {
+    /// One instance fails, then all: circuit breakers open, and close when all is well.
+    Breaker,
+    /// The waiting room is full: the lowest priority is refused first, at once.
+    Overload,
+    /// A server more, another balance, a file with a mistake: no request fails.
+    Reload,
+}
+
+impl Scene {
+    const ALL: [(Self, Key); 3] =
+        [(Self::Breaker, Key::Break), (Self::Overload, Key::Overload), (Self::Reload, Key::Reload)];
 }
 
 const HELP: &str = "\
 Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
   1 2 3  kill an instance (SIGKILL), or bring it back
   s      slow an instance down by 400 ms, or cure it
+  b      break an instance, then all: circuit breakers open and close: the same as --scene breaker
+  o      overload: more than the shop can carry, the lowest priority is refused first: the same as --scene overload
+  r      reload: another configuration while visitors go on: the same as --scene reload
   f      flash sale: ten times the requests for 20 s, and with PostgreSQL a crowd that buys: the same as --flash-sale
   c      a crowd at one page, in front of ever better protected caches: the same as --stampede
   p      a new price, purged everywhere by its tag: the same as --new-price
@@ -101,15 +132,16 @@ impl Arguments {
             (self.stampede, Key::Crowd),
             (self.new_price, Key::Price),
         ];
+        let named = Scene::ALL.map(|(scene, key)| (self.scene.contains(&scene), key));
         let wanted: VecDeque<Key> =
-            scenes.into_iter().filter_map(|(wanted, key)| wanted.then_some(key)).collect();
+            scenes.into_iter().chain(named).filter_map(|(wanted, key)| wanted.then_some(key)).collect();
         (!wanted.is_empty()).then_some(wanted)
     }
 
     /// Whether the shop's data is to be in a database.
     fn wants_postgres(&self) -> bool {
-        let about_the_cache = self.stampede || self.new_price;
-        !self.no_postgres && (self.flash_sale.is_some() || !about_the_cache)
+        let about_others = self.stampede || self.new_price || !self.scene.is_empty();
+        !self.no_postgres && (self.flash_sale.is_some() || !about_others)
     }
 }
 
@@ -173,23 +205,32 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
         () = signals.ending.received() => return Ok(()),
     };
     let addresses: Vec<SocketAddr> = instances.iter().map(|instance| instance.address).collect();
-    let settings = configuration::settings(listen, arguments.console, &addresses, pooled.as_ref());
+    let file = ConfigurationFile::make(database.as_ref().map(|server| server.password.as_str()))?;
+    file.write(&configuration::settings(listen, arguments.console, &addresses, pooled.as_ref()))?;
+    // What is in force is what the file says, from the start.
+    let settings = Settings::read(file.path())?;
     let (events, facts) = story::events();
     let context = Context::new(SEED, events);
     drop(reserved);
-    let planes = Planes::start(&settings, Path::new("."), context, Vec::new()).await?;
+    let (command, asked) = run::command();
+    let mut planes = Planes::start(&settings, file.folder(), context, vec![command]).await?;
+    planes.reads(file.path());
     let shop_address = planes.edge.addresses().first().copied().unwrap_or(listen);
 
     let script = arguments.script();
     let addresses =
-        Addresses { shop: shop_address, database: url.or(memory), console: planes.console.address() };
+        Addresses { shop: shop_address, database: url.or(memory), console: planes.console.address(), file: &file };
     tell(introduction(&mut screen, &addresses, script.is_some()))?;
     let load = if arguments.no_load { None } else { Some(customers(shop_address, arguments.rate)?) };
     let mut stage = Stage {
         shops,
         instances,
+        spare: None,
         database,
         planes,
+        settings,
+        file,
+        asked,
         shop: shop_address,
         load,
         rate: arguments.rate,
@@ -202,6 +243,8 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
         sale_ends: None,
         buyers: None,
         pool: PoolWatch::default(),
+        guards: GuardWatch::default(),
+        act: None,
         crowd: arguments.crowd,
         stampede: None,
         script,
@@ -246,18 +289,19 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
     let lasted = stage.started.elapsed();
     stage.stampede = None;
     stage.buyers = None;
+    stage.act = None;
     let seen = match stage.load.take() {
         Some(load) => Some(load.stop().await),
         None => None,
     };
     let told = stage.retell_rest();
-    let Stage { instances, database, planes, mut screen, keyboard, .. } = stage;
+    let Stage { instances, spare, database, planes, mut screen, keyboard, .. } = stage;
     let (events, metrics) = (planes.context.events.clone(), planes.context.metrics.clone());
     let shutdown = planes.context.shutdown.clone();
     shutdown.drain(DRAIN);
     shutdown.drained().await;
     planes.stop().await;
-    for mut instance in instances {
+    for mut instance in instances.into_iter().chain(spare) {
         instance.end().await;
     }
     if let Some(database) = database {
@@ -274,14 +318,15 @@ async fn end(mut stage: Stage<'_>) -> io::Result<()> {
 }
 
 /// Where what can be visited.
-struct Addresses {
+struct Addresses<'a> {
+    file: &'a ConfigurationFile,
     shop: SocketAddr,
     /// Its URL, or why there is none.
     database: Option<String>,
     console: Option<SocketAddr>,
 }
 
-fn introduction(screen: &mut Screen, addresses: &Addresses, scripted: bool) -> io::Result<()> {
+fn introduction(screen: &mut Screen, addresses: &Addresses<'_>, scripted: bool) -> io::Result<()> {
     screen.tell(&format!("  Shop      http://{}", addresses.shop))?;
     if let Some(database) = &addresses.database {
         screen.tell(&format!("  Database  {database}"))?;
@@ -293,9 +338,11 @@ fn introduction(screen: &mut Screen, addresses: &Addresses, scripted: bool) -> i
         }
         None => screen.tell("  Console   off")?,
     }
+    screen.tell(&format!("  Settings  {}", addresses.file.path().display()))?;
     screen.tell("")?;
     if !screen.is_live() && !scripted {
-        screen.tell(&format!("  {MENU}\n"))?;
+        MENU.iter().try_for_each(|keys| screen.tell(&format!("  {keys}")))?;
+        screen.tell("")?;
     }
     Ok(())
 }

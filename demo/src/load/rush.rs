@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,12 +20,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_millis(200);
 
 /// What everybody wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Path with query.
     pub path: String,
     /// Sent as a POST, when there is any.
     pub json: Option<String>,
+    /// What they call themselves (`User-Agent`), if anything.
+    pub agent: Option<String>,
 }
 
 /// Visitors who want the same thing. Each has a connection, which is kept between looks, and no cookies. Dropping
@@ -77,13 +79,17 @@ impl Rush {
     /// Gathers so many visitors before an address like `http://127.0.0.1:8080`. They have not asked for anything yet.
     ///
     /// # Errors
-    /// When the target is not an `http://` address.
+    /// When the target is not an `http://` address, or the path or name none.
     pub fn new(target: &str, wanted: &Wanted, visitors: usize, seed: u64) -> Result<Self, TargetError> {
         let refused = || TargetError::new(format!("{target}{}", wanted.path));
         let address = Target::parse(target)?;
         let mut request = Request::new(Full::new(Bytes::from(wanted.json.clone().unwrap_or_default())));
         *request.uri_mut() = wanted.path.parse().map_err(|_| refused())?;
         request.headers_mut().insert(HOST, address.host.clone());
+        if let Some(agent) = &wanted.agent {
+            let agent = HeaderValue::from_str(agent).map_err(|_| TargetError::new(agent.clone()))?;
+            request.headers_mut().insert(USER_AGENT, agent);
+        }
         if wanted.json.is_some() {
             *request.method_mut() = Method::POST;
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

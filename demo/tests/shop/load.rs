@@ -84,7 +84,7 @@ async fn a_restarted_shop_is_found_again() {
 }
 
 fn wanted(path: &str) -> Wanted {
-    Wanted { path: path.to_owned(), json: None }
+    Wanted { path: path.to_owned(), ..Wanted::default() }
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_rush_may_buy() {
     let shop = Shop::open("shop-1").await;
     let target = format!("http://{}", shop.address);
     let json = Some(r#"{"items":[{"product":7}]}"#.to_owned());
-    let mut buyers = Rush::new(&target, &Wanted { path: "/api/checkout".into(), json }, 2, 1).unwrap();
+    let mut buyers = Rush::new(&target, &Wanted { json, ..wanted("/api/checkout") }, 2, 1).unwrap();
     assert!(within(buyers.one()).await.is_some());
 
     let mut lost = Rush::new(&target, &wanted("/nowhere"), 2, 1).unwrap();
@@ -122,4 +122,6 @@ async fn a_rush_may_buy() {
     assert_eq!((account.good(), account.good_p50, account.failed_p50), (0, None, account.p50));
     assert!(Rush::new("shop", &wanted("/"), 1, 1).is_err());
     assert!(Rush::new(&target, &wanted("not a path"), 1, 1).is_err());
+    let agent = Some("two\nlines".to_owned());
+    assert!(Rush::new(&target, &Wanted { agent, ..wanted("/") }, 1, 1).is_err());
 }

@@ -5,21 +5,27 @@ use std::net::SocketAddr;
 use deepwater_core::config::{Duration, Percent, Size};
 use deepwater_edge::config as edge;
 use deepwater_pool::config as postgres;
-use deepwater_upstream::{Balance, Outlier};
+use deepwater_upstream::{Balance, Breaker, Concurrency, Limit, Outlier, WaitingRoom};
 
+use super::file;
+use super::overload::CRAWLER;
 use super::postgres::{DATABASE, PORT, Server};
 use super::price::price_path;
 use super::stampede::{Protection, VARIANTS, Variant};
 use crate::settings::Settings;
 
-/// Name of the one pool of instances.
+/// Name of the pool of instances, with all that guards them.
 pub(super) const POOL: &str = "shop";
+/// The same instances with nothing in front of them: for what is compared without.
+const UNGUARDED: &str = "unguarded";
 
 /// How long what is cached may still be shown when no instance answers.
 const STALE_IF_ERROR: Duration = Duration::from_secs(300);
 /// How long a price is kept that is purged when it changes.
 const PRICE_LIFETIME: Duration = Duration::from_secs(3_600);
 
+/// "Connections" of three instances that keep their data in memory.
+const CONNECTIONS: u32 = 30;
 /// Connections to the database: what a small server is good for.
 const SERVERS: usize = 4;
 /// How many may wait for one of them. At 15 ms a purchase, the last of the queue waits for a sixth of a second.
@@ -50,7 +56,8 @@ pub(super) fn settings(
             drain_timeout: Duration::from_secs(2),
             ..deepwater_edge::Config::default()
         },
-        pools: [(POOL.to_owned(), pool(shops, database.is_some()))].into(),
+        pools: [(POOL.to_owned(), pool(shops, database.is_some())), (UNGUARDED.to_owned(), unguarded(shops))]
+            .into(),
         postgres: database.map(pooler).unwrap_or_default(),
         cache: edge::Cache { memory: Size::from_kib(64 * 1024), ..edge::Cache::default() },
         ..Settings::default()
@@ -67,10 +74,17 @@ fn routes() -> Vec<edge::Route> {
         tags: vec![format!("product:{}", deepwater_shop::DEAL)],
         ..shared()
     };
+    let mut crawlers =
+        edge::Route { priority: edge::Priority::Low, ..route("crawlers", "/*", Some(shared())) };
+    crawlers.r#match.header.insert("user-agent".into(), CRAWLER.into());
     let mut routes: Vec<edge::Route> = VARIANTS.iter().map(crowded).collect();
     routes.extend([
         route("live", "/ws/*", None),
         route("deal price", &price_path(), Some(price)),
+        // Crawlers are refused first, and who is about to pay is served first.
+        crawlers,
+        edge::Route { priority: edge::Priority::Critical, ..route("checkout", "/api/checkout", None) },
+        edge::Route { priority: edge::Priority::Critical, ..route("checkout page", "/checkout", None) },
         route("api", "/api/*", Some(shared())),
         route("images", "/images/*", Some(shared())),
         route("pages", "/*", Some(shared())),
@@ -82,6 +96,7 @@ fn routes() -> Vec<edge::Route> {
 fn crowded(variant: &Variant) -> edge::Route {
     edge::Route {
         strip_prefix: Some(variant.prefix.into()),
+        pool: Some(UNGUARDED.into()),
         ..route(variant.route, &format!("{}/*", variant.prefix), variant.protection.map(Protection::table))
     }
 }
@@ -107,7 +122,8 @@ impl Pooled<'_> {
 fn pooler(database: &Pooled<'_>) -> postgres::Config {
     let server = &database.server;
     let socket = postgres::Host::new(server.folder.display().to_string(), PORT);
-    let shop = postgres::User { password: server.password.parse().ok(), ..postgres::User::default() };
+    let password = format!("file:{}", file::PASSWORD).parse().ok();
+    let shop = postgres::User { password, ..postgres::User::default() };
     postgres::Config {
         listen: Some(postgres::Addresses::One(database.listen.to_string())),
         databases: [(DATABASE.to_owned(), postgres::Database::on(postgres::ServerUrl::at(vec![socket])))]
@@ -145,11 +161,28 @@ fn pool(shops: &[SocketAddr], has_database: bool) -> edge::Pool {
             unhealthy_after: 2,
             ..edge::Health::default()
         }),
-        // Seconds where production has minutes: somebody is watching.
+        concurrency: Some(Concurrency {
+            limit: Limit::Gradient,
+            initial: CONNECTIONS,
+            max: CONNECTIONS + CONNECTIONS / 2,
+            // Most pages take a millisecond, which says little about those that need the database.
+            min: if has_database { 2 * SERVERS as u32 } else { CONNECTIONS * 2 / 3 },
+            ..Concurrency::default()
+        }),
+        waiting: WaitingRoom {
+            max_waiting: 20,
+            max_wait: Duration::from_millis(500),
+            target_wait: Duration::from_millis(50),
+        },
+        // An instance that fails answers 500; a 503 says that the database is full, and would be the same elsewhere.
+        retry: edge::Retry { statuses: vec![500, 502], ..edge::Retry::default() },
+        // Seconds where production has minutes: somebody is watching. The shares are high for the sake of the database:
+        // when it is full and refuses some, no instance can help it.
+        breaker: Some(Breaker { failure_share: Percent::new(80), ..breaker() }),
+        target_breaker: Some(Breaker { failure_share: Percent::new(90), ..breaker() }),
         outlier: Outlier {
-            // Answers 503 say then that the database is full, which no instance can help: leaving one out would only send
-            // the others more.
-            consecutive_failures: if has_database { 0 } else { 3 },
+            // Breakers do that.
+            consecutive_failures: 0,
             min_requests: 10,
             interval: Duration::from_secs(3),
             base_ejection: Duration::from_secs(5),
@@ -157,6 +190,31 @@ fn pool(shops: &[SocketAddr], has_database: bool) -> edge::Pool {
             max_ejected: Percent::new(50),
             ..Outlier::default()
         },
-        ..edge::Pool::of(shops.iter().map(ToString::to_string))
+        targets: targets(shops.iter().copied()),
+        ..edge::Pool::of([])
     }
+}
+
+fn breaker() -> Breaker {
+    Breaker {
+        window: Duration::from_secs(1),
+        min_requests: 10,
+        open_for: Duration::from_millis(1_500),
+        max_open: Duration::from_secs(3),
+        ..Breaker::default()
+    }
+}
+
+fn unguarded(shops: &[SocketAddr]) -> edge::Pool {
+    edge::Pool {
+        balance: Balance::LeastConnections,
+        outlier: Outlier { consecutive_failures: 0, latency_factor: 0.0, ..Outlier::default() },
+        targets: targets(shops.iter().copied()),
+        ..edge::Pool::of([])
+    }
+}
+
+/// Instances as a pool names them.
+pub(super) fn targets(shops: impl IntoIterator<Item = SocketAddr>) -> Vec<edge::TargetEntry> {
+    shops.into_iter().map(|shop| edge::TargetEntry::Address(shop.to_string())).collect()
 }

@@ -21,6 +21,12 @@ pub(super) enum Key {
     Crowd,
     /// A new price.
     Price,
+    /// Instances that fail, and breakers.
+    Break,
+    /// More than the shop can carry.
+    Overload,
+    /// Another configuration.
+    Reload,
     /// The end.
     Quit,
 }
@@ -33,6 +39,9 @@ impl Key {
             b'f' => Some(Self::FlashSale),
             b'c' => Some(Self::Crowd),
             b'p' => Some(Self::Price),
+            b'b' => Some(Self::Break),
+            b'o' => Some(Self::Overload),
+            b'r' => Some(Self::Reload),
             b'q' => Some(Self::Quit),
             _ => None,
         }
@@ -100,9 +109,18 @@ mod tests {
 
     #[test]
     fn line_ends_and_stray_keys_are_no_wishes() {
-        let keys: Vec<Key> = b"1\nF\r\n x?3cPq".iter().filter_map(|byte| Key::parse(*byte)).collect();
-        let expected =
-            [Key::Instance(0), Key::FlashSale, Key::Instance(2), Key::Crowd, Key::Price, Key::Quit];
+        let keys: Vec<Key> = b"1\nF\r\n x?3cPborq".iter().filter_map(|byte| Key::parse(*byte)).collect();
+        let expected = [
+            Key::Instance(0),
+            Key::FlashSale,
+            Key::Instance(2),
+            Key::Crowd,
+            Key::Price,
+            Key::Break,
+            Key::Overload,
+            Key::Reload,
+            Key::Quit,
+        ];
         assert_eq!(keys, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! What the demo shows: on a terminal a table that is drawn anew every second below the story so far, elsewhere
 //! a line now and then.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,12 +9,15 @@ use std::time::Duration;
 use crate::table::{Align, Table, bytes, count, counted, latency, share};
 
 /// Rows a terminal needs for the table to stay in view.
-const ROWS_NEEDED: u16 = 16;
+const ROWS_NEEDED: u16 = 18;
 /// Cells of the bar that shows a share.
 const BAR: usize = 10;
 
 /// The keys.
-pub(super) const MENU: &str = "1 2 3 kill/revive  s slow down  f flash sale  c crowd  p new price  q quit";
+pub(super) const MENU: [&str; 2] = [
+    "1 2 3 kill/revive  s slow down  b break  o overload  r reload",
+    "f flash sale  c crowd  p new price  q quit",
+];
 
 /// Everything shown at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,6 +35,8 @@ pub(super) struct View {
     /// Failed ones since the start.
     pub failed: u64,
     pub cache: CacheView,
+    /// What guards the shop.
+    pub guards: Option<GuardView>,
     /// The pool in front of the database, where there is one and somebody has connected.
     pub pool: Option<PoolView>,
     /// What is left of the flash sale.
@@ -47,6 +53,32 @@ pub(super) struct CacheView {
     pub reached_per_second: f64,
     pub objects: u64,
     pub bytes: u64,
+}
+
+/// What the limit, its waiting room and the breaker do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct GuardView {
+    /// Requests that may be with the shop, and that are.
+    pub limit: u64,
+    pub in_flight: u64,
+    /// Those that wait, by priority.
+    pub waiting: BTreeMap<String, u64>,
+    /// Those refused because too many wait, per second.
+    pub turned_away_per_second: f64,
+    /// Whether the queue is a standing one.
+    pub overloaded: bool,
+    /// The state of the breaker of the whole shop.
+    pub breaker: String,
+}
+
+impl GuardView {
+    /// `12 waiting (9 low, 3 normal)`
+    fn waiting(&self) -> String {
+        let present = self.waiting.iter().filter(|(_, waiting)| **waiting > 0);
+        let parts: Vec<String> = present.map(|(priority, waiting)| format!("{waiting} {priority}")).collect();
+        let all: u64 = self.waiting.values().sum();
+        if parts.is_empty() { "0 waiting".into() } else { format!("{all} waiting ({})", parts.join(", ")) }
+    }
 }
 
 /// What the pool does.
@@ -179,7 +211,7 @@ impl Screen {
             let row: String = row.chars().take(width).collect();
             lines.push(row.replacen(instance.state, &self.paint(colour, instance.state), 1));
         }
-        lines.push(format!("  {}", self.paint(DIM, MENU)));
+        lines.extend(MENU.iter().map(|keys| format!("  {}", self.paint(DIM, keys))));
         lines
     }
 
@@ -222,7 +254,22 @@ impl Screen {
                 ms(pool.wait_p99)
             )
         });
-        [flow, latencies, cache].into_iter().chain(pool).collect()
+        let guards = view.guards.as_ref().map(|guards| self.guards(guards));
+        [flow, latencies, cache].into_iter().chain(guards).chain(pool).collect()
+    }
+
+    fn guards(&self, guards: &GuardView) -> String {
+        let waiting = guards.waiting();
+        let waiting = if guards.overloaded { self.paint(YELLOW, &waiting) } else { waiting };
+        let refused = format!("{:.0}/s refused", guards.turned_away_per_second);
+        let refused = if guards.turned_away_per_second > 0.0 { self.paint(RED, &refused) } else { refused };
+        let breaker = match guards.breaker.as_str() {
+            "closed" => guards.breaker.clone(),
+            "open" => self.paint(RED, &guards.breaker),
+            _ => self.paint(YELLOW, &guards.breaker),
+        };
+        let GuardView { limit, in_flight, .. } = guards;
+        format!("         limit {limit}, {in_flight} in flight, {waiting}   {refused}   breaker {breaker}")
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -271,6 +318,13 @@ fn line(view: &View) -> String {
         format!(" {name} {state} {}", percent(*share))
     });
     line.push_str(&instances.collect::<Vec<_>>().join(","));
+    if let Some(guards) = &view.guards {
+        let GuardView { limit, in_flight, breaker, .. } = guards;
+        let (waiting, refused) = (guards.waiting(), guards.turned_away_per_second);
+        line.push_str(&format!(
+            "; limit {limit}, {in_flight} in flight, {waiting}, {refused:.0}/s refused, breaker {breaker}"
+        ));
+    }
     if let Some(PoolView { clients, waiting, busy, size, wait_p99, refused }) = &view.pool {
         line.push_str(&format!(
             "; pool {busy} of {size} busy, {waiting} of {clients} clients waiting, wait p99 {}, {} refused",
@@ -330,6 +384,7 @@ mod tests {
                 objects: 48,
                 bytes: 312 << 10,
             },
+            guards: None,
             pool: None,
             sale: Some(Duration::from_millis(18_200)),
             instances: vec![
@@ -356,8 +411,31 @@ mod tests {
   instance  address          state    share              in flight
   shop-1    127.0.0.1:4001   healthy   75 %  ████████░░          1
   shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
-  1 2 3 kill/revive  s slow down  f flash sale  c crowd  p new price  q quit";
+  1 2 3 kill/revive  s slow down  b break  o overload  r reload
+  f flash sale  c crowd  p new price  q quit";
         assert_eq!(screen.lines(&view(), 100).join("\n"), expected);
+        assert!(MENU.iter().all(|keys| keys.len() <= 78));
+    }
+
+    #[test]
+    fn the_guards_have_a_line() {
+        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let waiting =
+            [("low", 9), ("critical", 0), ("normal", 3)].map(|(name, n)| (name.to_owned(), n)).into();
+        let guards = GuardView {
+            limit: 30,
+            in_flight: 29,
+            waiting,
+            turned_away_per_second: 412.4,
+            overloaded: true,
+            breaker: "half-open".into(),
+        };
+        let expected =
+            "limit 30, 29 in flight, 12 waiting (9 low, 3 normal)   412/s refused   breaker half-open";
+        let view = View { guards: Some(guards), ..view() };
+        assert_eq!(screen.lines(&view, 100)[4].trim_start(), expected);
+        assert!(line(&view).ends_with(&format!("; {}", expected.replace("   ", ", "))), "{}", line(&view));
+        assert_eq!(GuardView::default().waiting(), "0 waiting");
     }
 
     #[test]

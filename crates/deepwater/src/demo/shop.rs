@@ -148,6 +148,8 @@ pub(super) struct Instance {
     pub address: SocketAddr,
     /// Whether it was slowed down.
     pub slow: bool,
+    /// Whether it answers everything with 500.
+    pub fails: bool,
     process: Option<Process>,
 }
 
@@ -164,7 +166,7 @@ impl Instance {
     /// Why it does not serve, in a sentence.
     pub(super) async fn start(name: String, shops: &Shops<'_>) -> Result<Self, String> {
         let (process, address) = Process::start(&name, 0, shops).await?;
-        Ok(Self { name, address, slow: false, process: Some(process) })
+        Ok(Self { name, address, slow: false, fails: false, process: Some(process) })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -173,7 +175,7 @@ impl Instance {
 
     /// Ends it the hard way: SIGKILL, so that connections break and carts are gone.
     pub(super) async fn kill(&mut self) {
-        self.slow = false;
+        (self.slow, self.fails) = (false, false);
         if let Some(mut process) = self.process.take() {
             // It may have ended a moment ago by itself.
             let _ = process.child.kill().await;
@@ -200,6 +202,16 @@ impl Instance {
         Ok(())
     }
 
+    /// Makes it answer everything but its health check with 500, or no longer.
+    ///
+    /// # Errors
+    /// Why it could not be told.
+    pub(super) async fn fail(&mut self, fails: bool, shops: &Shops<'_>) -> Result<(), String> {
+        self.tell("/_demo/failing", format!(r#"{{"value":{fails}}}"#), shops).await?;
+        self.fails = fails;
+        Ok(())
+    }
+
     /// Sets the price of a product, in cents.
     ///
     /// # Errors
@@ -223,7 +235,7 @@ impl Instance {
     pub(super) fn ended_by_itself(&mut self) -> Option<ExitStatus> {
         let status = self.process.as_mut()?.child.try_wait().ok()??;
         self.process = None;
-        self.slow = false;
+        (self.slow, self.fails) = (false, false);
         Some(status)
     }
 

@@ -8,15 +8,20 @@ use std::time::{Duration, Instant};
 use deepwater_core::metrics::Registry;
 use deepwater_core::{Call, Context, Endpoint, Reply};
 use deepwater_shop::load::{Load, RushAccount, Snapshot};
-use deepwater_upstream::{PoolStatus, State, TargetStatus};
+use deepwater_upstream::{State, TargetStatus};
 use serde::Deserialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use super::breaking::Breaking;
+use super::file::ConfigurationFile;
+use super::guards::{GuardWatch, PoolRow, PoolsPage};
 use super::keys::{Key, KeyAtATime};
-use super::pool::{BUYERS, Buyers, PoolWatch, PoolsPage};
+use super::overload::Overload;
+use super::pool::{self, BUYERS, Buyers, PoolWatch};
 use super::postgres::Server;
+use super::reloading::Reloading;
 use super::screen::{CacheView, InstanceView, PoolView, Screen, View};
 use super::shop::{Instance, Shops};
 use super::stampede::{self, Row, Stampede};
@@ -25,7 +30,8 @@ use super::story::{
     InstanceCured, InstanceEnded, InstanceKilled, InstanceSlowed, StampedeBegan, StampedeEnded, WishFailed,
 };
 use super::trend::{Answered, Sample, Trend};
-use crate::run::Planes;
+use crate::run::{Asked, Planes};
+use crate::settings::Settings;
 
 /// How much longer a slow instance takes.
 const SLOWNESS: Duration = Duration::from_millis(400);
@@ -37,7 +43,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TICKS_A_LINE: u64 = 5;
 
 /// Names of the edge's metrics as `/metrics` shows them.
-const REQUESTS: &str = "deepwater_edge_requests_total";
+pub(super) const REQUESTS: &str = "deepwater_edge_requests_total";
 const IN_FLIGHT: &str = "deepwater_edge_in_flight";
 const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
 
@@ -45,9 +51,17 @@ const REQUEST_DURATION: &str = "deepwater_edge_request_duration_seconds";
 pub(super) struct Stage<'a> {
     pub shops: Shops<'a>,
     pub instances: Vec<Instance>,
+    /// One that joins when the configuration changes, and waits for that otherwise.
+    pub spare: Option<Instance>,
     /// Where the shop's data is, if not in each instance.
     pub database: Option<Server>,
     pub planes: Planes,
+    /// What the planes were started with.
+    pub settings: Settings,
+    /// The same in a file, which may say something else by now.
+    pub file: ConfigurationFile,
+    /// Reloads that the console asks for.
+    pub asked: mpsc::Receiver<Asked>,
     /// Where the edge listens.
     pub shop: SocketAddr,
     /// None when nobody but the person at the keyboard comes.
@@ -64,6 +78,9 @@ pub(super) struct Stage<'a> {
     /// Those who buy at a flash sale, where there is a database to exhaust.
     pub buyers: Option<Buyers>,
     pub pool: PoolWatch,
+    pub guards: GuardWatch,
+    /// What is done to the shop, or to the configuration, at more than one moment.
+    pub act: Option<Act>,
     /// Visitors of a stampede.
     pub crowd: usize,
     pub stampede: Option<Stampede>,
@@ -73,10 +90,19 @@ pub(super) struct Stage<'a> {
     pub scene: Option<Key>,
 }
 
-/// The pages of `/api/edge/pools`.
-#[derive(Deserialize)]
-struct Pools {
-    pools: Vec<PoolStatus>,
+/// What takes a while; one at a time.
+pub(super) enum Act {
+    Breaking(Breaking),
+    Overload(Overload),
+    Reloading(Reloading),
+}
+
+/// What comes of an act meanwhile.
+enum News {
+    /// A line of its account; `None` after the last.
+    Line(Option<String>),
+    /// Its visitors have left.
+    Left(RushAccount),
 }
 
 /// The page of `/api/cache`, as far as it is shown.
@@ -153,6 +179,8 @@ enum Wake {
     SaleOver,
     Sold(RushAccount),
     Measured(Option<Row>),
+    News(News),
+    Asked(Asked),
     Resumed,
     End,
 }
@@ -192,6 +220,8 @@ impl Stage<'_> {
                 () = at(sale_ends) => Wake::SaleOver,
                 account = sold(&mut self.buyers) => Wake::Sold(account),
                 row = next_row(&mut self.stampede) => Wake::Measured(row),
+                news = news(&mut self.act) => Wake::News(news),
+                Some(asked) = self.asked.recv() => Wake::Asked(asked),
                 _ = ticks.tick() => Wake::Tick,
             };
             match wake {
@@ -199,17 +229,28 @@ impl Stage<'_> {
                 Wake::Key(Some(key)) => self.fulfil(key).await,
                 // The end of a pipe: nothing more will be asked for.
                 Wake::Key(None) => keys_open = false,
-                Wake::Fact(fact) => self.retell(fact.as_ref())?,
+                Wake::Fact(fact) => {
+                    self.retell(fact.as_ref())?;
+                    if let Some(fact) = &fact {
+                        self.follow(fact).await;
+                    }
+                }
                 Wake::SaleOver => self.end_sale(),
                 Wake::Sold(account) => self.see_buyers_off(account),
                 Wake::Measured(Some(row)) => self.screen.tell(&row.line())?,
                 Wake::Measured(None) => self.end_stampede(),
+                Wake::News(News::Line(Some(line))) => self.screen.tell(&line)?,
+                Wake::News(News::Line(None)) => self.act = None,
+                Wake::News(News::Left(seen)) => self.end_reloading(&seen),
+                // Whoever asked may have left.
+                Wake::Asked(answer) => drop(answer.send(self.planes.reload().await)),
                 Wake::Resumed => {
                     self.keyboard.iter().for_each(KeyAtATime::apply);
                     self.screen.leave();
                 }
                 Wake::Tick => {
                     self.notice_ends();
+                    self.next_change().await;
                     let view = self.look().await;
                     // A line in the middle of a table would tear it.
                     let quiet = self.scene.is_some() || self.stampede.is_some();
@@ -236,6 +277,8 @@ impl Stage<'_> {
         self.scene = self.scene.filter(|wish| !fact.concludes(*wish, self.database.is_some()));
         let names = self.instances.iter().map(|instance| (instance.name.as_str(), instance.address));
         if let Some(sentence) = fact.sentence(names) {
+            let folder = format!("{}/", self.file.folder().display());
+            let sentence = sentence.replace(&folder, "").replace('\n', "\n        ");
             self.screen.happened(self.started.elapsed(), &sentence, fact.is_bad())?;
         }
         if fact.begins_stampede() {
@@ -252,7 +295,27 @@ impl Stage<'_> {
             Key::FlashSale => self.begin_sale(),
             Key::Crowd => self.begin_stampede(),
             Key::Price => self.change_price().await,
+            Key::Break | Key::Overload | Key::Reload if self.act.is_some() => {
+                let (wish, reason) = ("do that".into(), "something else is under way".into());
+                self.planes.context.events.emit(WishFailed { wish, reason });
+            }
+            Key::Break => self.begin_breaking().await,
+            Key::Overload => self.begin_overload(),
+            Key::Reload => self.begin_reloading().await,
             Key::Quit => {}
+        }
+    }
+
+    fn begin_overload(&mut self) {
+        let events = &self.planes.context.events;
+        match Overload::begin(self.shop, events.clone()) {
+            Ok(overload) => {
+                self.act = Some(Act::Overload(overload));
+                self.guards.rushed();
+            }
+            Err(error) => {
+                events.emit(WishFailed { wish: "overload the shop".into(), reason: error.to_string() });
+            }
         }
     }
 
@@ -372,7 +435,14 @@ impl Stage<'_> {
 
     /// How everything is.
     async fn look(&mut self) -> View {
-        let targets = self.targets().await;
+        let pools = self.pools().await;
+        let shop = pools.shop();
+        self.look_at_breakers(shop).await;
+        if let Some(shop) = shop {
+            let rush = matches!(self.act, Some(Act::Overload(_)));
+            self.guards.look(shop, rush, &self.planes.context.events);
+        }
+        let targets = shop.map_or(&[][..], |shop| &shop.status.targets);
         let cache = self.cache().await;
         let pool = self.look_at_pool().await;
         let figures = Figures::read(self.load.as_ref(), &self.planes.context.metrics);
@@ -387,7 +457,8 @@ impl Stage<'_> {
             finished: figures.finished,
             failed: figures.failed,
             answers: self.instances.iter().map(answers).collect(),
-            reached: targets.iter().map(|target| target.requests).sum(),
+            reached: pools.reached(),
+            turned_away: shop.map_or(0, PoolRow::turned_away),
             cache: cache.answered(),
         });
         let recent = self.trend.recent();
@@ -399,8 +470,9 @@ impl Stage<'_> {
             failed_per_second: recent.failed_per_second,
             sale: self.sale_ends.map(|ends| ends.saturating_duration_since(Instant::now())),
             instances: instances
-                .map(|(instance, share)| instance_view(instance, of(instance), share))
+                .map(|(instance, share)| instance_view(instance, shop, of(instance), share))
                 .collect(),
+            guards: shop.and_then(|shop| shop.view(recent.turned_away_per_second)),
             cache: CacheView {
                 hit_ratio: recent.hit_ratio,
                 reached_per_second: recent.reached_per_second,
@@ -417,11 +489,10 @@ impl Stage<'_> {
         }
     }
 
-    /// What the edge thinks of the instances, as the console shows it.
-    async fn targets(&self) -> Vec<TargetStatus> {
-        let Some(reply) = self.ask("/api/edge/pools", Call::default()).await else { return Vec::new() };
-        let pools = serde_json::from_value(reply.body).unwrap_or(Pools { pools: Vec::new() });
-        pools.pools.into_iter().flat_map(|pool| pool.targets).collect()
+    /// What the edge thinks of the instances, and what guards them, as the console shows it.
+    async fn pools(&self) -> PoolsPage {
+        let reply = self.ask("/api/edge/pools", Call::default()).await;
+        reply.and_then(|reply| serde_json::from_value(reply.body).ok()).unwrap_or_default()
     }
 
     /// What the cache holds and does, as the console shows it.
@@ -433,7 +504,7 @@ impl Stage<'_> {
     /// How the pool in front of the database is, as the console shows it.
     async fn look_at_pool(&mut self) -> Option<PoolView> {
         let reply = self.ask("/api/postgres/pools", Call::default()).await?;
-        let page: PoolsPage = serde_json::from_value(reply.body).unwrap_or_default();
+        let page: pool::PoolsPage = serde_json::from_value(reply.body).unwrap_or_default();
         let Context { metrics, events, .. } = &self.planes.context;
         self.pool.look(page, self.buyers.is_some(), metrics, events)
     }
@@ -461,6 +532,14 @@ async fn sold(buyers: &mut Option<Buyers>) -> RushAccount {
     }
 }
 
+async fn news(act: &mut Option<Act>) -> News {
+    match act {
+        Some(Act::Overload(overload)) => News::Line(overload.next().await),
+        Some(Act::Reloading(reloading)) => News::Left(reloading.left().await),
+        Some(Act::Breaking(_)) | None => std::future::pending().await,
+    }
+}
+
 async fn next_row(stampede: &mut Option<Stampede>) -> Option<Row> {
     match stampede {
         Some(stampede) => stampede.next().await,
@@ -479,7 +558,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    fn read(load: Option<&Load>, metrics: &Registry) -> Self {
+    pub(super) fn read(load: Option<&Load>, metrics: &Registry) -> Self {
         load.map_or_else(|| Self::of_the_edge(metrics), |load| Self::of_customers(&load.snapshot()))
     }
 
@@ -508,7 +587,12 @@ impl Figures {
     }
 }
 
-fn instance_view(instance: &Instance, target: Option<&TargetStatus>, share: f64) -> InstanceView {
+fn instance_view(
+    instance: &Instance,
+    pool: Option<&PoolRow>,
+    target: Option<&TargetStatus>,
+    share: f64,
+) -> InstanceView {
     let state = target.map_or(State::Unknown, |target| target.state);
     let serves = matches!(state, State::Healthy | State::SlowStart | State::Unknown);
     InstanceView {
@@ -516,21 +600,24 @@ fn instance_view(instance: &Instance, target: Option<&TargetStatus>, share: f64)
         address: instance.address,
         state: state.as_str(),
         serves: serves && instance.is_running(),
-        note: note(instance, target),
+        note: note(instance, pool, target),
         share,
         in_flight: target.map_or(0, |target| target.in_flight),
     }
 }
 
 /// What was done to an instance, and what the edge has to say about it.
-fn note(instance: &Instance, target: Option<&TargetStatus>) -> String {
-    let done = match (instance.is_running(), instance.slow) {
+fn note(instance: &Instance, pool: Option<&PoolRow>, target: Option<&TargetStatus>) -> String {
+    let slow = || instance.slow.then(|| format!("slow by {} ms", SLOWNESS.as_millis()));
+    let done = match (instance.is_running(), instance.fails) {
         (false, _) => Some("not running".to_owned()),
-        (true, true) => Some(format!("slow by {} ms", SLOWNESS.as_millis())),
-        (true, false) => None,
+        (true, true) => Some("answers 500".to_owned()),
+        (true, false) => slow(),
     };
+    let breaker = pool.zip(target).and_then(|(pool, target)| pool.breakers.of(target.id));
+    let breaker = breaker.map(|state| format!("breaker {state}"));
     let back =
         target.and_then(|target| target.ejected_for_seconds).map(|left| format!("back in {left:.0} s"));
     let reason = target.and_then(|target| target.reason.clone());
-    [done, back, reason].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    [done, breaker, back, reason].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -142,11 +142,86 @@ deepwater_core::event! {
     price_stale: Warn, "{stale} of {asked} answers do not have the new price after the purge"
 }
 
+deepwater_core::event! {
+    /// An instance was made to fail, under the eyes of visitors.
+    pub struct InstanceFails { instance: String, visitors: usize }
+    instance_fails: Info, "{instance} answers everything with 500, but for its health check; {visitors} visitors look into their carts"
+}
+
+deepwater_core::event! {
+    /// All instances were made to fail.
+    pub struct AllFail { instances: usize }
+    all_fail: Info, "now all instances that run do the same: {instances}"
+}
+
+deepwater_core::event! {
+    /// A visitor came while a breaker was open.
+    pub struct RefusedAtOnce { status: u16, ms: f64 }
+    refused_at_once: Info, "a visitor is told {status} within {ms:.1} ms; no request reaches the shop"
+}
+
+deepwater_core::event! {
+    /// No instance fails any longer.
+    pub struct InstancesWell { instances: usize }
+    instances_well: Info, "all instances are well again: {instances}; the breakers find out by themselves"
+}
+
+deepwater_core::event! {
+    /// All breakers let everything through again.
+    pub struct BreakersClosed { requests: u64, failed: u64 }
+    breakers_closed: Info, "all breakers are closed: of {requests} requests meanwhile {failed} failed or were refused"
+}
+
+deepwater_core::event! {
+    /// Customers came before crawlers do.
+    pub struct CustomersCame { buyers: usize, readers: usize }
+    customers_came: Info, "{buyers} customers buy (critical), {readers} read recommendations (normal), which take the shop 150 ms"
+}
+
+deepwater_core::event! {
+    /// More came than the shop can carry.
+    pub struct CrawlersCame { crawlers: usize }
+    crawlers_came: Info, "{crawlers} crawlers want the same (low), again and again: more than the shop can make"
+}
+
+deepwater_core::event! {
+    /// As many requests are with the shop as it can carry, and others are turned away.
+    pub struct Overloaded { in_flight: u64, waiting: u64 }
+    overloaded: Warn, "the shop is full: {in_flight} requests are with it, {waiting} wait, the rest gets 503 at once, low priority first"
+}
+
+deepwater_core::event! {
+    /// Nobody is turned away any longer.
+    pub struct Relieved { turned_away: u64 }
+    relieved: Info, "nobody is turned away any longer; {turned_away} requests were"
+}
+
+deepwater_core::event! {
+    /// Visitors came, under whose eyes the configuration changes.
+    pub struct ReloadsBegan { visitors: usize, instance: String }
+    reloads_began: Info, "{visitors} visitors look into their carts; {instance} has started, and no request knows it yet"
+}
+
+deepwater_core::event! {
+    /// The configuration was read again and again, and no visitor noticed.
+    pub struct ReloadsEnded { reloads: u64, requests: u64 }
+    reloads_ended: Info, "0 of {requests} requests failed during {reloads} reloads"
+}
+
+deepwater_core::event! {
+    /// The configuration was read again and again, and visitors noticed.
+    pub struct ReloadsLost { reloads: u64, requests: u64, failed: u64 }
+    reloads_lost: Warn, "{failed} of {requests} requests failed during {reloads} reloads"
+}
+
+/// What the edge calls the breaker of a whole pool, where others have the name of their target.
+pub(super) const WHOLE_SHOP: &str = "all targets";
+
 /// Told by the demo in its own words at the start.
 const TOLD_ALREADY: [&str; 3] = ["edge_started", "pool_started", "console_started"];
 
 /// Nouns for the account at the end.
-const ACCOUNT: [(&str, &str); 10] = [
+const ACCOUNT: [(&str, &str); 13] = [
     ("instance_killed", "kill"),
     ("instance_ended", "unexpected end"),
     ("instance_brought_back", "restart"),
@@ -157,6 +232,9 @@ const ACCOUNT: [(&str, &str); 10] = [
     ("price_changed", "price change"),
     ("target_unhealthy", "failed health check"),
     ("target_ejected", "ejection"),
+    ("breaker_opened", "open breaker"),
+    ("overloaded", "overload"),
+    ("reloaded", "reload"),
 ];
 
 /// A fact as it was told.
@@ -178,13 +256,27 @@ impl Fact {
             return None;
         }
         let mut sentence = self.message.clone();
-        if let Some(target) = self.fields.get("target").and_then(Value::as_str) {
-            let name =
-                names.into_iter().find(|(_, address)| address.to_string() == target).map(|(name, _)| name);
-            let long = format!("target {target} of pool {POOL}");
-            sentence = sentence.replace(&long, name.unwrap_or(target));
+        if let Some(target) = self.field("target") {
+            let name = match target {
+                WHOLE_SHOP => "the whole shop",
+                _ => names
+                    .into_iter()
+                    .find(|(_, address)| address.to_string() == target)
+                    .map_or(target, |(name, _)| name),
+            };
+            sentence = sentence.replace(&format!("target {target} of pool {POOL}"), name);
+            sentence = sentence.replace(&format!("pool {POOL} ({target})"), name);
         }
         Some(sentence)
+    }
+
+    /// Whose breaker opened, if one did.
+    pub(super) fn breaker_opened(&self) -> Option<&str> {
+        (self.event == "breaker_opened").then(|| self.field("target"))?
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
     /// Whether a table follows.
@@ -199,6 +291,9 @@ impl Fact {
             Key::FlashSale => &["flash_sale_ended", "wish_failed"],
             Key::Crowd => &["stampede_ended"],
             Key::Price => &["price_live", "price_stale", "wish_failed"],
+            Key::Break => &["breakers_closed", "wish_failed"],
+            Key::Overload => &["relieved", "wish_failed"],
+            Key::Reload => &["reloads_ended", "reloads_lost", "wish_failed"],
             Key::Instance(_) | Key::Slow | Key::Quit => &[],
         };
         last.contains(&self.event.as_str())
@@ -257,6 +352,16 @@ mod tests {
         }
         assert_eq!(sentences, ["shop-1 was ejected", "flash sale: 400 requests/s for 20 s"]);
         assert_eq!(account(&events).as_deref(), Some("1 flash sale"));
+
+        for (target, sentence) in [
+            (address.to_string(), "the breaker of shop-1 opened"),
+            (WHOLE_SHOP.into(), "the breaker of the whole shop opened"),
+        ] {
+            events.emit(Opened { pool: POOL.into(), target: target.clone() });
+            let fact = facts.recv().await.unwrap();
+            assert_eq!(fact.sentence([("shop-1", address)]).as_deref(), Some(sentence));
+            assert_eq!(fact.breaker_opened(), Some(target.as_str()));
+        }
         assert_eq!(account(&Events::silent()), None);
     }
 
@@ -264,5 +369,11 @@ mod tests {
         /// As the pool tells it.
         pub struct Ejected { pool: String, target: String }
         ejected: Warn, "target {target} of pool {pool} was ejected"
+    }
+
+    deepwater_core::event! {
+        /// As the edge tells it.
+        pub struct Opened { pool: String, target: String }
+        breaker_opened: Warn, "the breaker of pool {pool} ({target}) opened"
     }
 }

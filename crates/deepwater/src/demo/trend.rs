@@ -20,6 +20,8 @@ pub(super) struct Sample {
     pub answers: Vec<u64>,
     /// Requests that reached an instance.
     pub reached: u64,
+    /// Requests that were turned away because the shop was full.
+    pub turned_away: u64,
     /// Requests to routes that cache, and those of them that were answered without one of their own to an instance.
     pub cache: Answered,
 }
@@ -53,6 +55,8 @@ pub(super) struct Recent {
     pub shares: Vec<f64>,
     /// Requests that reached an instance, per second.
     pub reached_per_second: f64,
+    /// Requests that were turned away because the shop was full, per second.
+    pub turned_away_per_second: f64,
     /// The cache's part of the answers, 0 to 1.
     pub hit_ratio: Option<f64>,
 }
@@ -83,6 +87,7 @@ impl Trend {
             finished_per_second: rate(short.finished, last.finished),
             failed_per_second: rate(short.failed, last.failed),
             reached_per_second: rate(short.reached, last.reached),
+            turned_away_per_second: rate(short.turned_away, last.turned_away),
             hit_ratio: Answered {
                 asked: last.cache.asked.saturating_sub(oldest.cache.asked),
                 answered: last.cache.answered.saturating_sub(oldest.cache.answered),
@@ -109,12 +114,22 @@ mod tests {
             // The cache knows everything from the 18th second on.
             let cache = Answered { asked: 10 * second, answered: 10 * second.saturating_sub(18) };
             let reached = 10 * second.min(18);
-            trend.add(Sample { at, finished: 10 * second, failed: second, answers, reached, cache });
+            let turned_away = 3 * second;
+            trend.add(Sample {
+                at,
+                finished: 10 * second,
+                failed: second,
+                answers,
+                reached,
+                turned_away,
+                cache,
+            });
         }
         let recent = trend.recent();
         assert_eq!((recent.finished_per_second, recent.failed_per_second), (10.0, 1.0));
         assert_eq!(recent.shares, [0.4, 0.6]);
         assert_eq!((recent.reached_per_second, recent.hit_ratio), (0.0, Some(0.4)));
+        assert_eq!(recent.turned_away_per_second, 3.0);
         assert_eq!(trend.0.len(), 6);
     }
 }

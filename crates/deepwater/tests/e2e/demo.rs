@@ -1,4 +1,4 @@
-//! `deepwater demo`: the sample shop, what is done to it, and what the cache and the pool make of that.
+//! `deepwater demo`: the sample shop, what is done to it, and what the edge, the cache and the pool make of that.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -33,7 +33,10 @@ impl Demo {
     async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepwater"));
         command.envs(environment.iter().copied());
-        command.args(["demo", "--listen", "127.0.0.1:0", "--console", "off"]).args(arguments);
+        command.args(["demo", "--listen", "127.0.0.1:0"]).args(arguments);
+        if !arguments.contains(&"--console") {
+            command.args(["--console", "off"]);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -317,8 +320,9 @@ async fn the_database_does_not_outlive_a_demo_that_is_killed() {
     let mut demo = Demo::start_with(&["--no-load"], &[("TMPDIR", home.path().to_str().unwrap())]).await;
     let place = demo.database().await;
     assert_eq!(Pg::login(&place).await.value("SELECT current_user").await, "shop");
-    let folder = fs::read_dir(home.path()).unwrap().next().unwrap().unwrap().path();
-    let socket = folder.join(".s.PGSQL.5432");
+    let sockets = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path().join(".s.PGSQL.5432"));
+    let socket = sockets.into_iter().find(|socket| socket.exists()).unwrap();
+    let folder = socket.parent().unwrap().to_owned();
     assert!(UnixStream::connect(&socket).await.is_ok());
 
     demo.process.kill().await.unwrap();
@@ -338,4 +342,104 @@ async fn without_postgresql_the_shop_keeps_its_data_in_memory() {
     demo.says("Database  off: DEEPWATER_POSTGRES_BIN names /nowhere").await;
     demo.says("the flash sale is over: 5 requests/s again").await;
     demo.ends().await;
+}
+
+/// The numbers in a line.
+fn numbers(line: &str) -> Vec<u64> {
+    let numbers = line.split(' ').map(|word| word.replace(',', ""));
+    numbers.filter_map(|word| word.parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn breakers_open_when_instances_fail_and_close_when_they_are_well() {
+    let mut demo = Demo::start(&["--scene", "breaker", "--rate", "5"]).await;
+    for line in [
+        "shop-3 answers everything with 500, but for its health check",
+        "the breaker of shop-3 opened for 1.",
+        "the breaker of shop-3 lets a few requests through",
+        // Longer now.
+        "the breaker of shop-3 opened for 3.",
+        "now all instances that run do the same: 3",
+        "the breaker of the whole shop opened for 1.",
+        "a visitor is told 503 within ",
+        "all instances are well again: 3",
+        "the breaker of the whole shop lets a few requests through",
+        "the breaker of the whole shop closed",
+    ] {
+        demo.says(line).await;
+    }
+    let account = demo.says("all breakers are closed: of ").await;
+    let [requests, failed] = numbers(&account)[..] else { panic!("{account}") };
+    assert!(failed > 0 && failed < requests, "{account}");
+    demo.says(" open breakers").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn under_overload_crawlers_are_refused_first() {
+    let mut demo = Demo::start(&["--scene", "overload", "--rate", "5"]).await;
+    for line in [
+        "10 customers buy (critical), 20 read recommendations (normal)",
+        "160 crawlers want the same (low)",
+        "the shop is full: ",
+    ] {
+        demo.says(line).await;
+    }
+    let mut refused = Vec::new();
+    for row in ["before  checkout", "before  recommendations", "during  checkout", "during  recommendations"]
+    {
+        let row = demo.says(row).await;
+        let cells: Vec<u64> = numbers(&row);
+        // Asked and served.
+        refused.push((cells[0], cells[0] - cells[1], row));
+    }
+    let crawlers = demo.says("during  the same, crawlers").await;
+    let [asked, served] = numbers(&crawlers)[..2] else { panic!("{crawlers}") };
+    assert!(served > 0 && served * 2 < asked, "{crawlers}");
+    for (asked, refused, row) in refused {
+        let most = if row.contains("critical") || row.contains("before") { 0 } else { asked / 4 };
+        assert!(asked > 0 && refused <= most, "{row}");
+    }
+    demo.says("nobody is turned away any longer").await;
+    demo.says("1 overload").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn no_request_fails_when_the_configuration_changes() {
+    let mut demo = Demo::start(&["--scene", "reload", "--rate", "20"]).await;
+    for line in [
+        "40 visitors look into their carts; shop-4 has started",
+        "deepwater.toml was read again: changed: pools.shop.targets, pools.shop.balance",
+        "nothing was reloaded: deepwater.toml:",
+        "deepwater.toml was read again: changed: pools.shop.balance",
+        "deepwater.toml was read again: changed: pools.shop.targets, pools.shop.balance",
+    ] {
+        demo.says(line).await;
+    }
+    let account = demo.says(" requests failed during 4 reloads").await;
+    let [_, failed, requests, _] = numbers(&account.replace(':', " "))[..] else { panic!("{account}") };
+    assert!(failed == 0 && requests >= 40, "{account}");
+    demo.says("3 reloads").await;
+    demo.ends().await;
+}
+
+#[tokio::test]
+async fn the_file_may_be_edited_and_the_console_reads_it_again() {
+    let mut demo = Demo::start(&["--no-load", "--no-postgres", "--console", "127.0.0.1:0"]).await;
+    let console = demo.says("Console").await;
+    let console = console.rsplit('/').next().unwrap();
+    let settings = demo.says("Settings").await;
+    let file = std::path::PathBuf::from(settings.trim_start().strip_prefix("Settings").unwrap().trim());
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("max_waiting = 20\n", "max_waiting = 21\n", 1)).unwrap();
+
+    let home = Home::new();
+    let reload = run(&home.path(""), &["reload", "--console", console]).await;
+    assert_eq!(reload.code, Some(0), "{reload:?}");
+    assert!(reload.stdout.contains("changed pools.shop.waiting.max_waiting"), "{reload:?}");
+    demo.says("deepwater.toml was read again: changed: pools.shop.waiting.max_waiting").await;
+    demo.press("q").await;
+    demo.ends().await;
+    assert!(!file.exists(), "it goes with the demo");
 }
