@@ -63,9 +63,12 @@ fn slow(address: &str, number: usize) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Whether the proxy has said or ended something.
+/// Says one more byte, whatever the proxy says; whether that has ended the connection.
 fn is_ended(stream: &mut TcpStream) -> bool {
-    let ended = !matches!(stream.read(&mut [0; 512]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    let ended = match stream.read(&mut [0; 4_096]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
     ended || stream.write_all(b"x").is_err()
 }
 

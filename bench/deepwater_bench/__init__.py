@@ -15,6 +15,7 @@
     caching   what is measured of caches alone: hot key, purges, evictions, memory
     postgres  one round of a pooler's case, and the memory of idle clients; beside it postgres_server,
               _poolers (the peers), _cases (the table), _load (pgbench), _goals and _report
+    hostile   what fast clients notice of an attack, on its own command line
     goals     what Deepwater promises, checked against a record
     profile   where the processor time of one case goes
     report    what is told of a record, for the terminal and for Markdown

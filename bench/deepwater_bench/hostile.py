@@ -73,7 +73,7 @@ def under(setting, peer, attack, options, programs):
             cpu, at = cpu_ns(pids, setting.cpu_source), time.monotonic()
             time.sleep(options.seconds * 0.9)
             share = (cpu_ns(pids, setting.cpu_source) - cpu) / 1e9 / (time.monotonic() - at)
-            resident = resident_bytes(pids)
+            resident = resident_bytes(peer.child.pid)
             seen = drive.outcome()
         finally:
             met = attackers.end()
