@@ -145,7 +145,7 @@ impl Proxying<'_> {
     /// Whether the request may be sent again after this failure of a target.
     pub(super) fn retries_after(&self, failure: Failure) -> bool {
         match failure {
-            Failure::ConnectionTerminated | Failure::BadResponse => true,
+            Failure::ConnectionTerminated => true,
             Failure::ResponseTimeout => self.pool.plan.retry.on_timeout,
             _ => false,
         }
