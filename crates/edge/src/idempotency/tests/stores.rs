@@ -145,6 +145,7 @@ async fn a_client_has_its_whole_answer_once_the_store_has() {
             let mut client = Client::default();
             let taken = tokio::time::timeout(9 * SECOND, client.take(tap)).await;
             assert!(taken.is_err() && client.body.is_empty() && !client.is_whole);
+            assert_eq!(client.status, if body.is_empty() { 0 } else { 200 }, "a head alone can be all of it");
             tokio::time::sleep(2 * SECOND).await;
             store.takes.set(Duration::ZERO);
             assert_eq!(scene.repeat(key).await, format!("200 {body}"));
