@@ -19,6 +19,7 @@ mod hostile;
 mod http1;
 mod http2;
 mod hygiene;
+mod idempotency;
 mod origins;
 mod pgbouncer;
 mod postgres;
