@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -115,9 +115,16 @@ pub struct Events {
     shared: Arc<Shared>,
 }
 
+/// What the log's thread is told.
+enum Entry {
+    Line(String),
+    /// To say so when everything before is written.
+    Flush(SyncSender<()>),
+}
+
 struct Shared {
     state: Mutex<State>,
-    log: Option<SyncSender<String>>,
+    log: Option<SyncSender<Entry>>,
     log_level: Level,
     format: Format,
 }
@@ -137,21 +144,24 @@ impl Events {
 
     /// Events of at least the level are also written to the log, by a thread of its own.
     pub fn logged(mut log: impl Write + Send + 'static, log_level: Level, format: Format) -> Self {
-        let (lines, receiver) = sync_channel::<String>(LOG_LINES);
+        let (lines, receiver) = sync_channel::<Entry>(LOG_LINES);
         std::thread::Builder::new()
             .name("log".into())
             .spawn(move || {
-                while let Ok(line) = receiver.recv() {
-                    // A log that cannot be written must not stop the proxy.
-                    let _ = log.write_all(line.as_bytes());
-                    let _ = log.flush();
+                while let Ok(entry) = receiver.recv() {
+                    match entry {
+                        // A log that cannot be written must not stop the proxy.
+                        Entry::Line(line) => drop(log.write_all(line.as_bytes()).and_then(|()| log.flush())),
+                        // Whoever asked may have left.
+                        Entry::Flush(done) => drop(done.try_send(())),
+                    }
                 }
             })
             .expect("the system can start a thread");
         Self::build(Some(lines), log_level, format)
     }
 
-    fn build(log: Option<SyncSender<String>>, log_level: Level, format: Format) -> Self {
+    fn build(log: Option<SyncSender<Entry>>, log_level: Level, format: Format) -> Self {
         Self { shared: Arc::new(Shared { state: Mutex::default(), log, log_level, format }) }
     }
 
@@ -172,10 +182,19 @@ impl Events {
         }
         state.ring.push_back(record);
         if let (Some(log), Some(line)) = (&self.shared.log, line)
-            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = log.try_send(line)
+            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+                log.try_send(Entry::Line(line))
         {
             state.log_dropped += 1;
         }
+    }
+
+    /// Waits until everything told so far is in the log; whether that was so within the time. To be called before the
+    /// process ends. Blocks.
+    pub fn flush(&self, within: Duration) -> bool {
+        let Some(log) = &self.shared.log else { return true };
+        let (done, flushed) = sync_channel(1);
+        log.try_send(Entry::Flush(done)).is_ok() && flushed.recv_timeout(within).is_ok()
     }
 
     /// The newest events, newest first.
@@ -254,6 +273,18 @@ mod tests {
         let mut text = String::new();
         events.render(&mut text);
         assert!(text.contains("deepwater_events_total{event=\"target_ejected\",level=\"warn\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn a_flushed_log_has_everything() {
+        let (sender, lines) = mpsc::channel();
+        let events = Events::logged(Sink(sender), Level::Info, Format::Text);
+        for n in 0..100 {
+            events.emit(TargetEjected { pool: n.to_string(), target: String::new() });
+        }
+        assert!(events.flush(Duration::from_secs(10)));
+        assert_eq!(lines.try_iter().count(), 100);
+        assert!(Events::silent().flush(Duration::ZERO));
     }
 
     #[test]

@@ -28,6 +28,9 @@ use signals::{Signals, Wanted};
 use upgrade::{Program, UpgradeFailed, UpgradeStarted, Upgraded};
 use watch::Watch;
 
+/// How long the last lines of the log may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 deepwater_core::event! {
     /// The process was asked to end, and takes new connections a while longer.
     pub struct Leaving { signal: String, seconds: f64 }
@@ -60,7 +63,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut context = Context::new(seed(), events);
     context.handover = origin.handover.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let events = context.events.clone();
+    let result = runtime.block_on(async {
         // Listened for before anything is accepted, so that nothing under way is lost.
         let signals = Signals::new()?;
         let (command, asked) = command();
@@ -76,7 +80,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
                 Err(failure)
             }
         }
-    })
+    });
+    // Else the last words would be lost.
+    events.flush(LAST_WORDS);
+    result
 }
 
 /// A seed that differs from run to run.
