@@ -3,6 +3,7 @@
 mod change;
 mod deepwater;
 mod h2;
+mod load;
 mod metrics;
 mod origin;
 pub mod pg_wire;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use change::{Successor, told_to_leave};
 pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
+pub use load::{Load, Outcome};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
 pub use origin::{Answer, Origin, Visit, ok};
 pub use tls::{Authority, Identity};

@@ -6,7 +6,9 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use crate::support::{Deepwater, Home, LISTEN, Origin, ROUTE, Wire, ok, pool, soon, told_to_leave};
+use crate::support::{
+    Deepwater, Home, LISTEN, Load, Origin, Outcome, ROUTE, Successor, Wire, ok, pool, soon, told_to_leave,
+};
 
 fn config(workers: usize, rest: &str, origin: &Origin) -> String {
     let listen = LISTEN.replace("workers = 1", &format!("workers = {workers}"));
@@ -24,12 +26,7 @@ async fn a_new_process_serves_and_the_old_one_ends() {
 
     edge.signal(Signal::USR2);
     let next = edge.upgraded().await;
-    let answer = client.get("/").await;
-    assert_eq!(
-        (answer.text(), answer.lists("connection", "close")),
-        ("ok", true),
-        "it is told to come again"
-    );
+    told_to_leave(&mut client).await;
     assert_eq!(edge.ends().await, Some(0));
 
     let status = edge.json("/api/status").await;
@@ -40,29 +37,9 @@ async fn a_new_process_serves_and_the_old_one_ends() {
 
     // And again, from the one that was started.
     next.signal(Signal::USR2);
-    let text = format!("was started as process {}", next.0);
-    edge.log_line(&text).await;
-    let third = third_process(&edge, next.0).await;
+    let third = edge.served_by_another(next.0).await;
     assert_eq!(edge.get("/").await.text(), "ok");
-    assert_ne!(third, u64::from(next.0));
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(i32::try_from(third).unwrap()).unwrap(),
-        Signal::KILL,
-    )
-    .unwrap();
-}
-
-/// Waits until another than that process answers.
-async fn third_process(edge: &Deepwater, second: u32) -> u64 {
-    soon("another process", async {
-        loop {
-            let pid = edge.json("/api/status").await["pid"].as_u64().unwrap();
-            if pid != u64::from(second) {
-                break pid;
-            }
-        }
-    })
-    .await
+    assert_ne!(third.0, next.0);
 }
 
 #[tokio::test]
@@ -158,7 +135,7 @@ async fn the_pooler_keeps_its_address_too() {
     next.signal(Signal::TERM);
     let gone = async {
         while edge.home().path("socket").exists() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     soon("the file to go", gone).await;
@@ -195,4 +172,51 @@ async fn a_service_manager_may_open_the_sockets() {
     assert_eq!(&heard[..len], b"READY=1");
     process.start_kill().unwrap();
     process.wait().await.unwrap();
+}
+
+/// How often to do something: few times, unless the environment asks for more.
+fn times(name: &str, few: usize) -> usize {
+    std::env::var(name).ok().and_then(|times| times.parse().ok()).unwrap_or(few)
+}
+
+/// `bench/change` runs it for longer.
+#[tokio::test]
+async fn nobody_notices_reloads_and_upgrades() {
+    let (upgrades, reloads) = (times("DEEPWATER_UPGRADES", 2), times("DEEPWATER_RELOADS", 10));
+    let (one, two) = (Origin::named("ok").await, Origin::named("ok").await);
+    let spare = Origin::nowhere().await;
+    // What is reloaded changes targets, routes and listeners, back and forth.
+    let configs = [[one.address].as_slice(), &[two.address, one.address]].map(|targets| {
+        let two = targets.len() == 2;
+        let more = if two { format!("[[edge.listen]]\naddress = \"{spare}\"\n") } else { String::new() };
+        let route = if two { "[[edge.route]]\nmatch = { path = \"/x\" }\npool = \"app\"\n" } else { "" };
+        let listen = LISTEN.replace("workers = 1", "workers = 2");
+        format!("{listen}{more}{route}{ROUTE}{}health = {{ path = \"/\" }}\n", pool("app", targets))
+    });
+    let edge = Deepwater::start(&configs[0]).await;
+    let load = Load::on(edge.edge());
+    load.serves(200).await;
+    // Each serves its clients to the end.
+    let mut processes: Vec<Successor> = Vec::new();
+    for round in 0..upgrades.max(1) {
+        for reload in (round..reloads).step_by(upgrades.max(1)) {
+            edge.reloaded(&configs[(reload / upgrades.max(1) + 1) % 2]).await;
+            load.serves(50).await;
+        }
+        if round < upgrades {
+            match processes.last() {
+                None => edge.signal(Signal::USR2),
+                Some(process) => process.signal(Signal::USR2),
+            }
+            let before = processes.last().map_or(edge.pid(), |process| process.0);
+            processes.push(edge.served_by_another(before).await);
+            load.serves(200).await;
+        }
+    }
+    let Outcome { served, failures, connections } = load.end().await;
+    println!(
+        "{upgrades} upgrades, {reloads} reloads: {served} requests over {connections} connections, {} failed",
+        failures.len()
+    );
+    assert_eq!(failures, Vec::<String>::new());
 }

@@ -42,6 +42,21 @@ impl Deepwater {
     }
 }
 
+impl Deepwater {
+    /// Waits until another than that process answers at the console's address; it is ended when the test is.
+    pub async fn served_by_another(&self, than: u32) -> Successor {
+        let other = async {
+            loop {
+                let pid = self.json("/api/status").await["pid"].as_u64().unwrap();
+                if pid != u64::from(than) {
+                    break Successor(u32::try_from(pid).unwrap());
+                }
+            }
+        };
+        soon("another process", other).await
+    }
+}
+
 /// Asks until an answer says that the connection is to be closed: the process has begun to leave.
 pub async fn told_to_leave(client: &mut Wire) {
     let told = async {
