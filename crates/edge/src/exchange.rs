@@ -153,6 +153,7 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
             at,
             peer,
             captures: &captures,
+            authorized: admitted.claims.is_some(),
             framing,
             deadline,
             tally: &tally,

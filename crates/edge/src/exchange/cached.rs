@@ -23,7 +23,7 @@ use http::{Method, StatusCode};
 use crate::cache::{CachePlan, Entry, HttpCache, target_of};
 use crate::downstream::Reply;
 use crate::failure::Failure;
-use crate::head::Request;
+use crate::head::{Name, Request};
 use crate::io::Deadline;
 use crate::measure::CacheMetrics;
 use crate::peer::Peer;
@@ -301,6 +301,16 @@ impl Caching<'_> {
         Member { fwd: Some(Fwd::Miss), ..Member::default() }.write(&self.cache.name, &mut text);
         let cache_status = Some(&text[..]);
         Answering { worker, request, deadline, tally, cache_status }.failure(failure, reply).await;
+    }
+
+    /// The request as the rules of storing see it: what is told to somebody who has proved who he is by a cookie or a query
+    /// is as little for others as what is told to `Authorization` (RFC 9111 §3.5).
+    fn asked(&self) -> Request {
+        let mut request = self.request.clone();
+        if self.facts.authorized && request.fields.get_known(Name::Authorization).is_none() {
+            request.fields.add_known(Name::Authorization, b"");
+        }
+        request
     }
 
     fn metrics(&self) -> &CacheMetrics {

@@ -29,6 +29,8 @@ pub(super) struct Passage<'a> {
     pub at: (usize, usize),
     pub peer: &'a Peer,
     pub captures: &'a Captures,
+    /// Whether whoever sent it has proved who he is.
+    pub authorized: bool,
     pub framing: Framing,
     pub deadline: &'a Deadline,
     pub tally: &'a Tally,
@@ -106,7 +108,7 @@ impl Passage<'_> {
     ) -> Option<Passing> {
         let Self { worker, local, peer, captures, deadline, tally, .. } = *self;
         let route = self.route();
-        let facts = Facts::of(request, self.framing);
+        let facts = Facts { authorized: self.authorized, ..Facts::of(request, self.framing) };
         if facts.bypass.is_none() && request.fields.get_known(Name::Connection).is_some() {
             // What the origin does not get to see tells no variants apart.
             hygiene::remove_hop_by_hop(&mut request.fields);

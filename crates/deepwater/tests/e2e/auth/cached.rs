@@ -6,11 +6,29 @@ use crate::support::tokens::{claims_of, get_as, get_with};
 
 const ROUTES: &str = r#"
     [[edge.route]]
+    match = { path = "/cookie/*" }
+    pool = "app"
+    cache = true
+    auth = "browser"
+    [[edge.route]]
+    match = { path = "/query" }
+    pool = "app"
+    cache = { drop_params = ["access_token"] }
+    auth = "player"
+    [[edge.route]]
     pool = "app"
     cache = true
     auth = { name = "users", required = false }
     [auth.users]
     secret = "file:secret"
+    headers = { X-User = "sub" }
+    [auth.browser]
+    secret = "file:secret"
+    token = "cookie:jwt"
+    headers = { X-User = "sub" }
+    [auth.player]
+    secret = "file:secret"
+    token = "query:access_token"
     headers = { X-User = "sub" }
 "#;
 
@@ -43,4 +61,20 @@ async fn answers_to_a_token_are_shared_only_if_they_are_for_everybody() {
     assert_eq!(client.get("/c").await.text(), "nobody");
     assert_eq!(gate.origin.heard().len(), 8);
     assert_eq!(client.ask(get_as("/public", &format!("{ada}A"))).await.status(), 401, "stored or not");
+}
+
+#[tokio::test]
+async fn nor_is_what_was_told_to_a_cookie_or_a_query() {
+    let gate = Gate::before(greeter().await, ROUTES).await;
+    let mut client = gate.edge.client().await;
+    for user in ["ada", "bob", "ada"] {
+        let token = gate.secret.token(&claims_of(user));
+        let cookie = format!("Cookie: jwt={token}\r\n");
+        assert_eq!(client.ask(get_with("/cookie/a", &cookie)).await.text(), user);
+        let hidden = format!("Connection: cookie\r\n{cookie}");
+        assert_eq!(client.ask(get_with("/cookie/b", &hidden)).await.text(), user);
+        assert_eq!(client.ask(get_with("/cookie/public", &cookie)).await.text(), "ada");
+        assert_eq!(client.get(&format!("/query?access_token={token}")).await.text(), user);
+    }
+    assert_eq!(gate.origin.heard().len(), 10);
 }

@@ -16,6 +16,8 @@ pub(in crate::exchange) struct Facts {
     pub conditional: bool,
     /// It asks for a part.
     pub range: bool,
+    /// Whoever sent it has proved who he is, by whatever means.
+    pub authorized: bool,
 }
 
 impl Facts {

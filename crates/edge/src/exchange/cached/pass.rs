@@ -67,8 +67,8 @@ impl Caching<'_> {
             method: request.method.clone(),
             key: key.to_vec(),
             url: Url::of(request, self.peer),
-            asked: if request.method == Method::GET { request.fields.clone() } else { Fields::default() },
-            anonymous: self.facts.bypass.is_none() && facts::is_anonymous(request),
+            asked: if request.method == Method::GET { self.asked().fields } else { Fields::default() },
+            anonymous: self.facts.bypass.is_none() && !self.facts.authorized && facts::is_anonymous(request),
             status: Some(text),
         }
     }

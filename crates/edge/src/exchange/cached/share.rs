@@ -245,7 +245,7 @@ impl Caching<'_> {
             pool: self.at.1,
             peer: self.peer.clone(),
             client_ip: self.tally.client_ip,
-            asked: self.request.clone(),
+            asked: self.asked(),
             request,
             key: key.into(),
             slots,
