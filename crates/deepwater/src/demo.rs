@@ -218,8 +218,12 @@ async fn demonstrate(arguments: &Arguments, listen: SocketAddr, executable: &Pat
     let shop_address = planes.edge.addresses().first().copied().unwrap_or(listen);
 
     let script = arguments.script();
-    let addresses =
-        Addresses { shop: shop_address, database: url.or(memory), console: planes.console.address(), file: &file };
+    let addresses = Addresses {
+        shop: shop_address,
+        database: url.or(memory),
+        console: planes.console.address(),
+        file: &file,
+    };
     tell(introduction(&mut screen, &addresses, script.is_some()))?;
     let load = if arguments.no_load { None } else { Some(customers(shop_address, arguments.rate)?) };
     let mut stage = Stage {

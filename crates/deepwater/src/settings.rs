@@ -90,7 +90,13 @@ impl Settings {
 
     /// What the edge is configured by.
     pub(crate) fn edge_tables(&self) -> edge::Tables<'_> {
-        edge::Tables { edge: &self.edge, pools: &self.pools, cache: &self.cache, auth: &self.auth, idempotency: &self.idempotency }
+        edge::Tables {
+            edge: &self.edge,
+            pools: &self.pools,
+            cache: &self.cache,
+            auth: &self.auth,
+            idempotency: &self.idempotency,
+        }
     }
 
     fn validate(&self, root: &Place<'_>, directory: &Path) {

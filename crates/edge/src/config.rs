@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheTable, CookieRule, EarlyRefresh, RouteCache, SetCookieRule, Tier};
 pub use deepwater_auth::{Addresses, Auth};
-pub use deepwater_upstream::Priority;
 pub use deepwater_tls::{Certificate, Certificates, TlsVersion};
+pub use deepwater_upstream::Priority;
 pub use guard::{RateLimit, RateLimits, RequiredAuth, RouteAuth};
 pub use idempotency::{
     Idempotency, IdempotencyTable, OnStoreError, RouteIdempotency, StoredAnswers, UnknownOutcome,

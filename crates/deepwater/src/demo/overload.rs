@@ -90,7 +90,7 @@ impl Crowd {
         let during = [
             ("checkout", Priority::Critical, bought),
             ("recommendations", Priority::Normal, read),
-            ("the same, crawlers", Priority::Low, crawled),
+            ("same, by crawlers", Priority::Low, crawled),
         ];
         let rows = |when: &'static str| move |(what, priority, account)| row(when, what, priority, &account);
         let lines = [String::new(), head()].into_iter();
@@ -124,7 +124,7 @@ fn row(when: &str, what: &str, priority: Priority, account: &RushAccount) -> Str
 fn line(when: &str, what: &str, priority: &str, cells: [String; 6]) -> String {
     let [asked, served, p50, p99, refused, refused_p50] = cells;
     format!(
-        "  {when:<8}{what:<19}{priority:<9}{asked:>6}{served:>7}{p50:>8}{p99:>8}{refused:>8}{refused_p50:>8}"
+        "  {when:<8}{what:<16}{priority:<9}{asked:>6}{served:>7}{p50:>8}{p99:>8}{refused:>8}{refused_p50:>8}"
     )
 }
 
@@ -144,8 +144,8 @@ mod tests {
             ..RushAccount::default()
         };
         let expected = "
-                                       asked served     p50     p99 refused     p50
-  during  recommendations    low       7,123  2,123  151 ms   1.2 s   5,000 0.42 ms";
+                                    asked served     p50     p99 refused     p50
+  during  recommendations low       7,123  2,123  151 ms   1.2 s   5,000 0.42 ms";
         let row = row("during", "recommendations", Priority::Low, &account);
         assert_eq!(format!("\n{}\n{row}", head()), expected);
         assert!(head().chars().count() <= 80);

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub use change::{Successor, told_to_leave};
 pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
-pub use load::{Load, Outcome};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
+pub use load::{Load, Outcome};
 pub use origin::{Answer, Origin, Visit, ok};
 pub use tls::{Authority, Identity};
 pub use wire::{Ending, Message, Wire};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use deepwater_auth::Addresses;
 
-use super::{Priority, RouteIdempotency, RateLimits, RouteAuth, RouteCache};
+use super::{Priority, RateLimits, RouteAuth, RouteCache, RouteIdempotency};
 
 /// What happens to requests that match. Exactly one of `pool`, `redirect`, `respond` and `files` is given.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -50,4 +50,3 @@ pub(super) fn listen_error(address: SocketAddr, error: &io::Error) -> StartError
     };
     StartError::Listen { address, reason: error.to_string(), fix: fix.into() }
 }
-

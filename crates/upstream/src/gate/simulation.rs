@@ -187,3 +187,30 @@ fn a_short_burst_is_served_whole() {
     }
     assert_eq!(served, 100);
 }
+
+#[test]
+fn scratch_numbers() {
+    for limit in Limit::ALL {
+        for (workers, service_ms) in [(20, 20.0), (8, 5.0), (2, 20.0)] {
+            for load in [0.8, 0.9, 0.95, 1.0, 1.2, 2.0, 5.0] {
+                let mut world = World::new(*limit, workers, service_ms, &WaitingRoom::default());
+                let normal = world.run(10, 0.6);
+                let onset = world.run(1, load);
+                let ten = world.run(9, load);
+                let long = world.run(60, load);
+                println!(
+                    "{limit} {workers} {load}: normal p99 {:.0}; first s p99 {:.0} wait {:.0} good {:.2}; next 9 p99 {:.0} wait {:.0}; minute p99 {:.0} wait {:.0} good {:.3}",
+                    normal.p99,
+                    onset.p99,
+                    onset.wait_p99,
+                    onset.goodput,
+                    ten.p99,
+                    ten.wait_p99,
+                    long.p99,
+                    long.wait_p99,
+                    long.goodput
+                );
+            }
+        }
+    }
+}

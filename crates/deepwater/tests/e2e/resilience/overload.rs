@@ -210,7 +210,9 @@ async fn a_websocket_takes_no_turn_and_has_no_deadline() {
         if request.target() != "/ws" {
             return visit.send(ok("page")).await;
         }
-        visit.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        visit
+            .send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
         let bytes = visit.some_bytes().await;
         visit.send(bytes).await;
         visit.linger().await;
@@ -222,9 +224,7 @@ async fn a_websocket_takes_no_turn_and_has_no_deadline() {
     );
     let edge = Deepwater::start(&config).await;
     let mut socket = edge.client().await;
-    socket
-        .send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
-        .await;
+    socket.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
     assert_eq!(socket.head().await.status(), 101);
     let since = std::time::Instant::now();
     // Until the deadline of a request would have passed.
