@@ -63,12 +63,6 @@ impl Proxying<'_> {
                     return last;
                 }
             };
-            if let Some(hold) = self.hold
-                && hold.sending().await.is_err()
-            {
-                self.answering().failure(Failure::KeyLost, reply).await;
-                return last;
-            }
             self.tally.target.set(Some(Arc::clone(lease.target())));
             let sent = self.send(&lease, chosen_at, response, out, &mut body, reply).await;
             let (failure, outcome, goes_on) = match sent {

@@ -130,6 +130,13 @@ impl Proxying<'_> {
                     Err(failure) => return Sent::Unsent(failure),
                 },
             };
+            // Not before there is a connection: a request whose servers cannot be reached leaves its key free.
+            if let Some(hold) = self.hold
+                && hold.sending().await.is_err()
+            {
+                self.answering().failure(Failure::KeyLost, reply).await;
+                return Sent::Answered(Outcome::Cancelled);
+            }
             let attempt = match connection {
                 Reused::Http1(connection) => {
                     let sent_at = if was_kept { chosen_at } else { Instant::now() };

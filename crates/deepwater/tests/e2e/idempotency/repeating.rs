@@ -1,5 +1,7 @@
 //! Repeats, and what is no repeat.
 
+use crate::support::{Origin, ok};
+
 use super::*;
 
 /// A node whose keys are in its own memory.
@@ -77,4 +79,17 @@ async fn what_failed_may_be_tried_again() {
     for _ in 0..2 {
         assert_eq!(edge.ask(&refused).await.text(), "order 1 of l");
     }
+}
+
+#[tokio::test]
+async fn what_never_reached_a_server_may_be_tried_again_at_once() {
+    let nowhere = Origin::nowhere().await;
+    let route = "[[edge.route]]\npool = \"app\"\nidempotency = true\n";
+    let edge = Deepwater::start(&format!("{LISTEN}{route}{}", pool("app", &[nowhere]))).await;
+    for _ in 0..2 {
+        assert_eq!(edge.ask(order("k", "{}")).await.status(), 502);
+    }
+    let _origin = Origin::answering_at(nowhere, |_| ok("done")).await;
+    let again = edge.ask(order("k", "{}")).await;
+    assert_eq!((again.status(), again.text(), again.get("idempotent-replayed")), (200, "done", None));
 }
