@@ -76,7 +76,7 @@ impl PoolRow {
             waiting: gate.waiting.iter().map(|(priority, waiting)| (priority.clone(), *waiting)).collect(),
             turned_away_per_second,
             overloaded: gate.overloaded,
-            breaker: self.breakers.pool.as_ref().map_or_else(String::new, |breaker| breaker.words()),
+            breaker: self.breakers.pool.as_ref().map_or_else(String::new, Breaker::words),
         })
     }
 }

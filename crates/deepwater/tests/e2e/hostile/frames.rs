@@ -27,7 +27,6 @@ pub const ENHANCE_YOUR_CALM: u32 = 11;
 #[derive(Debug)]
 pub struct Frame {
     pub kind: u8,
-    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -142,7 +141,7 @@ impl Frames {
                 }
                 continue;
             }
-            return Some(Frame { kind, flags, stream, payload });
+            return Some(Frame { kind, stream, payload });
         }
     }
 
