@@ -161,14 +161,7 @@ fn pool(shops: &[SocketAddr], has_database: bool) -> edge::Pool {
             unhealthy_after: 2,
             ..edge::Health::default()
         }),
-        concurrency: Some(Concurrency {
-            limit: Limit::Gradient,
-            initial: CONNECTIONS,
-            max: CONNECTIONS + CONNECTIONS / 2,
-            // Most pages take a millisecond, which says little about those that need the database.
-            min: if has_database { 2 * SERVERS as u32 } else { CONNECTIONS * 2 / 3 },
-            ..Concurrency::default()
-        }),
+        concurrency: Some(concurrency(has_database)),
         waiting: WaitingRoom {
             max_waiting: 20,
             max_wait: Duration::from_millis(500),
@@ -193,6 +186,18 @@ fn pool(shops: &[SocketAddr], has_database: bool) -> edge::Pool {
         targets: targets(shops.iter().copied()),
         ..edge::Pool::of([])
     }
+}
+
+/// From about as many as the shop has connections for. Most pages take a millisecond, which says little about those that
+/// need the database: hence the lower bound.
+fn concurrency(has_database: bool) -> Concurrency {
+    let (min, initial) = if has_database {
+        (SERVERS as u32 + 2, 2 * SERVERS as u32)
+    } else {
+        (CONNECTIONS * 2 / 3, CONNECTIONS)
+    };
+    let max = CONNECTIONS + CONNECTIONS / 2;
+    Concurrency { limit: Limit::Gradient, max, min, initial, ..Concurrency::default() }
 }
 
 fn breaker() -> Breaker {

@@ -17,9 +17,10 @@ use crate::table::{count, latency};
 pub(super) const CRAWLER: &str = "fernbot/1.0";
 /// What is read. The shop needs 150 ms and a connection to its database for each.
 const RECOMMENDATIONS: &str = "/api/recommendations";
-/// Customers who buy, and who read.
-const BUYERS: usize = 10;
-const READERS: usize = 20;
+/// Customers who buy, and who read: they need a third of the connections of a shop that keeps its data in memory.
+const CUSTOMERS: (usize, usize) = (10, 20);
+/// The same for a small database.
+const CUSTOMERS_OF_DATABASE: (usize, usize) = (3, 3);
 /// Those who read the same, and bring the shop to its limit.
 const CRAWLERS: usize = 160;
 /// How long the customers are among themselves.
@@ -38,8 +39,8 @@ impl Overload {
     ///
     /// # Errors
     /// The shop's address is none.
-    pub(super) fn begin(shop: SocketAddr, events: Events) -> Result<Self, TargetError> {
-        let crowd = Crowd::gather(shop)?;
+    pub(super) fn begin(shop: SocketAddr, has_database: bool, events: Events) -> Result<Self, TargetError> {
+        let crowd = Crowd::gather(shop, if has_database { CUSTOMERS_OF_DATABASE } else { CUSTOMERS })?;
         let (sender, lines) = mpsc::channel(8);
         let mut visitors = JoinSet::new();
         visitors.spawn(async move {
@@ -59,13 +60,14 @@ impl Overload {
 }
 
 struct Crowd {
+    customers: (usize, usize),
     buyers: Rush,
     readers: Rush,
     crawlers: Rush,
 }
 
 impl Crowd {
-    fn gather(shop: SocketAddr) -> Result<Self, TargetError> {
+    fn gather(shop: SocketAddr, customers: (usize, usize)) -> Result<Self, TargetError> {
         let shop = format!("http://{shop}");
         let deal = deepwater_shop::DEAL;
         let purchase = Some(format!(r#"{{"items":[{{"product":{deal}}}]}}"#));
@@ -73,15 +75,17 @@ impl Crowd {
         let read = Wanted { path: format!("{RECOMMENDATIONS}/{deal}"), ..Wanted::default() };
         let crawl = Wanted { agent: Some(CRAWLER.into()), ..read.clone() };
         Ok(Self {
-            buyers: Rush::new(&shop, &buy, BUYERS, SEED)?,
-            readers: Rush::new(&shop, &read, READERS, !SEED)?,
+            customers,
+            buyers: Rush::new(&shop, &buy, customers.0, SEED)?,
+            readers: Rush::new(&shop, &read, customers.1, !SEED)?,
             crawlers: Rush::new(&shop, &crawl, CRAWLERS, SEED)?,
         })
     }
 
     /// First without the crawlers, then with them; the account, line by line.
     async fn come(mut self, events: &Events) -> Vec<String> {
-        events.emit(CustomersCame { buyers: BUYERS, readers: READERS });
+        let (buyers, readers) = self.customers;
+        events.emit(CustomersCame { buyers, readers });
         let (bought, read) = tokio::join!(self.buyers.all(CALM), self.readers.all(CALM));
         let before = [("checkout", Priority::Critical, bought), ("recommendations", Priority::Normal, read)];
         events.emit(CrawlersCame { crawlers: CRAWLERS });
@@ -90,7 +94,7 @@ impl Crowd {
         let during = [
             ("checkout", Priority::Critical, bought),
             ("recommendations", Priority::Normal, read),
-            ("same, by crawlers", Priority::Low, crawled),
+            ("same, crawlers", Priority::Low, crawled),
         ];
         let rows = |when: &'static str| move |(what, priority, account)| row(when, what, priority, &account);
         let lines = [String::new(), head()].into_iter();

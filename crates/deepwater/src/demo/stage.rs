@@ -308,7 +308,7 @@ impl Stage<'_> {
 
     fn begin_overload(&mut self) {
         let events = &self.planes.context.events;
-        match Overload::begin(self.shop, events.clone()) {
+        match Overload::begin(self.shop, self.database.is_some(), events.clone()) {
             Ok(overload) => {
                 self.act = Some(Act::Overload(overload));
                 self.guards.rushed();
