@@ -150,8 +150,9 @@ impl Gate {
         }
         self.shed_overdue(&mut room, &mut wakers);
         // In this order: somebody who waited too long to be served well is better than nobody.
-        while self.count.has_place(self.limit.load(Relaxed)) {
-            let Some(next) = room.pop_next() else { break };
+        let limit = self.limit.load(Relaxed);
+        while self.count.has_place(limit) {
+            let Some(next) = room.pop_next(limit) else { break };
             self.count.admit();
             wakers.extend(next.grant(now));
         }

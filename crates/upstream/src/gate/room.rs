@@ -10,6 +10,10 @@ use crate::window::nanos;
 
 /// A queue is cleared of those who left when they are more than the others and this many.
 const LEFTOVERS: usize = 32;
+/// A queue of more than so many times those served at once ...
+const LONG_QUEUE: u32 = 2;
+/// ... and of more than this many is longer than chance alone makes it below capacity.
+const LEAST_LONG: u32 = 32;
 
 /// One queue for each priority, the oldest in front. Everything here happens under the room's lock.
 #[derive(Debug)]
@@ -105,11 +109,15 @@ impl Room {
         self.codel();
     }
 
-    /// Who is to be served next.
-    pub(super) fn pop_next(&mut self) -> Option<Arc<Waiter>> {
+    /// Who is to be served next, where so many are served at once. In a long queue that is the last to come:
+    /// whoever is in front has waited for too long to be served well, whether that is overload, which takes
+    /// two intervals to tell, or a burst, in which somebody has to be last.
+    pub(super) fn pop_next(&mut self, limit: u32) -> Option<Arc<Waiter>> {
         let overloaded = self.overloaded();
         let queue = self.queues.iter_mut().rev().find(|queue| queue.waiting > 0)?;
-        if overloaded { queue.pop_back() } else { queue.pop_front() }
+        let long = queue.waiting > LEAST_LONG.max(limit.saturating_mul(LONG_QUEUE));
+        // Without a target everybody waits in line.
+        if overloaded || long && self.codel.is_some() { queue.pop_back() } else { queue.pop_front() }
     }
 
     /// The youngest of the lowest priority that is below this one.

@@ -37,7 +37,7 @@ impl Priority {
 }
 
 /// The waiting room of a pool with a limit. Higher priorities are served first; the first to come first
-/// within one, the last to come first under overload.
+/// within one, the last to come first under overload and in a long queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WaitingRoom {

@@ -142,6 +142,27 @@ fn five_times_overload_costs_the_admitted_little_and_the_server_nothing() {
 }
 
 #[test]
+fn overload_is_borne_from_its_first_second_and_when_it_is_mild() {
+    for limit in Limit::ALL {
+        for (workers, service_ms) in [(20, 20.0), (8, 5.0)] {
+            for load in [2.0, 5.0] {
+                let mut world = World::new(*limit, workers, service_ms, &WaitingRoom::default());
+                let normal = world.run(10, 0.7);
+                let first = world.run(1, load);
+                let minute = world.run(60, load);
+                for seen in [first, minute] {
+                    assert!(seen.goodput >= 0.9, "{limit} of {workers} at {load}: {seen:?}");
+                    assert!(
+                        seen.p99 <= 2.0 * normal.p99,
+                        "{limit} of {workers} at {load}: {seen:?}, before {normal:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn without_a_target_the_queue_stands() {
     let never = deepwater_core::config::Duration::from_secs(0);
     let room = WaitingRoom { target_wait: never, ..WaitingRoom::default() };
@@ -186,31 +207,4 @@ fn a_short_burst_is_served_whole() {
         });
     }
     assert_eq!(served, 100);
-}
-
-#[test]
-fn scratch_numbers() {
-    for limit in Limit::ALL {
-        for (workers, service_ms) in [(20, 20.0), (8, 5.0), (2, 20.0)] {
-            for load in [0.8, 0.9, 0.95, 1.0, 1.2, 2.0, 5.0] {
-                let mut world = World::new(*limit, workers, service_ms, &WaitingRoom::default());
-                let normal = world.run(10, 0.6);
-                let onset = world.run(1, load);
-                let ten = world.run(9, load);
-                let long = world.run(60, load);
-                println!(
-                    "{limit} {workers} {load}: normal p99 {:.0}; first s p99 {:.0} wait {:.0} good {:.2}; next 9 p99 {:.0} wait {:.0}; minute p99 {:.0} wait {:.0} good {:.3}",
-                    normal.p99,
-                    onset.p99,
-                    onset.wait_p99,
-                    onset.goodput,
-                    ten.p99,
-                    ten.wait_p99,
-                    long.p99,
-                    long.wait_p99,
-                    long.goodput
-                );
-            }
-        }
-    }
 }

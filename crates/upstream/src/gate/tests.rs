@@ -80,6 +80,23 @@ fn the_important_come_first_and_then_the_first_to_come() {
 }
 
 #[test]
+fn in_a_long_queue_the_last_to_come_is_served_first() {
+    let gate = gate(1, 100);
+    let mut holder = go(gate.enter(Priority::Normal, 0));
+    let mut tickets: Vec<(usize, Ticket)> =
+        (0..34).map(|who| (who, wait(gate.enter(Priority::Normal, MS)))).collect();
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        holder.done(2 * MS, Duration::from_millis(1), false);
+        let found = tickets.iter_mut().enumerate().find_map(|(at, (_, ticket))| Some((at, look(ticket)?)));
+        let (at, answer) = found.unwrap();
+        holder = answer.unwrap();
+        served.push(tickets.remove(at).0);
+    }
+    assert_eq!(served, [33, 32, 0, 1], "34 and 33 wait are many, 32 are not");
+}
+
+#[test]
 fn a_full_room_turns_away_the_least_important() {
     let gate = gate(1, 3);
     let _holder = go(gate.enter(Priority::Normal, 0));
