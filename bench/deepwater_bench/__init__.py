@@ -16,6 +16,10 @@
     postgres  one round of a pooler's case, and the memory of idle clients; beside it postgres_server,
               _poolers (the peers), _cases (the table), _load (pgbench), _goals and _report
     hostile   what fast clients notice of an attack, on its own command line
+    overload  more requests than an application can do; beside it overload_peers (proxies without and with a
+              limit), _goals and _report
+    guards    what each of Deepwater's guards costs
+    callgrind instructions, counted by valgrind
     goals     what Deepwater promises, checked against a record
     profile   where the processor time of one case goes
     report    what is told of a record, for the terminal and for Markdown

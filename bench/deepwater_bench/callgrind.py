@@ -20,13 +20,14 @@ def counting(setting, peer, data):
 def window(setting, peer, mark):
     """Counts for the setting's seconds; `mark` is called at both ends."""
     mark()
-    _switch(peer, "on")
+    switch(peer, "on")
     time.sleep(setting.seconds)
-    _switch(peer, "off")
+    switch(peer, "off")
     mark()
 
 
-def _switch(peer, state):
+def switch(peer, state):
+    """Begins ("on") or ends ("off") the counting, which takes as long as a few hundred requests."""
     # It speaks with the program through pipes that are the program's user's.
     command = ["callgrind_control", "-i", state, str(peer.child.pid)]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", **peer.run_as())

@@ -111,7 +111,6 @@ GOALS = (
     Goal("pooler: errors with 2,000 clients on 20 server connections", 0, "", pooler.crowd_errors),
     Goal("pooler: memory for each idle client", 8, "KiB", pooler.client_memory),
     Goal("guards: CPU per request that all but authentication add", 3, "%", guards.added_cpu),
-    Goal("guards: instructions per request that they add", 3, "%", guards.added_instructions),
     Goal("5 x overload: p99 of answers, over the normal p99", 2.0, "x", overload_goals.tail),
     Goal("5 x overload: good answers, of the capacity", 90, "%", overload_goals.goodput, at_least=True),
     Goal("5 x overload: important requests that fare well", 99, "%", overload_goals.important, at_least=True),

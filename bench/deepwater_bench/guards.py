@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import callgrind, load, measure, record
 from .cases import HEADLINE
@@ -15,7 +15,11 @@ from .table import Table, number
 from .tools import say
 
 PROGRAMS = {"valgrind"}
-ROUNDS = 7
+ROUNDS = 9
+# A short round, so that both of a pair meet the same machine.
+SECONDS = 1.1
+# Requests whose instructions are counted.
+COUNTED = 20_000
 SECRET = "a secret of the bench, 32 bytes and more"
 
 _RATE = "rate_limit = { rate = 1000000000 }"
@@ -41,6 +45,8 @@ class Guard:
 NONE, ALL = "none", "all"
 GUARDS = (
     Guard(NONE, "none"),
+    # Shows what a difference of nothing looks like on this machine.
+    Guard("again", "none, once more"),
     Guard("retry", "retries", pool=_RETRY),
     Guard("rate", "rate limit by address", route=_RATE),
     Guard("gate", "concurrency, fixed", pool=f"{_NO_RETRY}\n{_GATE}"),
@@ -72,65 +78,90 @@ def token():
     return (signed + b"." + _segment(hmac.digest(SECRET.encode(), signed, hashlib.sha256))).decode()
 
 
-def measure_all(setting, binary, rounds):
-    """The part's row: the headline case with each set of guards, all clients with the same token."""
+def measure_all(setting, binary, rounds, pace):
+    """The part's row: the headline case with each set of guards, all clients with the same token.
+
+    A guard costs less than a busy machine changes in a minute, so each round runs right after one without guards,
+    and what counts is the ratio of the two.
+    """
     program = str(binary())
+    header = f"Authorization: Bearer {token()}"
+    short = replace(setting, seconds=SECONDS)
+
+    def drive(peer):
+        return load.Wrk(HEADLINE, peer.port("h1"), (header,))
+
+    def request(peer):
+        return load.get(peer.port("h1"), HEADLINE.path).removesuffix(b"\r\n") + f"{header}\r\n\r\n".encode()
+
+    def one(peer):
+        return measure.under_load(short, peer, drive(peer))
+
     peers = []
     for guard in GUARDS:
         peer = Guarded(guard.name, program, "guards/deepwater.toml")
         peer.guard = guard
         peers.append(peer)
-    headers = (f"Authorization: Bearer {token()}",)
-
-    def drive(peer):
-        return load.Wrk(HEADLINE, peer.port("h1"), headers)
-
+    base, *others = peers
+    samples = {peer.name: [] for peer in peers}
     with started(setting, *peers):
-        measured = record.interleaved(peers, rounds, lambda peer: measure.under_load(setting, peer, drive(peer)))
+        for number in range(rounds):
+            for peer in others:
+                # By turns first and second.
+                pair = [one(each) for each in ((base, peer) if number % 2 == 0 else (peer, base))]
+                without, with_it = pair if number % 2 == 0 else reversed(pair)
+                samples[base.name].append(without | {"over_none": 1.0})
+                samples[peer.name].append(with_it | {"over_none": with_it["cpu_us"] / without["cpu_us"]})
+    measured = {name: record.summarise(ones) for name, ones in samples.items()}
     for peer in peers:
-        measured[peer.name]["instructions"] = _instructions(setting, peer, drive)
-        one = measured[peer.name]
-        say(f"guards       {peer.guard.text}: {one['cpu_us']:.2f} µs, {one['instructions']:,.0f} instructions per request")
+        measured[peer.name]["instructions"] = _instructions(setting, peer, pace, request)
+        told = measured[peer.name]
+        say(f"guards       {peer.guard.text}: {told['over_none']:.3f} of none, {told['instructions']:,.0f} instructions")
     return [{"case": HEADLINE.name, "peers": measured}]
 
 
-def _instructions(setting, peer, drive):
-    """For each request, of a process of its own."""
+def _instructions(setting, peer, pace, request):
+    """For each request, of a process of its own: nothing comes while counting begins and ends."""
     data = setting.directory / "callgrind.out"
-    marks = []
+
+    def drive(count):
+        generator = load.Pace(pace, peer.port("h1"), [request(peer)] * count, HEADLINE.connections, rate=0)
+        measure.Drive(setting, peer, generator, 120).outcome()
+
     with callgrind.counting(setting, peer, data):
-        # Long enough for a program that valgrind slows down fifty times.
-        command = drive(peer).command(setting.warmup + setting.seconds + 30, setting.directory)
-        with (setting.directory / "load.out").open("wb") as output:
-            driver = setting.children.start_load(command, setting.cores.load, output)
-        # Connected, and everything of a request has been done once.
-        time.sleep(3 * setting.warmup)
-        callgrind.window(setting, peer, lambda: marks.append(setting.origin.requests()))
-        setting.children.stop(driver)
-    return callgrind.annotated(data)[0] / (marks[1] - marks[0])
+        # Everything of a request has been done once.
+        drive(COUNTED // 10)
+        callgrind.switch(peer, "on")
+        drive(COUNTED)
+        callgrind.switch(peer, "off")
+    return callgrind.annotated(data)[0] / COUNTED
 
 
 def _added(row, figure, name):
     """Percent that a set of guards adds to having none."""
-    if figure == "instructions":
-        one, base = (row["peers"][each][figure] for each in (name, NONE))
-        return 100 * (one / base - 1)
-    return 100 * (record.ratio(row, figure, NONE, name) - 1)
+    one, base = (row["peers"][each][figure] for each in (name, NONE))
+    return 100 * (one / base - 1)
 
 
-def _all_add(figure):
-    return lambda found: max((_added(row, figure, ALL) for row in found["guards"]), default=None)
+def added_cpu(found):
+    return max((_added(row, "over_none", ALL) for row in found["guards"]), default=None)
 
 
-added_cpu, added_instructions = _all_add("cpu_us"), _all_add("instructions")
+def _spread(one):
+    """Half the distance between the quartiles of what was added, in percent."""
+    ratios = sorted(round_["over_none"] for round_ in one["rounds"])
+    return 50 * (load.percentile(ratios, 0.75) - load.percentile(ratios, 0.25))
 
 
 def table(rows):
     (row,) = rows
-    out = Table(f"What guards cost ({row['case']})", ["guards", "CPU per request, µs", "added", "instructions", "added"])
+    head = ["guards", "CPU per request, µs", "added", "instructions in user space", "added"]
+    out = Table(f"What guards cost ({row['case']})", head)
     for guard in GUARDS:
         one = row["peers"][guard.name]
-        added = ["–"] * 2 if guard.name == NONE else [f"{_added(row, figure, guard.name):+.1f}%" for figure in ("cpu_us", "instructions")]
-        spread = f" ±{50 * one['cpu_spread']:.0f}%"
-        out.add(guard.text, number(one["cpu_us"], 2) + spread, added[0], number(one["instructions"], 0), added[1])
+        added, more = "–", "–"
+        if guard.name != NONE:
+            added = f"{_added(row, 'over_none', guard.name):+.1f}% ±{_spread(one):.1f}"
+            more = f"{one['instructions'] - row['peers'][NONE]['instructions']:+,.0f}"
+        out.add(guard.text, number(one["cpu_us"], 2), added, number(one["instructions"], 0), more)
     return out

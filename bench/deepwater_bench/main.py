@@ -112,8 +112,7 @@ def _run(arguments):
             if pooled:
                 _measure_poolers(setting, names, binary, pooled, arguments, result)
             if _wanted(arguments, GUARD_PART):
-                rounds = arguments.rounds or (ROUNDS if arguments.quick else guards.ROUNDS)
-                result["guards"] = guards.measure_all(setting, binary, rounds)
+                _measure_guards(setting, binary, arguments, result)
             if overloaded:
                 _measure_overload(setting, names, binary, arguments, result)
         except Failure as failure:
@@ -175,6 +174,16 @@ def _measure_poolers(setting, names, binary, pooled, arguments, result):
         if not arguments.case:
             for pooler in poolers:
                 result["postgres_idle"][pooler.name] = postgres.idle_memory(setting, pooler, postgres.IDLE_CLIENTS)
+
+
+def _measure_guards(setting, binary, arguments, result):
+    """The part about Deepwater's own guards, likewise."""
+    pace = tools.rust_program(setting.directory, "pace")
+    if pace is None:
+        tools.say("no Rust compiler: guards are left out")
+        return
+    rounds = arguments.rounds or (ROUNDS if arguments.quick else guards.ROUNDS)
+    result["guards"] = guards.measure_all(setting, binary, rounds, pace)
 
 
 def _measure_overload(setting, names, binary, arguments, result):
