@@ -6,6 +6,7 @@ mod configuration;
 mod file;
 mod guards;
 mod keys;
+mod look;
 mod overload;
 mod pool;
 mod postgres;
@@ -36,11 +37,12 @@ use configuration::Pooled;
 use file::ConfigurationFile;
 use guards::GuardWatch;
 use keys::Key;
+use look::Figures;
 use pool::PoolWatch;
 use postgres::Server;
 use screen::{MENU, Screen};
 use shop::{Instance, Shops};
-use stage::{Figures, Signals, Stage};
+use stage::{Signals, Stage};
 use trend::Trend;
 
 /// How many instances the shop has.

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::SEED;
 use super::guards::PoolRow;
-use super::stage::{Act, REQUESTS, Stage};
+use super::look::REQUESTS;
+use super::stage::{Act, Stage};
 use super::story::{
     AllFail, BreakersClosed, Fact, InstanceFails, InstancesWell, RefusedAtOnce, WHOLE_SHOP, WishFailed,
 };

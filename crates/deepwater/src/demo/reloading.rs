@@ -9,13 +9,15 @@ use tokio::task::JoinSet;
 
 use super::SEED;
 use super::configuration;
+use super::look::Figures;
 use super::shop::Instance;
-use super::stage::{Act, Figures, Stage};
+use super::stage::{Act, Stage};
 use super::story::{ReloadsBegan, ReloadsEnded, ReloadsLost, WishFailed};
 use crate::settings::Settings;
 
-/// Visitors who look into their carts, which are never answered from the cache.
-const VISITORS: usize = 40;
+/// Visitors who look into their carts, which are never answered from the cache. So few that all at once find a place in the
+/// waiting room, when this process was held up: it is about reloads, not about the limit.
+const VISITORS: usize = 20;
 /// How long they stay: a second before the first change, and one after the last.
 const STAY: Duration = Duration::from_secs(7);
 /// Name of the instance that joins.

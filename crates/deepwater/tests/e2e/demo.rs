@@ -410,7 +410,7 @@ async fn under_overload_crawlers_are_refused_first() {
 async fn no_request_fails_when_the_configuration_changes() {
     let mut demo = Demo::start(&["--scene", "reload", "--rate", "20"]).await;
     for line in [
-        "40 visitors look into their carts; shop-4 has started",
+        "20 visitors look into their carts; shop-4 has started",
         "deepwater.toml was read again: changed: pools.shop.targets, pools.shop.balance",
         "nothing was reloaded: deepwater.toml:",
         "deepwater.toml was read again: changed: pools.shop.balance",
