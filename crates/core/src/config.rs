@@ -39,4 +39,4 @@ pub use print::to_toml;
 pub use problem::{Problem, Problems};
 pub use schema::json_schema;
 pub use secret::{Secret, SecretError, SecretValue};
-pub use units::{Duration, Percent, Size};
+pub use units::{Bitrate, Duration, Percent, Size};

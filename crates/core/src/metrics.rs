@@ -7,6 +7,8 @@
 mod histogram;
 mod recent;
 mod registry;
+mod snapshot;
+mod text;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -16,6 +18,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 pub use histogram::{Distribution, Histogram};
 pub use recent::Recent;
 pub use registry::{Registry, Sink};
+pub use snapshot::{Family, Kind, Reading, Sample};
+pub use text::{openmetrics, prometheus};
 
 /// Marks a handle as writable by one thread at a time: it may move to another, not be shared.
 type OneWriter = PhantomData<Cell<()>>;

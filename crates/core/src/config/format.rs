@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::Schema;
 
 use super::secret::Secret;
-use super::units::{Duration, Percent, Size};
+use super::units::{Bitrate, Duration, Percent, Size};
 
 /// A text that is not what its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub(super) struct Format {
     pub(super) from_integer: fn(u64) -> Option<String>,
 }
 
-pub(super) static FORMATS: [&Format; 7] = [&DURATION, &SIZE, &PERCENT, &SECRET, &IP, &IPV4, &IPV6];
+pub(super) static FORMATS: [&Format; 8] = [&DURATION, &SIZE, &BITRATE, &PERCENT, &SECRET, &IP, &IPV4, &IPV6];
 
 pub(super) static DURATION: Format = Format {
     name: "human-duration",
@@ -73,6 +73,17 @@ pub(super) static SIZE: Format = Format {
     pattern: Some("^[0-9]+(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"),
     check: check::<Size>,
     from_integer: |bytes| Some(Size::from_bytes(bytes).to_string()),
+};
+
+pub(super) static BITRATE: Format = Format {
+    name: "bit-rate",
+    label: "bit rate",
+    noun: "a bit rate",
+    about: "A whole number of bits per second and a unit: `bit`, `kbit`, `Mbit`, `Gbit` (powers of 1000).",
+    examples: &["100Mbit", "1Gbit"],
+    pattern: Some("^[0-9]+(bit|kbit|Mbit|Gbit)$"),
+    check: check::<Bitrate>,
+    from_integer: |bits| Some(Bitrate::from_bits(bits).to_string()),
 };
 
 pub(super) static PERCENT: Format = Format {

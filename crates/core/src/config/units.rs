@@ -1,10 +1,12 @@
 //! Quantities that carry their unit: `"10s"`, `"256MiB"`, `"0.5%"`. A bare number is refused, because
 //! nobody remembers whether it was seconds or milliseconds.
 
+mod bitrate;
 mod duration;
 mod percent;
 mod size;
 
+pub use bitrate::Bitrate;
 pub use duration::Duration;
 pub use percent::Percent;
 pub use size::Size;

@@ -135,8 +135,30 @@ impl Distribution {
         Some(Duration::from_nanos(upper_ns(bucket)))
     }
 
-    /// Cumulative counts at the powers of two from 2^17 ns (131 µs) up: what a Prometheus scrape shows.
-    pub(super) fn exposed(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+    /// The squared coefficient of variation, variance over the square of the mean, to the width of the buckets: 0 when all are
+    /// alike, 1 for exponential times. None with fewer than two observations.
+    pub fn variation(&self) -> Option<f64> {
+        let count = self.count();
+        if count < 2 {
+            return None;
+        }
+        let middle = |bucket: usize| {
+            let lower = if bucket == 0 { 0 } else { upper_ns(bucket - 1) };
+            (lower as f64 + upper_ns(bucket) as f64) / 2.0
+        };
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (bucket, n) in self.buckets.iter().enumerate().filter(|(_, n)| **n > 0) {
+            let (middle, n) = (middle(bucket), *n as f64);
+            sum += n * middle;
+            squares += n * middle * middle;
+        }
+        let (mean, n) = (sum / count as f64, count as f64);
+        (mean > 0.0).then(|| ((squares - n * mean * mean) / (n - 1.0) / (mean * mean)).max(0.0))
+    }
+
+    /// Upper ends in seconds with cumulative counts, at the powers of two from 2^17 ns (131 µs) up: as many buckets as
+    /// others are shown.
+    pub fn exposed(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let mut seen = 0;
         self.buckets.iter().enumerate().filter_map(move |(bucket, n)| {
             seen += n;
@@ -176,6 +198,9 @@ mod tests {
             let ms = all.quantile(q).unwrap().as_secs_f64() * 1e3;
             assert!(ms >= exact_ms && ms <= exact_ms * 1.13, "{q}: {ms}");
         }
+        // Of a uniform distribution from 0: (1/12) / (1/2)².
+        let variation = all.variation().unwrap();
+        assert!((variation - 1.0 / 3.0).abs() < 0.01, "{variation}");
         assert_eq!(Distribution::default().quantile(0.5), None);
         let last = all.exposed().last().unwrap();
         assert_eq!(last.1, 1_000);

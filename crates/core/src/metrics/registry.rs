@@ -1,12 +1,12 @@
-//! The list of all metrics, and their text form.
+//! The list of all metrics.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::histogram::Cells;
-use super::{Counter, Distribution, Gauge, Histogram};
+use super::snapshot::{Family as Read, Kind, Reading, Sample};
+use super::{Counter, Distribution, Gauge, Histogram, text};
 
 /// All metrics of a process. Clones share them.
 #[derive(Clone, Default)]
@@ -22,11 +22,13 @@ struct Families {
     collectors: Vec<Collector>,
 }
 
-type Collector = Box<dyn Fn(&mut Sink<'_>) + Send>;
+type Collector = Box<dyn Fn(&mut Sink) + Send>;
 
 /// All series of one name: live cells, and what dropped cells left.
 struct Family<C, T> {
     help: &'static str,
+    /// How many counted make one of the unit that is shown.
+    per_unit: f64,
     series: BTreeMap<String, Series<C, T>>,
 }
 
@@ -60,7 +62,11 @@ impl Absorb<Cells> for Distribution {
 
 impl<C: Default, T: Default + Clone + Absorb<C>> Family<C, T> {
     fn new(help: &'static str) -> Self {
-        Self { help, series: BTreeMap::new() }
+        Self::with_unit(help, 1.0)
+    }
+
+    fn with_unit(help: &'static str, per_unit: f64) -> Self {
+        Self { help, per_unit, series: BTreeMap::new() }
     }
 
     fn cell(&mut self, labels: &[(&str, &str)]) -> Arc<C> {
@@ -72,6 +78,14 @@ impl<C: Default, T: Default + Clone + Absorb<C>> Family<C, T> {
         let cell = Arc::new(C::default());
         series.live.push(Arc::clone(&cell));
         cell
+    }
+
+    fn read(&self, name: &'static str, kind: Kind, reading: impl Fn(T) -> Reading) -> Read {
+        let sample = |(labels, series): (&String, &Series<C, T>)| Sample {
+            labels: labels.clone(),
+            reading: reading(series.total()),
+        };
+        Read { name, help: self.help, kind, samples: self.series.iter().map(sample).collect() }
     }
 }
 
@@ -104,6 +118,19 @@ impl Registry {
         Counter::new(families.counters.entry(name).or_insert_with(|| Family::new(help)).cell(labels))
     }
 
+    /// A counter cell of microseconds, shown in seconds; its name ends in `_seconds_total`.
+    pub fn counter_of_micros(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+    ) -> Counter {
+        let mut families = self.families();
+        Counter::new(
+            families.counters.entry(name).or_insert_with(|| Family::with_unit(help, 1e6)).cell(labels),
+        )
+    }
+
     /// A gauge cell; the value shown is the sum of all cells.
     pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Gauge {
         let mut families = self.families();
@@ -117,44 +144,39 @@ impl Registry {
     }
 
     /// Calls back at every scrape for values that live elsewhere.
-    pub fn collect(&self, collector: impl Fn(&mut Sink<'_>) + Send + 'static) {
+    pub fn collect(&self, collector: impl Fn(&mut Sink) + Send + 'static) {
         self.families().collectors.push(Box::new(collector));
     }
 
     /// Everything in the Prometheus text format, version 0.0.4.
     pub fn render(&self) -> String {
+        text::prometheus(&self.read())
+    }
+
+    /// Everything, by kind and name: counters, gauges, histograms, then what collectors say.
+    pub fn read(&self) -> Vec<Read> {
         let families = self.families();
-        let mut out = String::with_capacity(16 * 1024);
+        let mut all = Vec::new();
         for (name, family) in &families.counters {
-            head(&mut out, name, family.help, "counter");
-            for (labels, series) in &family.series {
-                line(&mut out, name, labels, series.total() as f64);
-            }
+            let number = |total| Reading::Number(total as f64 / family.per_unit);
+            all.push(family.read(name, Kind::Counter, number));
         }
         for (name, family) in &families.gauges {
-            head(&mut out, name, family.help, "gauge");
-            for (labels, series) in &family.series {
-                line(&mut out, name, labels, series.total() as f64);
-            }
+            all.push(family.read(name, Kind::Gauge, |total| Reading::Number(total as f64)));
         }
         for (name, family) in &families.histograms {
-            head(&mut out, name, family.help, "histogram");
-            for (labels, series) in &family.series {
-                histogram(&mut out, name, labels, &series.total());
-            }
+            all.push(family.read(name, Kind::Histogram, |total| Reading::Durations(Box::new(total))));
         }
         let mut sink = Sink { families: BTreeMap::new() };
         for collector in &families.collectors {
             collector(&mut sink);
         }
-        for (name, (help, kind, lines)) in sink.families {
-            head(&mut out, name, help, kind);
-            out.push_str(&lines);
-        }
-        out
+        all.extend(sink.families.into_values());
+        all
     }
 
-    /// The total of a counter over all series whose labels contain the given pairs.
+    /// The total of a counter over all series whose labels contain the given pairs, as it was counted: one of
+    /// microseconds in those.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let families = self.families();
         let Some(family) = families.counters.get(name) else { return 0 };
@@ -184,31 +206,43 @@ impl Registry {
 }
 
 /// Takes values computed at a scrape.
-pub struct Sink<'a> {
-    families: BTreeMap<&'a str, (&'a str, &'static str, String)>,
+pub struct Sink {
+    families: BTreeMap<&'static str, Read>,
 }
 
-impl Sink<'_> {
+impl Sink {
     /// One value of a gauge.
     pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: f64) {
-        self.put(name, help, "gauge", labels, value);
+        self.put(name, help, Kind::Gauge, labels, value);
     }
 
     /// One value of a counter.
     pub fn counter(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.put(name, help, "counter", labels, value as f64);
+        self.put(name, help, Kind::Counter, labels, value as f64);
+    }
+
+    /// One value of a counter that has fractions, such as one of seconds.
+    pub fn fractional_counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+        value: f64,
+    ) {
+        self.put(name, help, Kind::Counter, labels, value);
     }
 
     fn put(
         &mut self,
         name: &'static str,
         help: &'static str,
-        kind: &'static str,
+        kind: Kind,
         labels: &[(&str, &str)],
         value: f64,
     ) {
-        let (_, _, lines) = self.families.entry(name).or_insert_with(|| (help, kind, String::new()));
-        line(lines, name, &label_text(labels), value);
+        let family =
+            self.families.entry(name).or_insert_with(|| Read { name, help, kind, samples: Vec::new() });
+        family.samples.push(Sample { labels: label_text(labels), reading: Reading::Number(value) });
     }
 }
 
@@ -248,28 +282,6 @@ fn label_text(labels: &[(&str, &str)]) -> String {
         text.push('"');
     }
     text
-}
-
-fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-fn line(out: &mut String, name: &str, labels: &str, value: f64) {
-    let _ = if labels.is_empty() {
-        writeln!(out, "{name} {value}")
-    } else {
-        writeln!(out, "{name}{{{labels}}} {value}")
-    };
-}
-
-fn histogram(out: &mut String, name: &str, labels: &str, all: &Distribution) {
-    let comma = if labels.is_empty() { "" } else { "," };
-    for (le, count) in all.exposed() {
-        let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{le}\"}} {count}");
-    }
-    let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {}", all.count());
-    line(out, &format!("{name}_sum"), labels, all.sum_seconds());
-    line(out, &format!("{name}_count"), labels, all.count() as f64);
 }
 
 #[cfg(test)]
@@ -318,6 +330,14 @@ mod tests {
             .collect();
         assert!(counts.is_sorted(), "{counts:?}");
         assert_eq!(registry.distribution("wait_seconds", &[]).count(), 2);
+    }
+
+    #[test]
+    fn microseconds_are_shown_in_seconds() {
+        let registry = Registry::default();
+        registry.counter_of_micros("busy_seconds_total", "Busy.", &[]).add(1_500_000);
+        assert!(registry.render().ends_with("# TYPE busy_seconds_total counter\nbusy_seconds_total 1.5\n"));
+        assert_eq!(registry.sum("busy_seconds_total", &[]), 1_500_000);
     }
 
     #[test]

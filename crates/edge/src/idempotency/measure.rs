@@ -51,7 +51,7 @@ impl KeyMetrics {
 }
 
 /// Figures of the store, for the whole process.
-pub(crate) fn show(store: &KeyStore, sink: &mut Sink<'_>) {
+pub(crate) fn show(store: &KeyStore, sink: &mut Sink) {
     let help = "Bytes of bodies and answers of requests with idempotency keys under way.";
     sink.gauge("deepwater_idempotency_buffered_bytes", help, &[], store.buffered_bytes() as f64);
     let Some(counts) = store.counts() else { return };

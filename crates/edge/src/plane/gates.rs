@@ -20,7 +20,7 @@ pub(super) fn collect(force: &InForce, metrics: &Registry) {
     });
 }
 
-fn gate(pool: &PoolPlan, sink: &mut Sink<'_>) {
+fn gate(pool: &PoolPlan, sink: &mut Sink) {
     let Some(gate) = &pool.gate else { return };
     let status = gate.status();
     let labels = [("pool", pool.name.as_str())];

@@ -26,6 +26,8 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(20);
 const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
 /// How long calls under way may take once the console closes.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a connection without any call yet may take for its first one then.
+const FIRST_CALL: Duration = Duration::from_millis(500);
 /// Pause after a failed accept, which means that the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -95,7 +97,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, app: Arc<App>, mut endi
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE));
+    let (called, mut first_call) = watch::channel(false);
     let service = service_fn(|request: Request<Incoming>| {
+        called.send_replace(true);
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app.answer(request, peer).await) }
     });
@@ -109,6 +113,11 @@ async fn connection(stream: TcpStream, peer: SocketAddr, app: Arc<App>, mut endi
         // How a connection ends is the client's business.
         _ = connection.as_mut() => return,
         _ = ending.wait_for(|ending| *ending) => {}
+    }
+    // One accepted a moment ago has its call on the way: closed now, the call would get no answer.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = tokio::time::timeout(FIRST_CALL, first_call.wait_for(|called| *called)) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

@@ -307,6 +307,19 @@ async fn closing_answers_the_call_under_way() {
 }
 
 #[tokio::test]
+async fn closing_answers_the_first_call_of_who_has_just_come() {
+    let rig = Rig::plain().await;
+    let mut client = rig.connect().await;
+    // Connections are accepted in their order: once another has its answer, this one is in.
+    assert_eq!(rig.get("/healthz").await.status, 200);
+    let closing = tokio::spawn(rig.console.close());
+    tokio::task::yield_now().await;
+    client.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(client.rest().await.starts_with("HTTP/1.1 200"));
+    closing.await.unwrap();
+}
+
+#[tokio::test]
 async fn one_connection_carries_many_requests() {
     let rig = Rig::plain().await;
     let mut client = rig.connect().await;

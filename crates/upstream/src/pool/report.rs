@@ -79,7 +79,7 @@ pub(super) fn register(pool: &Arc<Pool>, context: &Context) {
     });
 }
 
-fn collect(control: &Control, sink: &mut Sink<'_>) {
+fn collect(control: &Control, sink: &mut Sink) {
     let pool = ("pool", control.name());
     sink.gauge(
         "deepwater_upstream_pool_panic",
