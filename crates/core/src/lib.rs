@@ -2,6 +2,7 @@
 //! administration and shutdown. Small and stable; it knows no plane and opens no socket.
 
 pub mod admin;
+pub mod ask;
 pub mod clock;
 pub mod config;
 pub mod context;

@@ -6,6 +6,7 @@
 
 mod admin;
 mod advice;
+mod ask;
 mod cancel;
 mod cleaning;
 mod clients;
@@ -40,4 +41,4 @@ mod worker;
 pub use config::Config;
 pub use control::{Control, Ending, SettingRow, Settings};
 pub use plan::{Face, validate};
-pub use plane::{Bound, Handle, StartError, start};
+pub use plane::{Bound, DatabaseFacts, Handle, StartError, start};

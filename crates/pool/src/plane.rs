@@ -1,5 +1,6 @@
 //! Starting the pool: one thread or several for the data path, one task on the caller's runtime for everything slow.
 
+mod facts;
 mod listen;
 mod run;
 mod status;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deepwater_core::ask::Ask;
 use deepwater_core::config::{Checker, Problems};
 use deepwater_core::handover::Lent;
 use deepwater_core::random::Random;
@@ -20,6 +22,7 @@ use crate::events::PoolStarted;
 use crate::plan::{self, Face, Plan};
 use crate::shared::Shared;
 
+pub use facts::DatabaseFacts;
 pub use listen::Bound;
 use listen::{Opened, SocketFile};
 pub(crate) use status::mode_name;
@@ -166,6 +169,17 @@ impl Handle {
     /// Totals and pools, for `/api/status`.
     pub fn status(&self) -> impl Fn() -> Value + Send + Sync + use<> {
         status::status(&self.shared, &self.addresses)
+    }
+
+    /// Asks the servers of databases how they are, on connections beside the pools.
+    pub fn ask(&self) -> Ask {
+        self.shared.questions.port(&self.shared.context.metrics)
+    }
+
+    /// What is known of the pools there are and of their servers, each time it is called.
+    pub fn databases(&self) -> impl Fn() -> Vec<DatabaseFacts> + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || facts::all(&shared)
     }
 
     /// Pages and commands for the console.

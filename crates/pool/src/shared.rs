@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use deepwater_core::Context;
 
+use crate::ask::Questions;
 use crate::clients::Clients;
 use crate::control::Controls;
 use crate::history::History;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub servers: Servers,
     pub statements: Statements,
     pub listeners: Listeners,
+    pub questions: Questions,
     pub login: LoginState,
     pub controls: Controls,
     pub history: History,
@@ -55,6 +57,7 @@ impl Shared {
             servers: Servers::default(),
             statements: Statements::default(),
             listeners: Listeners::default(),
+            questions: Questions::default(),
             login: LoginState::default(),
             controls: Controls::default(),
             history: History::default(),

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalOptions;
 
 use super::listen::Listener;
+use crate::ask;
 use crate::events::AcceptFailed;
 use crate::janitor;
 use crate::login::{self, Peer};
@@ -37,6 +38,7 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
         };
         let (tcp, unix) = (accept_all(tcp), accept_all(unix));
         let janitor = tokio::task::spawn_local(janitor::run(Rc::clone(&worker)));
+        let asking = (id == 0).then(|| tokio::task::spawn_local(ask::serve(Rc::clone(&worker))));
         tokio::select! {
             () = shutdown.draining() => {}
             () = shared.controls.closing() => {}
@@ -44,6 +46,7 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
         // As with PgBouncer, administrators may still come over Unix sockets, which no other process shares.
         tcp.iter().for_each(tokio::task::JoinHandle::abort);
         shutdown.draining().await;
+        asking.iter().for_each(tokio::task::JoinHandle::abort);
         unix.iter().for_each(tokio::task::JoinHandle::abort);
         janitor::drain(&worker);
         tokio::select! {
