@@ -10,6 +10,13 @@ impl Default for Random {
 }
 
 impl Random {
+    /// Another sequence for each seed.
+    #[allow(dead_code)] // Of the programs that share this file, some want the same one always.
+    pub fn seeded(seed: u64) -> Self {
+        let mixed = (seed ^ Self::default().0).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        Self((mixed ^ (mixed >> 31)).max(1))
+    }
+
     /// Even in [0, 1).
     pub fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;

@@ -4,7 +4,7 @@
 //! loop, exponential gaps), each takes a kept-alive connection or opens one, and gives up, closing it, after the
 //! patience it has. Latency counts from when a request was due.
 //!
-//! `surge ADDRESS FILE PATIENCE_MS RATE:SECONDS ...` prints a line for each request: when it was due
+//! `surge ADDRESS FILE PATIENCE_MS [seed=N] RATE:SECONDS ...` prints a line for each request: when it was due
 //! (microseconds since the start), its number in FILE, the status it got (0: it gave up; 1: the connection broke
 //! off), the time to that, and how late it was sent. FILE is as of `pace`. Built by bench/run with plain
 //! `rustc -O`; standard library only, Linux only.
@@ -37,6 +37,7 @@ struct Plan {
     address: SocketAddr,
     requests: Vec<Vec<u8>>,
     patience: Duration,
+    random: Random,
     /// Mean gap between two requests, and for how long.
     phases: Vec<(Duration, Duration)>,
 }
@@ -45,12 +46,19 @@ impl Plan {
     fn from_args() -> Result<Self> {
         let args: Vec<String> = env::args().skip(1).collect();
         let [address, file, patience_ms, phases @ ..] = args.as_slice() else {
-            return Err("usage: surge ADDRESS FILE PATIENCE_MS RATE:SECONDS ...".into());
+            return Err("usage: surge ADDRESS FILE PATIENCE_MS [seed=N] RATE:SECONDS ...".into());
+        };
+        let (random, phases) = match phases.split_first() {
+            Some((first, rest)) if first.starts_with("seed=") => {
+                (Random::seeded(first["seed=".len()..].parse()?), rest)
+            }
+            _ => (Random::default(), phases),
         };
         Ok(Self {
             address: address.parse()?,
             requests: parse_requests(&fs::read(file)?)?,
             patience: Duration::from_millis(patience_ms.parse()?),
+            random,
             phases: phases.iter().map(|phase| parse_phase(phase)).collect::<Result<_>>()?,
         })
     }
@@ -65,8 +73,7 @@ fn parse_phase(text: &str) -> Result<(Duration, Duration)> {
 }
 
 /// When each request is due, after the start.
-fn schedule(phases: &[(Duration, Duration)]) -> Vec<Duration> {
-    let mut random = Random::default();
+fn schedule(random: &mut Random, phases: &[(Duration, Duration)]) -> Vec<Duration> {
     let (mut due, mut end) = (Duration::ZERO, Duration::ZERO);
     let mut all = Vec::new();
     for (gap, length) in phases {
@@ -245,7 +252,7 @@ impl Drive {
 
     /// Follows the schedule to the end of the last request.
     fn run(mut self) -> Result<String> {
-        let schedule = schedule(&self.plan.phases);
+        let schedule = schedule(&mut self.plan.random, &self.plan.phases);
         let mut waiting: VecDeque<(Instant, usize)> = VecDeque::new();
         let mut ready = Vec::new();
         let mut next = 0;

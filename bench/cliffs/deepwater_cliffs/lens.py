@@ -1,0 +1,95 @@
+"""What the lens says: `/api/cliffs`, read and judged no further than needed here."""
+
+import http.client
+import json
+from dataclasses import asdict, dataclass
+
+from deepwater_bench.process import Failure
+
+PATH = "/api/cliffs"
+PATIENCE_S = 10
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A cliff's load, in requests per second, with its range."""
+
+    load: float
+    low: float
+    high: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One answer: the nearest cliff and, of the cliff that is expected, state, text and forecast."""
+
+    load: float | None
+    nearest: str | None
+    nearest_kind: str | None
+    state: str
+    text: str
+    forecast: Forecast | None
+    # All cliffs that have a forecast, by their ids: what else was in sight.
+    others: dict
+
+    def record(self):
+        return asdict(self)
+
+
+def parse(answer, kind):
+    """The reading of a decoded answer, in the eyes of one who expects a cliff of `kind`.
+
+    Of several such cliffs the nearest one's counts, which is `nearest` itself where that is of the kind, else
+    the one with the lowest load.
+    """
+    try:
+        cliffs = {cliff["id"]: cliff for cliff in answer["cliffs"]}
+        nearest = answer["nearest"]
+        if nearest is not None and nearest not in cliffs:
+            raise Failure(f"{PATH}: the nearest cliff, {nearest}, is not among the cliffs")
+        load = answer["load"]["value"] if answer["load"] else None
+        forecasts = {name: _forecast(cliff["at"]) for name, cliff in cliffs.items() if cliff["at"]}
+        expected = _expected(cliffs, nearest, forecasts, kind)
+        return Reading(
+            load=load,
+            nearest=nearest,
+            nearest_kind=cliffs[nearest]["kind"] if nearest is not None else None,
+            state=cliffs[expected]["state"] if expected else "absent",
+            text=cliffs[expected]["text"] if expected else "",
+            forecast=forecasts.get(expected),
+            others={name: forecast.load for name, forecast in forecasts.items() if name != expected},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{PATH} is not as expected: {error!r} in {json.dumps(answer)[:500]}") from None
+
+
+def _expected(cliffs, nearest, forecasts, kind):
+    among = [name for name, cliff in cliffs.items() if cliff["kind"] == kind]
+    if nearest in among:
+        return nearest
+    return min(among, key=lambda name: forecasts[name].load if name in forecasts else float("inf"), default=None)
+
+
+def _forecast(at):
+    confidence = at.get("confidence")
+    return Forecast(float(at["load"]), float(at["low"]), float(at["high"]), confidence)
+
+
+def read(port, kind):
+    """The reading at this moment, from the console on `port`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", PATH)
+        answer = connection.getresponse()
+        body = answer.read()
+    except OSError as error:
+        raise Failure(f"{PATH}: {error}") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise Failure(f"{PATH} answers with status {answer.status}: is the lens in this binary?")
+    try:
+        return parse(json.loads(body), kind)
+    except ValueError:
+        raise Failure(f"{PATH} answers with what is no JSON: {body[:200]!r}") from None

@@ -1,0 +1,86 @@
+import unittest
+
+from deepwater_cliffs import report, verdict
+
+
+def run(knee=400, forecast=(410, 360, 470), nearest_kind="connection_pool", limiter="pool", number=1, unsound=None):
+    at = None if forecast is None else dict(zip(("load", "low", "high"), forecast)) | {"confidence": 0.8}
+    nearest = f"{nearest_kind}:shop" if nearest_kind else None
+    reading = {"nearest": nearest, "nearest_kind": nearest_kind, "state": "forecast" if at else "cannot_tell", "forecast": at}
+    made = {
+        "limiter": limiter,
+        "kind": "connection_pool",
+        "round": number,
+        "knee": knee,
+        "reading": reading,
+        "ramp": {"rate": 200},
+        "unsound": unsound,
+    }
+    return made | {"verdict": verdict.judge(made)}
+
+
+class Judging(unittest.TestCase):
+    def test_a_good_forecast(self):
+        judged = run()["verdict"]
+        self.assertAlmostEqual(judged.pop("error"), 0.025)
+        self.assertEqual(judged, {"right": True, "within": True, "covered": True})
+
+    def test_off_by_more_than_a_quarter(self):
+        judged = run(forecast=(520, 380, 600))["verdict"]
+        self.assertEqual((judged["within"], judged["covered"]), (False, True))
+
+    def test_a_range_beside_the_knee(self):
+        judged = run(forecast=(420, 405, 440))["verdict"]
+        self.assertEqual((judged["within"], judged["covered"]), (True, False))
+
+    def test_what_cannot_be_told_is_missed_in_each(self):
+        judged = run(forecast=None, nearest_kind=None)["verdict"]
+        self.assertEqual(judged, {"right": False, "error": None, "within": False, "covered": False})
+
+    def test_a_wrong_cliff(self):
+        self.assertFalse(run(nearest_kind="cpu")["verdict"]["right"])
+
+    def test_a_knee_that_was_not_found_proves_nothing(self):
+        judged = run(knee=None)["verdict"]
+        self.assertEqual((judged["error"], judged["within"], judged["covered"]), (None, False, False))
+
+
+class Totals(unittest.TestCase):
+    def met(self, runs):
+        return {total.key: total.met for total in verdict.totals(runs)}
+
+    def test_nine_of_ten_have_to_be_right_and_eight_within_and_covered(self):
+        good, wrong = [run()] * 9, run(nearest_kind="cpu", forecast=None)
+        self.assertEqual(self.met([*good, wrong]), {"right": True, "within": True, "covered": True})
+        self.assertEqual(self.met([*good[:-1], wrong, wrong]), {"right": False, "within": True, "covered": True})
+        self.assertEqual(self.met([*good[:-2], wrong, wrong, wrong]), {"right": False, "within": False, "covered": False})
+
+    def test_no_run_meets_nothing(self):
+        self.assertEqual(set(self.met([]).values()), {False})
+
+
+class Report(unittest.TestCase):
+    def record(self, *runs, incomplete=None):
+        machine = {"cpu": "a processor", "cores": 2, "memory_gib": 8.0, "kernel": "Linux"}
+        return {
+            "machine": machine,
+            "version": "0.1.0",
+            "commit": "abc",
+            "date": "2026-01-01T00:00:00+00:00",
+            "seed": 7,
+            "ramp_seconds": 100.0,
+            "incomplete": incomplete,
+            "runs": list(runs),
+        }
+
+    def test_hits_and_misses_are_told(self):
+        text = report.markdown(self.record(run(), run(number=2, forecast=None, nearest_kind=None)))
+        self.assertIn("| pool 1 | 400 | 50% | 410 | 360 – 470 | +2% | yes | connection_pool:shop | yes |", text)
+        self.assertIn("| pool 2 | 400 | 50% | cannot tell | – | – | no | none | no |", text)
+        self.assertIn("the right cliff named: 1 of 2 (goal 90%): missed", text)
+        self.assertIn("seed 7", text)
+
+    def test_what_proves_nothing_says_so(self):
+        text = report.text(self.record(run(knee=None, unsound="no knee"), incomplete="the lens is gone"))
+        self.assertIn("pool 1 proves nothing: no knee", text)
+        self.assertIn("broke off: the lens is gone", text)
