@@ -1,0 +1,52 @@
+//! What reading costs; run it optimised to see: `cargo test --release -p deepwater-host what_reading_costs --
+//! --nocapture`.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Diag, Host, Process, Roots};
+
+/// The mean of some runs. The clock handed down moves by `step` seconds, so that what is rare is or is not
+/// due.
+fn mean(step: u64, runs: u32, mut run: impl FnMut(Duration)) -> Duration {
+    let start = Instant::now();
+    for number in 0..runs {
+        run(Duration::from_secs(u64::from(number) * step));
+    }
+    start.elapsed() / runs
+}
+
+#[test]
+fn what_reading_costs() {
+    const THREADS: usize = 300;
+    let (stop, stopped) = mpsc::channel::<()>();
+    let stopped = std::sync::Arc::new(std::sync::Mutex::new(stopped));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let stopped = stopped.clone();
+            // Ends when the sender is gone.
+            thread::spawn(move || drop(stopped.lock().map(|stopped| stopped.recv())))
+        })
+        .collect();
+
+    let mut host = Host::new(Roots::default());
+    let machine = mean(1, 100, |now| drop(host.read(now)));
+    let finder = mean(100, 10, |now| host.finder.look(now));
+    let mut process = Process::open(&Roots::default(), std::process::id()).expect("it lives");
+    let many_threads = mean(1, 100, |now| drop(process.read(now)));
+    let sockets = host.finder.sockets().map_or(0, |sockets| sockets.established + sockets.time_wait);
+    println!("machine, each second                    {machine:?}");
+    println!("process of {THREADS} threads, each second       {many_threads:?}");
+    println!("finder ({sockets} sockets), each ten seconds     {finder:?}");
+    if let Ok(mut diag) = Diag::open() {
+        println!("all backlogs                            {:?}", mean(1, 100, |_| drop(diag.backlogs())));
+    }
+    let second = machine + many_threads + finder / 10;
+    println!("together: {:.2} % of a core at one reading a second", second.as_secs_f64() * 100.0);
+
+    drop(stop);
+    for thread in threads {
+        thread.join().expect("it ends");
+    }
+}
