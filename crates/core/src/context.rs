@@ -26,12 +26,15 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context on the system's clock.
+    /// A context on the system's clock. What is told to the events is counted in its metrics.
     pub fn new(seed: u64, events: Events) -> Self {
+        let metrics = Registry::default();
+        let counted = events.clone();
+        metrics.collect(move |sink| counted.collect(sink));
         Self {
             clock: Arc::new(SystemClock),
             seed,
-            metrics: Registry::default(),
+            metrics,
             events,
             shutdown: Shutdown::default(),
             handover: Handover::default(),

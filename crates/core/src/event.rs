@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::metrics::Sink;
+
 /// How much an event matters to the person on call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -207,20 +209,15 @@ impl Events {
         self.state().counts.iter().map(|(name, (_, count))| (*name, *count)).collect()
     }
 
-    /// Appends `deepwater_events_total` and `deepwater_log_dropped_total` in Prometheus text.
-    pub fn render(&self, out: &mut String) {
-        use std::fmt::Write as _;
+    /// Says `deepwater_events_total` and `deepwater_log_dropped_total` at a scrape.
+    pub fn collect(&self, sink: &mut Sink) {
         let state = self.state();
-        out.push_str(
-            "# HELP deepwater_events_total Events by kind.\n# TYPE deepwater_events_total counter\n",
-        );
         for (name, (level, count)) in &state.counts {
-            let level = level.as_str();
-            let _ = writeln!(out, "deepwater_events_total{{event=\"{name}\",level=\"{level}\"}} {count}");
+            let labels = [("event", *name), ("level", level.as_str())];
+            sink.counter("deepwater_events_total", "Events by kind.", &labels, *count);
         }
-        out.push_str("# HELP deepwater_log_dropped_total Log lines dropped because the log was too slow.\n");
-        out.push_str("# TYPE deepwater_log_dropped_total counter\n");
-        let _ = writeln!(out, "deepwater_log_dropped_total {}", state.log_dropped);
+        let help = "Log lines dropped because the log was too slow.";
+        sink.counter("deepwater_log_dropped_total", help, &[], state.log_dropped);
     }
 
     fn line(&self, record: &Record) -> String {
@@ -270,8 +267,9 @@ mod tests {
         assert_eq!(events.recent(10)[0].message, "target 127.0.0.1:3000 of pool app was ejected");
         let line = String::from_utf8(lines.recv().unwrap()).unwrap();
         assert!(line.contains(r#""pool":"app""#) && line.ends_with('\n'), "{line}");
-        let mut text = String::new();
-        events.render(&mut text);
+        let registry = crate::metrics::Registry::default();
+        registry.collect(move |sink| events.collect(sink));
+        let text = registry.render();
         assert!(text.contains("deepwater_events_total{event=\"target_ejected\",level=\"warn\"} 1"), "{text}");
     }
 

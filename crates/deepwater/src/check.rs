@@ -1,6 +1,7 @@
 //! `deepwater check`: is the configuration right, and what does it come to?
 
 use deepwater_core::config;
+use deepwater_lens::out::grafana;
 
 use crate::cli::{CheckArguments, Failure, print};
 use crate::settings::Settings;
@@ -11,6 +12,12 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
     if arguments.reference {
         return print(reference().as_bytes());
+    }
+    if arguments.dashboard {
+        return print(grafana::dashboard().as_bytes());
+    }
+    if arguments.alerts {
+        return print(grafana::alerts().as_bytes());
     }
     if let Some(file) = &arguments.from_pgbouncer {
         return print(crate::pgbouncer::load(file)?.to_toml().as_bytes());
@@ -42,4 +49,18 @@ pub(crate) fn schema() -> String {
     let schema = config::json_schema::<Settings>();
     // A JSON value always has a text form.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dashboard_and_the_alert_rules_are_not_stale() {
+        for (name, text) in [("dashboard.json", grafana::dashboard()), ("alerts.yaml", grafana::alerts())] {
+            let file = format!("{}/../../docs/grafana/{name}", env!("CARGO_MANIFEST_DIR"));
+            let kept = std::fs::read_to_string(file).unwrap_or_default();
+            assert!(kept == text, "docs/grafana/{name} is stale: run `make docs` and commit the result");
+        }
+    }
 }

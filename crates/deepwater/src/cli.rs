@@ -117,14 +117,20 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     pub print: bool,
     /// Print the `deepwater.toml` that a `pgbouncer.ini` amounts to, instead.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "print", "schema", "reference"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "print", "schema", "reference", "dashboard", "alerts"])]
     pub from_pgbouncer: Option<PathBuf>,
     /// Print the JSON schema of the configuration instead.
-    #[arg(long, conflicts_with_all = ["print", "reference"])]
+    #[arg(long, conflicts_with_all = ["print", "reference", "dashboard", "alerts"])]
     pub schema: bool,
     /// Print the reference of all keys (Markdown) instead.
-    #[arg(long, conflicts_with = "print")]
+    #[arg(long, conflicts_with_all = ["print", "dashboard", "alerts"])]
     pub reference: bool,
+    /// Print the dashboard for Grafana (JSON) instead.
+    #[arg(long, conflicts_with_all = ["print", "alerts"])]
+    pub dashboard: bool,
+    /// Print the alert rules for Prometheus (YAML) instead.
+    #[arg(long, conflicts_with = "print")]
+    pub alerts: bool,
 }
 
 /// A command that did not succeed.

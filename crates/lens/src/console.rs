@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 pub use config::{Config, Listen};
 pub use error::StartError;
 pub use pages::Readiness;
+pub(crate) use path::query_value;
 
 use app::App;
 use guard::Guard;
@@ -135,6 +136,7 @@ fn guard(wanted: SocketAddr, config: &Config, directory: &Path) -> Result<Guard,
 /// The address is in use, forbidden or not of this machine; a token is missing off loopback or cannot be
 /// read; two endpoints claim one path.
 pub async fn start(config: Config, context: Context, ports: Ports) -> Result<Handle, StartError> {
+    process::measure(&context.metrics, ports.build);
     let Listen::At(wanted) = config.listen else {
         return Ok(Handle { running: None });
     };

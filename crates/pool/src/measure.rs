@@ -13,9 +13,9 @@ pub(crate) mod names {
     pub(crate) const SENT: &str = "deepwater_postgres_sent_bytes_total";
     pub(crate) const WAIT: &str = "deepwater_postgres_wait_seconds";
     pub(crate) const USE: &str = "deepwater_postgres_use_seconds";
-    pub(crate) const WAIT_MICROS: &str = "deepwater_postgres_wait_microseconds_total";
-    pub(crate) const QUERY_MICROS: &str = "deepwater_postgres_query_microseconds_total";
-    pub(crate) const TRANSACTION_MICROS: &str = "deepwater_postgres_transaction_microseconds_total";
+    pub(crate) const WAIT_MICROS: &str = "deepwater_postgres_waited_seconds_total";
+    pub(crate) const QUERY_MICROS: &str = "deepwater_postgres_query_seconds_total";
+    pub(crate) const TRANSACTION_MICROS: &str = "deepwater_postgres_transaction_seconds_total";
     pub(crate) const CLIENT_PARSES: &str = "deepwater_postgres_client_parses_total";
     pub(crate) const SERVER_PARSES: &str = "deepwater_postgres_server_parses_total";
     pub(crate) const BINDS: &str = "deepwater_postgres_binds_total";
@@ -55,6 +55,7 @@ impl PoolMetrics {
     pub(crate) fn register(registry: &Registry, key: &PoolKey) -> Self {
         let pool: [(&str, &str); 2] = [("database", &key.database), ("user", &key.user)];
         let counter = |name, help| registry.counter(name, help, &pool);
+        let micros = |name, help| registry.counter_of_micros(name, help, &pool);
         let pin = |reason: &str| {
             let labels = [pool[0], pool[1], ("reason", reason)];
             registry.counter(
@@ -71,12 +72,12 @@ impl PoolMetrics {
             sent: counter(names::SENT, "Bytes sent to clients."),
             wait: registry.histogram(names::WAIT, "Time clients waited for a server connection.", &pool),
             used: registry.histogram(names::USE, "Time clients kept a server connection.", &pool),
-            wait_micros: counter(
+            wait_micros: micros(
                 names::WAIT_MICROS,
                 "Time clients waited for a server connection, summed up.",
             ),
-            query_micros: counter(names::QUERY_MICROS, "Time servers were busy with queries, summed up."),
-            transaction_micros: counter(
+            query_micros: micros(names::QUERY_MICROS, "Time servers were busy with queries, summed up."),
+            transaction_micros: micros(
                 names::TRANSACTION_MICROS,
                 "Time server connections were in a transaction, summed up.",
             ),

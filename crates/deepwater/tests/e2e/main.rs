@@ -21,6 +21,7 @@ mod http2;
 mod hygiene;
 mod idempotency;
 mod origins;
+mod out;
 mod pgbouncer;
 mod postgres;
 mod rates;

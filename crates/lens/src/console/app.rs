@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use deepwater_core::{Call, Context, Endpoint, Events, Reply, Shutdown};
-use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, VARY, WWW_AUTHENTICATE};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
@@ -18,9 +18,9 @@ use super::asset::Asset;
 use super::guard::{Guard, Refusal};
 use super::measure::{CommandGiven, Measure};
 use super::path::query_value;
-use super::process::Usage;
 use super::router::{Found, Router};
-use super::{Build, Ports, StartError, pages};
+use super::{Ports, StartError, pages};
+use crate::out::scrape::Format;
 
 /// Longest body of a command, in bytes.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -32,15 +32,12 @@ const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Paths that load balancers and supervisors ask, which have no token.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
 /// Everything a request needs.
 pub(super) struct App {
     guard: ArcSwap<Guard>,
     router: Router<Handler>,
     dashboard: Asset,
     sign_in: Asset,
-    build: Build,
     metrics: deepwater_core::metrics::Registry,
     events: Events,
     shutdown: Shutdown,
@@ -81,7 +78,6 @@ impl App {
             router,
             dashboard: Asset::dashboard(),
             sign_in: Asset::sign_in(),
-            build: ports.build,
             metrics: context.metrics.clone(),
             events: context.events.clone(),
             shutdown: context.shutdown.clone(),
@@ -146,7 +142,12 @@ impl App {
         };
         let endpoint = match handler {
             Handler::Dashboard => return answer::page(StatusCode::OK, &self.dashboard),
-            Handler::Metrics => return answer::text(PROMETHEUS, self.render_metrics()),
+            Handler::Metrics => {
+                let format = Format::wanted(&head.headers);
+                let mut answer = answer::text(format.media_type(), format.write(&self.metrics.read()));
+                answer::set(&mut answer, VARY, "Accept");
+                return answer;
+            }
             Handler::Endpoint(endpoint) => endpoint,
         };
 
@@ -192,17 +193,6 @@ impl App {
                 answer::json(&Reply::error(403, message), pretty)
             }
         }
-    }
-
-    fn render_metrics(&self) -> String {
-        let mut text = self.metrics.render();
-        self.events.render(&mut text);
-        Usage::read().render(&mut text);
-        let Build { version, commit } = self.build;
-        text.push_str("# HELP deepwater_build_info Always 1; the labels name the build.\n");
-        text.push_str("# TYPE deepwater_build_info gauge\n");
-        text.push_str(&format!("deepwater_build_info{{version=\"{version}\",commit=\"{commit}\"}} 1\n"));
-        text
     }
 }
 

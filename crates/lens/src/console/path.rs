@@ -88,7 +88,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 /// The value of a key in a query string, decoded as a form (`+` is a space). A key without `=` has the
 /// value `""`; a key that is absent or malformed has none.
-pub(super) fn query_value(query: &str, key: &str) -> Option<String> {
+pub(crate) fn query_value(query: &str, key: &str) -> Option<String> {
     query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

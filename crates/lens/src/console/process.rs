@@ -1,9 +1,11 @@
 //! What the process itself costs, as the kernel counts it (proc(5)).
 
-use std::fmt::Write as _;
 use std::fs;
 
+use deepwater_core::metrics::{Registry, Sink};
 use serde::Serialize;
+
+use super::Build;
 
 /// Ticks a second in which the kernel reports CPU time: `USER_HZ`, 100 on every Linux since 2.6.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -28,19 +30,29 @@ impl Usage {
         }
     }
 
-    /// Appends the metrics in Prometheus text.
-    pub(super) fn render(&self, out: &mut String) {
-        let mut metric = |name: &str, kind: &str, help: &str, value: Option<f64>| {
+    /// Says the metrics at a scrape.
+    fn collect(self, sink: &mut Sink) {
+        if let Some(seconds) = self.cpu_seconds {
+            sink.fractional_counter("deepwater_process_cpu_seconds_total", "CPU time used.", &[], seconds);
+        }
+        let mut gauge = |name, help, value: Option<f64>| {
             if let Some(value) = value {
-                let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+                sink.gauge(name, help, &[], value);
             }
         };
-        metric("deepwater_process_cpu_seconds_total", "counter", "CPU time used.", self.cpu_seconds);
         let resident = self.resident_bytes.map(|bytes| bytes as f64);
-        metric("deepwater_process_resident_bytes", "gauge", "Memory held in RAM.", resident);
-        let open = self.open_files.map(|files| files as f64);
-        metric("deepwater_process_open_files", "gauge", "Open file descriptors.", open);
+        gauge("deepwater_process_resident_bytes", "Memory held in RAM.", resident);
+        gauge("deepwater_process_open_files", "Open file descriptors.", self.open_files.map(|files| files as f64));
     }
+}
+
+/// Has every scrape say what the process costs, and which build it is.
+pub(super) fn measure(metrics: &Registry, build: Build) {
+    metrics.collect(move |sink| {
+        Usage::read().collect(sink);
+        let labels = [("version", build.version), ("commit", build.commit)];
+        sink.gauge("deepwater_build_info", "Always 1; the labels name the build.", &labels, 1.0);
+    });
 }
 
 /// Fields 14 and 15, counted after the command's name, which may hold spaces and parentheses.
@@ -74,8 +86,10 @@ mod tests {
     fn this_process_is_measured() {
         let usage = Usage::read();
         assert!(usage.resident_bytes.is_some_and(|bytes| bytes > 100_000), "{usage:?}");
-        let mut text = String::new();
-        usage.render(&mut text);
+        let registry = Registry::default();
+        measure(&registry, Build { version: "1", commit: "c" });
+        let text = registry.render();
         assert!(text.contains("\ndeepwater_process_cpu_seconds_total "), "{text}");
+        assert!(text.contains("\ndeepwater_build_info{version=\"1\",commit=\"c\"} 1\n"), "{text}");
     }
 }

@@ -4,7 +4,6 @@
 use std::io;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;

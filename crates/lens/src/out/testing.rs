@@ -67,7 +67,7 @@ async fn read(stream: &mut TcpStream) -> Heard {
                 return Heard { head, body: body.to_vec() };
             }
         }
-        let mut part = [0; 16_384];
+        let mut part = [0; 4_096];
         let read = stream.read(&mut part).await.unwrap();
         assert!(read > 0, "the request breaks off");
         bytes.extend_from_slice(&part[..read]);

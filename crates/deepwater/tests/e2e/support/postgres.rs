@@ -9,6 +9,7 @@ mod program;
 mod server;
 
 pub use eavesdropper::Eavesdropper;
+pub use folder::tools;
 pub use place::Place;
 pub use pooler::{Pooler, Setup};
 pub use program::{node, pgbench, psql, psql_over, python};
