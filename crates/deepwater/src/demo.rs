@@ -26,7 +26,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deepwater_core::{Context, Events};
-use deepwater_lens::Listen;
+use deepwater_lens::console::Listen;
 use deepwater_shop::load::{Load, LoadOptions};
 
 use crate::cli::Failure;

@@ -14,7 +14,7 @@ use crate::cli::{Failure, RunArguments};
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Dashboard, administration API and metrics.
-    pub console: deepwater_lens::Config,
+    pub console: deepwater_lens::console::Config,
     /// The HTTP and TCP edge.
     pub edge: deepwater_edge::Config,
     /// Servers that requests are passed to, by name.
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub idempotency: edge::Idempotency,
     /// The PostgreSQL pooler.
     pub postgres: deepwater_pool::Config,
+    /// Measures, says which scalability cliff is next and what to do about it.
+    pub lens: deepwater_lens::Config,
 }
 
 impl Settings {
@@ -72,7 +74,7 @@ impl Settings {
         let console = arguments.console.parse();
         let console = console.map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
         let mut settings =
-            Self { console: deepwater_lens::Config { listen: console, token: None }, ..Self::default() };
+            Self { console: deepwater_lens::console::Config { listen: console, token: None }, ..Self::default() };
         if !arguments.to.is_empty() {
             settings.edge.listen = vec![edge::Listen::http(&arguments.listen)];
             settings.edge.route = vec![edge::Route { pool: Some("app".into()), ..edge::Route::default() }];
@@ -103,6 +105,7 @@ impl Settings {
         self.console.validate(&root.at("console"));
         deepwater_edge::validate(self.edge_tables(), directory, root);
         deepwater_pool::validate(&self.postgres, directory, &root.at("postgres"));
+        self.lens.validate(&root.at("lens"));
         if self.edge.listen.is_empty() && self.postgres.listen.is_none() {
             root.at("edge").problem_with_fix(
                 "there is nothing to listen on",

@@ -42,12 +42,12 @@ pub(super) struct Pooled<'a> {
 
 pub(super) fn settings(
     listen: SocketAddr,
-    console: deepwater_lens::Listen,
+    console: deepwater_lens::console::Listen,
     shops: &[SocketAddr],
     database: Option<&Pooled<'_>>,
 ) -> Settings {
     Settings {
-        console: deepwater_lens::Config { listen: console, token: None },
+        console: deepwater_lens::console::Config { listen: console, token: None },
         edge: deepwater_edge::Config {
             listen: vec![edge::Listen::http(listen.to_string())],
             route: routes(),

@@ -99,7 +99,7 @@ mod tests {
 
         let listen = "127.0.0.1:8080".parse().unwrap();
         let shops = ["127.0.0.1:4001".parse().unwrap(), "127.0.0.1:4002".parse().unwrap()];
-        let settings = configuration::settings(listen, deepwater_lens::Listen::Off, &shops, None);
+        let settings = configuration::settings(listen, deepwater_lens::console::Listen::Off, &shops, None);
         file.write(&settings).unwrap();
         let Ok(read) = Settings::load(file.path()) else { panic!("not valid: {}", file.text().unwrap()) };
         assert_eq!(read, settings);

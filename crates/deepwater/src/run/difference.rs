@@ -4,13 +4,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What only a restart changes: addresses and threads of planes that keep them, and what memory was laid out by.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 15] = [
     "edge.workers",
     "edge.max_connections",
     "cache.memory",
     "cache.tier",
     "cache.max_waiters",
     "console.listen",
+    "lens.enabled",
+    "lens.memory",
+    "lens.snapshot",
+    "lens.system",
     "postgres.listen",
     "postgres.workers",
     "postgres.share_addresses",

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use deepwater_core::config::{Problem, Problems};
 use deepwater_core::{Endpoint, Reply};
+use deepwater_lens::out::webhook;
+use deepwater_lens::{FactSource, Facts};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Planes;
+use super::{Planes, facts};
 use super::difference::{self, Difference};
 use crate::settings::{Settings, directory_of};
 
@@ -89,12 +92,19 @@ pub(super) struct Configuration {
     settings: Mutex<Settings>,
     /// The same as `/api/config` shows it.
     shown: Arc<Mutex<Value>>,
+    /// The same as the lens sees it.
+    facts: Arc<ArcSwap<Facts>>,
 }
 
 impl Configuration {
     pub(super) fn new(settings: &Settings) -> Self {
         let shown = serde_json::to_value(settings).unwrap_or_default();
-        Self { file: None, settings: Mutex::new(settings.clone()), shown: Arc::new(Mutex::new(shown)) }
+        Self {
+            file: None,
+            settings: Mutex::new(settings.clone()),
+            shown: Arc::new(Mutex::new(shown)),
+            facts: Arc::new(ArcSwap::from_pointee(facts::of(settings))),
+        }
     }
 
     /// Read from a file, which can be read again.
@@ -120,6 +130,12 @@ impl Configuration {
         })
     }
 
+    /// What the lens is told of it.
+    pub(super) fn facts(&self) -> FactSource {
+        let facts = Arc::clone(&self.facts);
+        Arc::new(move || facts.load_full())
+    }
+
     fn adopt(&self, read: Settings, planes: difference::Planes) -> Difference {
         let value = serde_json::to_value(&read).unwrap_or_default();
         let mut shown = self.shown.lock().expect("no panic while settings are held");
@@ -130,6 +146,7 @@ impl Configuration {
             // It is not shown, so neither is where it stands.
             difference.changed.push("a secret".into());
         }
+        self.facts.store(Arc::new(facts::of(&read)));
         *settings = read;
         difference
     }
@@ -170,6 +187,8 @@ impl Planes {
         if let Some(token) = &read.console.token {
             token.resolve(&directory).map_err(|error| Refused::new(422, error.to_string()))?;
         }
+        webhook::check(read.lens.webhook.as_ref(), &directory)
+            .map_err(|error| Refused::new(422, error.to_string()))?;
         self.edge
             .reload(read.edge_tables(), &directory)
             .await
@@ -180,6 +199,9 @@ impl Planes {
             pool.reload(&read.postgres, &directory).map_err(|error| half(&error))?;
         }
         self.console.reload(&read.console, &directory).map_err(|error| half(&error))?;
+        if let Some(lens) = &self.lens {
+            lens.reload(&read.lens, &directory).map_err(|error| half(&error))?;
+        }
         let planes = difference::Planes {
             cache: before.edge.route.iter().any(|route| route.cache.is_some()),
             postgres: self.pool.is_some(),

@@ -68,6 +68,19 @@ pub struct Route {
     pub timeout: Option<Duration>,
 }
 
+impl Route {
+    /// What its metrics are labelled with: its name, else what it matches.
+    pub fn label(&self) -> String {
+        let Match { method, host, path, .. } = &self.r#match;
+        let method = method.iter().map(|method| format!("{method} "));
+        let matched = || {
+            let host = host.as_deref().unwrap_or_default();
+            method.collect::<String>() + host + path.as_deref().unwrap_or("/*")
+        };
+        self.name.clone().unwrap_or_else(matched)
+    }
+}
+
 /// Conditions; all that are given must hold.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

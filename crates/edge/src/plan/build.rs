@@ -235,7 +235,7 @@ impl Builder<'_> {
                 Some(CachePlan::build(&place.at("cache"), &table, identity, &pattern_names)?)
             }
         };
-        let name = route.name.clone().unwrap_or_else(|| default_name(route));
+        let name = route.label();
         let old = self.old.and_then(|old| old.routes.iter().find(|old| old.name == name));
         let guards = guard::Builder {
             pattern: &pattern_names,
@@ -641,19 +641,6 @@ fn parse_listen(text: &str) -> Option<SocketAddr> {
         return format!("127.0.0.1:{port}").parse().ok();
     }
     text.parse().ok()
-}
-
-/// What a route matches, as a name.
-fn default_name(route: &Route) -> String {
-    let matched = &route.r#match;
-    let mut name = String::new();
-    if let Some(method) = &matched.method {
-        name.push_str(method);
-        name.push(' ');
-    }
-    name.push_str(matched.host.as_deref().unwrap_or_default());
-    name.push_str(matched.path.as_deref().unwrap_or("/*"));
-    name
 }
 
 /// A target's address, taken apart.

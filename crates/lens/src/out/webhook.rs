@@ -89,6 +89,14 @@ impl Webhook {
     }
 }
 
+/// Finds out whether a configuration can be used.
+///
+/// # Errors
+/// The URL or a secret is not usable.
+pub fn check(config: Option<&Config>, directory: &Path) -> Result<(), WebhookError> {
+    receiver(config, directory).map(drop)
+}
+
 fn receiver(config: Option<&Config>, directory: &Path) -> Result<Option<Receiver>, WebhookError> {
     config.map(|config| Receiver::new(config, directory)).transpose()
 }

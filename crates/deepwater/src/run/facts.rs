@@ -1,0 +1,30 @@
+//! What the lens is told of the configuration.
+
+use deepwater_lens::{Application, Database, Facts, Route};
+
+use crate::settings::Settings;
+
+/// What is configured: names and limits, no secrets.
+pub(super) fn of(settings: &Settings) -> Facts {
+    let routes = settings.edge.route.iter().map(|route| Route {
+        name: route.label(),
+        application: route.pool.clone(),
+        cached: route.cache.is_some(),
+        authenticated: route.auth.is_some(),
+        rate_limited: route.rate_limit.is_some(),
+    });
+    let applications = settings.pools.iter().map(|(name, pool)| Application {
+        name: name.clone(),
+        targets: pool.targets.iter().map(|target| target.address().to_owned()).collect(),
+        limited: pool.concurrency.is_some(),
+    });
+    let postgres = &settings.postgres;
+    let databases = postgres.databases.iter().map(|(name, database)| Database {
+        name: name.clone(),
+        server: database.primary.hosts.first().map(ToString::to_string).unwrap_or_default(),
+        pool_size: database.pool_size.unwrap_or(postgres.pool_size),
+        mode: database.mode.unwrap_or(postgres.mode).as_str().to_owned(),
+        cores: database.server_cores.or(postgres.server_cores),
+    });
+    Facts { routes: routes.collect(), applications: applications.collect(), databases: databases.collect() }
+}

@@ -1,0 +1,181 @@
+//! What to do about what is seen: one rule for each technique, each in a file of its own.
+//!
+//! A rule looks at the measurements and says either what to switch on, with the gain it computes, its price and the lines
+//! that do it, or why there is no need. Most of the time there is none: that is an answer, too. The [`ledger`] keeps what
+//! was dismissed, and compares what was predicted with what came of it.
+
+mod concurrency;
+mod ledger;
+mod pool_size;
+
+use serde::Serialize;
+
+use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
+use crate::picture::Picture;
+
+pub(crate) use ledger::Ledger;
+pub use ledger::{Applied, Dismissed, Page, Row};
+
+/// All rules. The order is that of the page where gains do not compare.
+const RULES: [&dyn Rule; 2] = [&pool_size::PoolSize, &concurrency::Concurrency];
+
+/// Advises one technique.
+trait Rule: Sync {
+    /// The technique, as in `pool_size`.
+    fn technique(&self) -> &'static str;
+    /// What the measurements say about it.
+    fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict;
+}
+
+/// What a rule says.
+enum Verdict {
+    /// Do it, here.
+    Advise(Vec<Advice>),
+    /// There is no need, and why.
+    NoNeed(String),
+    /// It cannot be told: what is missing.
+    CannotTell(String),
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Advice {
+    /// Its name: technique and what it is applied to.
+    pub id: String,
+    /// The technique.
+    pub technique: &'static str,
+    /// In a few words.
+    pub title: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The cliff it moves, if it is for one.
+    pub cliff: Option<String>,
+    /// What it brings.
+    pub gain: Gain,
+    /// What it costs.
+    pub price: Price,
+    /// Lines of the configuration that switch it on; none where Deepwater cannot do it.
+    pub lines: Option<String>,
+    /// How to do it without those lines.
+    pub elsewhere: Option<String>,
+    /// What it follows from.
+    pub evidence: Vec<Evidence>,
+    /// Whether it is in force; not shown.
+    #[serde(skip)]
+    pub(crate) done: Done,
+}
+
+/// What it brings: a figure as it is, and as it will be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gain {
+    /// In a sentence.
+    pub text: String,
+    /// Now.
+    pub from: f64,
+    /// Then.
+    pub to: f64,
+    /// Unit of both.
+    pub unit: String,
+    /// Where the figure is measured again afterwards.
+    #[serde(skip)]
+    pub(crate) measured: Measured,
+}
+
+/// A figure that is measured before and after.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Measured {
+    /// The load at which a cliff is reached.
+    Knee(String),
+    /// A signal, by name and label: the mean of a minute.
+    Signal(&'static crate::signal::Signal, String),
+}
+
+/// What it costs, in the user's terms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Price {
+    /// What there is more to understand.
+    pub complexity: &'static str,
+    /// How old what users see may be.
+    pub staleness: &'static str,
+    /// What is to be paid.
+    pub money: &'static str,
+    /// What there is more to look after.
+    pub operations: &'static str,
+}
+
+/// How it is seen in the configuration that advice was followed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Done {
+    /// The pool of a database has at least so many connections.
+    PoolSize { database: String, least: usize },
+    /// A pool of targets has a limit on requests at once.
+    Limited { application: String },
+    /// A pool of targets has at least so many targets.
+    Targets { application: String, least: usize },
+    /// A route caches.
+    Cached { route: String },
+    /// A database's clients share server connections.
+    Shared { database: String },
+    /// It does not show there.
+    NotSeen,
+}
+
+impl Done {
+    fn is_in_force(&self, facts: &crate::facts::Facts) -> bool {
+        match self {
+            Self::PoolSize { database, least } => {
+                facts.databases.iter().any(|known| known.name == *database && known.pool_size >= *least)
+            }
+            Self::Limited { application } => {
+                facts.applications.iter().any(|known| known.name == *application && known.limited)
+            }
+            Self::Targets { application, least } => facts
+                .applications
+                .iter()
+                .any(|known| known.name == *application && known.targets.len() >= *least),
+            Self::Cached { route } => facts.routes.iter().any(|known| known.name == *route && known.cached),
+            Self::Shared { database } => {
+                facts.databases.iter().any(|known| known.name == *database && known.mode != "session")
+            }
+            Self::NotSeen => false,
+        }
+    }
+}
+
+/// A technique that is not advised, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Considered {
+    /// The technique.
+    pub technique: &'static str,
+    /// `no_need` or `cannot_tell`.
+    pub verdict: &'static str,
+    /// Why, or what is missing.
+    pub why: String,
+}
+
+/// All that is advised and all that is not, the most pressing first.
+pub(crate) fn look(picture: &Picture<'_>, cliffs: &Cliffs) -> (Vec<Advice>, Vec<Considered>) {
+    let (mut advice, mut considered) = (Vec::new(), Vec::new());
+    for rule in RULES {
+        let technique = rule.technique();
+        match rule.look(picture, cliffs) {
+            Verdict::Advise(found) => advice.extend(found),
+            Verdict::NoNeed(why) => considered.push(Considered { technique, verdict: "no_need", why }),
+            Verdict::CannotTell(why) => {
+                considered.push(Considered { technique, verdict: "cannot_tell", why })
+            }
+        }
+    }
+    // The order of the cliffs is by how near they are.
+    let place = |advice: &Advice| {
+        let of = |id: &String| cliffs.cliffs.iter().position(|cliff| cliff.id == *id);
+        advice.cliff.as_ref().and_then(of).unwrap_or(usize::MAX)
+    };
+    advice.sort_by_key(place);
+    (advice, considered)
+}
+
+/// Cliffs of a kind that are worth doing something about.
+fn worrying(cliffs: &Cliffs, kind: Kind) -> impl Iterator<Item = &Cliff> {
+    cliffs.cliffs.iter().filter(move |cliff| cliff.kind == kind && cliff.level >= Level::Watch)
+}

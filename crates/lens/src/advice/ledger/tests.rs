@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use super::*;
+use crate::advice::{Done, Gain, Price};
+use crate::config::Limits;
+use crate::facts::Application;
+use crate::signal;
+use crate::store::Store;
+
+fn advice() -> Advice {
+    let price = Price { complexity: "none", staleness: "none", money: "none", operations: "none" };
+    Advice {
+        id: "concurrency_limit:app".into(),
+        technique: "concurrency_limit",
+        title: "a limit for `app`".into(),
+        why: "it is near its end".into(),
+        cliff: None,
+        gain: Gain {
+            text: "it answers in time".into(),
+            from: 2.0,
+            to: 0.1,
+            unit: "seconds".into(),
+            measured: Measured::Signal(&signal::LATENCY_P95, String::new()),
+        },
+        price,
+        lines: None,
+        elsewhere: None,
+        evidence: Vec::new(),
+        done: Done::Limited { application: "app".into() },
+    }
+}
+
+struct Desk {
+    ledger: Ledger,
+    store: Store,
+    facts: Facts,
+    start: Instant,
+    seconds: u64,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let facts = Facts {
+            applications: vec![Application { name: "app".into(), ..Application::default() }],
+            ..Facts::default()
+        };
+        Self {
+            ledger: Ledger::default(),
+            store: Store::new(1 << 24),
+            facts,
+            start: Instant::now(),
+            seconds: 0,
+        }
+    }
+
+    fn note(&mut self, advice: Vec<Advice>) -> Page {
+        let picture = Picture {
+            store: &self.store,
+            facts: &self.facts,
+            limits: &Limits::default(),
+            target: 0.1,
+            seed: 7,
+        };
+        let now = self.start + Duration::from_secs(self.seconds);
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(self.seconds);
+        self.ledger.note(advice, Vec::new(), (&picture, &Cliffs::default()), (now, wall))
+    }
+}
+
+#[test]
+fn what_is_dismissed_goes_last_with_its_reason_and_can_come_back() {
+    let mut desk = Desk::new();
+    let other = Advice { id: "other".into(), ..advice() };
+    desk.note(vec![advice(), other.clone()]);
+    let wall = SystemTime::UNIX_EPOCH;
+    assert!(desk.ledger.dismiss("no such", Some("why".into()), wall).unwrap_err().contains("no such"));
+    desk.ledger.dismiss("concurrency_limit:app", Some("we shed at the CDN".into()), wall).unwrap();
+    let page = desk.note(vec![advice(), other.clone()]);
+    assert_eq!(page.advice[0].advice.id, "other");
+    assert_eq!(page.advice[1].dismissed.as_ref().unwrap().reason, "we shed at the CDN");
+    desk.ledger.dismiss("concurrency_limit:app", None, wall).unwrap();
+    assert!(desk.note(vec![advice(), other]).advice[0].dismissed.is_none());
+}
+
+#[test]
+fn followed_advice_is_measured_against_what_was_predicted() {
+    let mut desk = Desk::new();
+    desk.note(vec![advice()]);
+    desk.facts.applications[0].limited = true;
+    desk.seconds = 10;
+    let page = desk.note(Vec::new());
+    assert_eq!(
+        (page.applied[0].before, page.applied[0].predicted, page.applied[0].measured),
+        (2.0, 0.1, None)
+    );
+    assert_eq!(page.applied[0].at, "1970-01-01T00:00:10Z");
+
+    desk.seconds = 110;
+    desk.store.put(&signal::LATENCY_P95, "", 0.125);
+    desk.store.pass(1);
+    let page = desk.note(Vec::new());
+    assert_eq!(page.applied[0].measured, Some(0.125));
+    assert!(
+        page.applied[0].text.contains("2.000 before, 0.100 predicted, 0.125 measured"),
+        "{}",
+        page.applied[0].text
+    );
+    assert_eq!(page.advice.len(), 0);
+}
+
+#[test]
+fn nothing_is_an_answer() {
+    assert_eq!(Desk::new().note(Vec::new()).summary, "nothing is served yet, so there is nothing to advise");
+}

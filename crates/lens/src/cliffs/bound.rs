@@ -1,0 +1,153 @@
+//! From what a resource was used for at each load to the load at which it ends.
+
+use deepwater_forecast::demand::{self, Law, Reason, Settings, Window};
+use deepwater_forecast::queueing::Station;
+
+use super::{Outlook, Range};
+use crate::picture::{Load, Picture};
+
+/// The probability that a range holds the truth, and its quantile of the normal distribution.
+const CONFIDENCE: f64 = 0.9;
+const Z: f64 = 1.645;
+/// What extrapolation from nothing may be wrong by, as a share.
+const MODEL_ERROR: f64 = 0.3;
+/// Share of the capacity that must have been in use for a forecast.
+const LEAST_USED: f64 = 0.02;
+/// Ticks that must have been measured.
+const LEAST_TICKS: usize = 30;
+/// Requests in twenty that may wait longer than the target.
+const QUANTILE: f64 = 0.95;
+
+/// A resource of which the load takes a part.
+pub(super) struct Bound<'a> {
+    /// In use in each tick, in the unit of the capacity; NaN where it is not known.
+    pub(super) used: &'a [f64],
+    pub(super) capacity: f64,
+    pub(super) law: Law,
+    /// Nothing is used when nothing is served: then a steady load tells what it takes, too.
+    pub(super) idle_without_load: bool,
+    /// Ticks that are taken together: more than one for what is seen by a few samples in each.
+    pub(super) together: usize,
+    /// Who finds it all in use waits for his turn.
+    pub(super) queue: Option<Queue>,
+}
+
+/// How those wait who find a resource in use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Queue {
+    /// How many are served at once.
+    pub(super) servers: u32,
+    /// How long one is served, in seconds.
+    pub(super) service: f64,
+    /// How much that varies: variance over the square of the mean. None when it is not known.
+    pub(super) variation: Option<f64>,
+}
+
+/// At which load the resource ends.
+pub(super) fn outlook(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<'_>) -> Outlook {
+    let Some(load) = load else { return Outlook::CannotTell("nothing is served yet".into()) };
+    let together = bound.together.max(1);
+    let windows = windows(load, bound.used, together);
+    let settings = Settings {
+        window_s: together as f64,
+        least_windows: (LEAST_TICKS / together).max(8),
+        least_utilisation: LEAST_USED,
+        seed: picture.seed,
+        confidence: CONFIDENCE,
+        model_error: MODEL_ERROR,
+        ..Settings::default()
+    };
+    let found = match demand::forecast(&windows, &load.mix, bound.capacity, bound.law, &settings) {
+        demand::Outlook::Knee(knee) => Ok((knee.at, knee.low, knee.high)),
+        demand::Outlook::CannotTell(Reason::LoadDidNotVary { .. }) if bound.idle_without_load => {
+            in_proportion(&windows, bound.capacity)
+        }
+        demand::Outlook::CannotTell(reason) => Err(reason),
+    };
+    match found {
+        Ok((at, low, high)) => {
+            let range = Range { value: at, low, high, confidence: CONFIDENCE };
+            Outlook::AtLoad(with_waits(range, bound.queue, picture.target))
+        }
+        Err(reason) => Outlook::CannotTell(missing(reason, together)),
+    }
+}
+
+/// What is measured of both, so many ticks in each window.
+fn windows(load: &Load, used: &[f64], together: usize) -> Vec<Window> {
+    let pairs: Vec<(&Vec<f64>, f64)> = load
+        .rows
+        .iter()
+        .zip(used.iter().copied())
+        .filter(|(row, used)| used.is_finite() && row.iter().all(|rate| rate.is_finite()))
+        .collect();
+    // The newest ticks are in: what is left over is the oldest.
+    pairs.rchunks_exact(together).rev().map(window).collect()
+}
+
+/// The means of some ticks.
+fn window(ticks: &[(&Vec<f64>, f64)]) -> Window {
+    let n = ticks.len() as f64;
+    let classes = ticks.first().map_or(0, |(row, _)| row.len());
+    let mean = |class: usize| ticks.iter().map(|(row, _)| row[class]).sum::<f64>() / n;
+    let busy = ticks.iter().map(|(_, used)| used).sum::<f64>() / n;
+    Window { throughput: (0..classes).map(mean).collect(), busy }
+}
+
+/// A load that hardly varies tells what all of it takes. Its range is that of the mean, and what the model may miss
+/// as far away as the end is.
+fn in_proportion(windows: &[Window], capacity: f64) -> Result<(f64, f64, f64), Reason> {
+    let n = windows.len() as f64;
+    let load: f64 = windows.iter().flat_map(|window| &window.throughput).sum::<f64>() / n;
+    let used: f64 = windows.iter().map(|window| window.busy).sum::<f64>() / n;
+    let utilisation = used / capacity;
+    if utilisation.is_nan() || utilisation < LEAST_USED {
+        return Err(Reason::LoadTooLow { utilisation: utilisation.max(0.0) });
+    }
+    let variance = windows.iter().map(|window| (window.busy - used).powi(2)).sum::<f64>() / (n - 1.0);
+    let sampling = Z * (variance / n).sqrt() / used;
+    let error = sampling.hypot(MODEL_ERROR * (1.0 - utilisation).max(0.0));
+    let at = load / utilisation;
+    Ok((at, at / (1.0 + error), at * (1.0 + error)))
+}
+
+/// Moves the load at which all is in use back to where one in twenty waits for longer than the target (Sakasegawa). The high
+/// end stays: more than all cannot be used.
+fn with_waits(range: Range, queue: Option<Queue>, target: f64) -> Range {
+    let Some(queue) = queue else { return range };
+    // Arrivals are taken to be independent of each other. What cannot be computed moves nothing.
+    let share = |variation: f64| {
+        let station = Station::new(queue.servers, queue.service)
+            .and_then(|station| station.with_variation(1.0, variation));
+        let found = station
+            .and_then(|station| Ok(station.arrivals_for_wait(QUANTILE, target)? / station.most_arrivals()));
+        found.map_or(1.0, |share| share.clamp(0.0, 1.0))
+    };
+    // Unknown service times are taken to vary as much as independent work does, or not at all, or in between.
+    let (worst, likely) = match queue.variation {
+        Some(variation) => (share(variation), share(variation)),
+        None => (share(1.0), share(0.5)),
+    };
+    Range { value: range.value * likely, low: range.low * worst, ..range }
+}
+
+/// What is missing, and what would help.
+fn missing(reason: Reason, together: usize) -> String {
+    match reason {
+        Reason::TooFewWindows { have, need } => {
+            format!("needs {} more seconds of load", need.saturating_sub(have).max(1) * together)
+        }
+        Reason::LoadDidNotVary { .. } => {
+            "needs load that varies: what it takes cannot be told from what is always taken".into()
+        }
+        Reason::LoadTooLow { .. } => "needs more load: what it takes so far is too little to judge by".into(),
+        Reason::ExplainsTooLittle { .. } => {
+            "needs more time: something other than the load decides about it so far".into()
+        }
+        Reason::RangeTooWide { .. } => {
+            "needs more time or more load: all that could be said is too vague".into()
+        }
+        Reason::BackgroundFills { .. } => "it is full whatever the load".into(),
+        other => format!("cannot be told: {other}"),
+    }
+}

@@ -1,0 +1,152 @@
+//! Workers of the application: so many requests it works on at once, and the rest waits inside it, where nobody sees the
+//! queue.
+//!
+//! Their number is not told by anybody. It shows when they are all busy: then more requests with the application take it longer,
+//! and it answers no more of them. By Little's law the workers are what it answers then, times what an answer takes
+//! when nobody waits.
+
+use super::{Detector, Finding, Kind, Outlook, Range, evidence};
+use crate::picture::{Load, Picture};
+use crate::signal;
+
+pub(super) struct Concurrency;
+
+/// Ticks that must have been measured.
+const LEAST_TICKS: usize = 30;
+/// Latency over its floor, from which requests wait rather than work.
+const WAITS: f64 = 2.0;
+/// Share of the highest rate that rates at the plateau have at least.
+const PLATEAU: f64 = 0.85;
+/// Ticks at the plateau that it takes to believe in it.
+const LEAST_FULL: usize = 10;
+
+impl Detector for Concurrency {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+        let applications = picture.store.labels(&signal::UPSTREAM_RATE);
+        applications.iter().filter_map(|name| find(picture, load, name)).collect()
+    }
+}
+
+fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Finding> {
+    let series = |signal| picture.windows(signal, name);
+    let (rates, latencies) = (series(&signal::UPSTREAM_RATE), series(&signal::UPSTREAM_SECONDS));
+    let known: Vec<(f64, f64)> = rates
+        .into_iter()
+        .zip(latencies)
+        .filter(|(rate, latency)| *rate > 0.0 && latency.is_finite())
+        .collect();
+    let busy = picture.now(&signal::UPSTREAM_BUSY, name)?;
+    let workers = workers(&known);
+    let outlook = match (&workers, load) {
+        (Ok(found), Some(load)) => {
+            // Requests that the cache or the edge answers do not reach the application.
+            let passed =
+                picture.now(&signal::UPSTREAM_RATE, name).unwrap_or(0.0) / load.now.max(f64::MIN_POSITIVE);
+            let at = |rate: f64| rate / passed.clamp(0.01, 1.0);
+            let range =
+                Range { value: at(found.rate), low: at(found.low), high: at(found.high), confidence: 0.9 };
+            Outlook::AtLoad(range)
+        }
+        (Ok(_), None) => Outlook::CannotTell("nothing is served now".into()),
+        (Err(missing), _) => Outlook::CannotTell((*missing).to_owned()),
+    };
+    let pressing =
+        workers.as_ref().ok().filter(|found| found.now).map(|found| {
+            format!("it works on about {:.0} at once, and {busy:.0} are with it", found.workers)
+        });
+    let evidence = [
+        evidence(picture, &signal::UPSTREAM_BUSY, name, |busy| {
+            format!("{busy:.1} requests are with it on average")
+        }),
+        evidence(picture, &signal::UPSTREAM_SECONDS, name, |mean| {
+            format!("it answers after {:.1} ms", mean * 1e3)
+        }),
+        evidence(picture, &signal::UPSTREAM_RATE, name, |rate| {
+            format!("it answers {rate:.1} requests a second")
+        }),
+    ];
+    Some(Finding {
+        kind: Kind::Concurrency,
+        resource: name.to_owned(),
+        what: format!("all workers of `{name}` are busy"),
+        used: Some(busy),
+        limit: workers.ok().map(|found| found.workers),
+        unit: "requests",
+        outlook,
+        pressing,
+        evidence: evidence.into_iter().flatten().collect(),
+    })
+}
+
+/// Workers that were all busy.
+struct Workers {
+    workers: f64,
+    /// What they answer a second, and how far that varied.
+    rate: f64,
+    low: f64,
+    high: f64,
+    /// They are busy now.
+    now: bool,
+}
+
+/// Looks for a plateau in (rate, latency) of each tick, the oldest first.
+fn workers(known: &[(f64, f64)]) -> Result<Workers, &'static str> {
+    if known.len() < LEAST_TICKS {
+        return Err("needs more seconds of load");
+    }
+    let mut latencies: Vec<f64> = known.iter().map(|(_, latency)| *latency).collect();
+    latencies.sort_by(f64::total_cmp);
+    let floor = latencies[latencies.len() / 10];
+    let slow = |(_, latency): &&(f64, f64)| *latency >= WAITS * floor;
+    let mut full: Vec<f64> = known.iter().filter(slow).map(|(rate, _)| *rate).collect();
+    let highest = known.iter().map(|(rate, _)| *rate).fold(0.0, f64::max);
+    full.retain(|rate| *rate >= PLATEAU * highest);
+    if full.len() < LEAST_FULL {
+        return Err("needs more load: its workers have not all been busy yet");
+    }
+    full.sort_by(f64::total_cmp);
+    let at = |share: f64| full[((full.len() - 1) as f64 * share) as usize];
+    let now = known.iter().rev().take(5).filter(slow).count() >= 3;
+    Ok(Workers { workers: (at(0.5) * floor).max(1.0), rate: at(0.5), low: at(0.05), high: at(0.95), now })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A closed look at eight workers of 20 ms each: what they answer, and what an answer takes.
+    fn ticks(offered: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
+        let most = 8.0 / 0.02;
+        let tick = |offered: f64| {
+            if offered < most {
+                (offered, 0.02 / (1.0 - (offered / most).powi(8)).max(0.2))
+            } else {
+                (most, 0.2)
+            }
+        };
+        offered.into_iter().map(tick).collect()
+    }
+
+    #[test]
+    fn workers_show_when_all_are_busy() {
+        let known = ticks((0..60).map(|tick| f64::from(tick) * 10.0));
+        let found = workers(&known).ok().unwrap();
+        assert!((found.workers - 8.0).abs() < 1.0, "{}", found.workers);
+        assert!(found.now && (found.rate - 400.0).abs() < 20.0, "{}", found.rate);
+    }
+
+    #[test]
+    fn before_that_nothing_is_said() {
+        assert!(workers(&ticks((0..60).map(|tick| f64::from(tick) * 4.0))).is_err());
+        assert!(workers(&ticks((0..10).map(|_| 500.0))).is_err());
+        assert!(workers(&[]).is_err());
+    }
+
+    #[test]
+    fn an_application_that_got_slow_at_low_load_has_no_plateau() {
+        // Slow at a tenth of what it could do before.
+        let mut known = ticks((0..60).map(|tick| f64::from(tick) * 6.0));
+        known.extend((0..20).map(|_| (30.0, 0.5)));
+        assert!(workers(&known).is_err());
+    }
+}

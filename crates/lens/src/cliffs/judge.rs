@@ -1,0 +1,266 @@
+//! Levels that do not flap, the sentence of each cliff, and which is nearest.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use deepwater_forecast::hysteresis::{self, Hysteresis, Threshold, Thresholds};
+use serde::Serialize;
+
+use super::{Evidence, Finding, Outlook, Range};
+use crate::picture::Load;
+
+/// How near a cliff is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// It cannot be told.
+    Unknown,
+    /// Far away, or none in sight.
+    Clear,
+    /// More than half of the way.
+    Watch,
+    /// A little more load, and it is there.
+    Near,
+    /// It is there.
+    Over,
+}
+
+/// Shares of the way at which a level is entered and left again, and how long that must last.
+const THRESHOLDS: Thresholds = Thresholds {
+    watch: Threshold { enter: 0.6, leave: 0.5 },
+    near: Threshold { enter: 0.8, leave: 0.7 },
+    over: Threshold { enter: 1.0, leave: 0.9 },
+    rise_after: Duration::from_secs(3),
+    fall_after: Duration::from_secs(20),
+};
+/// From here a cliff in time is worth a look, near, and there.
+const DAY: f64 = 86_400.0;
+const HOUR: f64 = 3_600.0;
+
+/// All cliffs at one moment.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Cliffs {
+    /// The load now.
+    pub load: Option<LoadNow>,
+    /// The name of the cliff that comes first; none when none is in sight.
+    pub nearest: Option<String>,
+    /// The whole in a sentence.
+    pub summary: String,
+    /// All of them, the nearest first.
+    pub cliffs: Vec<Cliff>,
+}
+
+/// The load now.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadNow {
+    /// Per second.
+    pub value: f64,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+/// One cliff.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cliff {
+    /// Its name: kind and resource.
+    pub id: String,
+    /// What runs out.
+    pub kind: super::Kind,
+    /// Which one.
+    pub resource: String,
+    /// How near it is.
+    pub level: Level,
+    /// Since when it is, RFC 3339.
+    pub since: String,
+    /// `forecast`, `pressing`, `none_in_sight` or `cannot_tell`.
+    pub state: &'static str,
+    /// The load at which it is reached.
+    pub at: Option<At>,
+    /// Seconds until it is reached whatever the load.
+    pub within: Option<Range>,
+    /// Load at which it is reached, over the load now.
+    pub headroom: Option<f64>,
+    /// In use now.
+    pub used: Option<f64>,
+    /// There is.
+    pub limit: Option<f64>,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// All of it in a sentence.
+    pub text: String,
+    /// What it follows from.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The load at which a cliff is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct At {
+    /// The best single guess, in the unit of the load now.
+    pub load: f64,
+    /// As little as this ...
+    pub low: f64,
+    /// ... or as much as this, ...
+    pub high: f64,
+    /// ... with this probability.
+    pub confidence: f64,
+}
+
+/// A level that has changed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The cliff as it is now.
+    pub cliff: Cliff,
+    /// Its level before.
+    pub was: Level,
+}
+
+/// Remembers levels.
+pub(crate) struct Judge {
+    known: BTreeMap<String, Known>,
+    began: Instant,
+    fresh: Hysteresis,
+}
+
+struct Known {
+    way: Hysteresis,
+    level: Level,
+    since: SystemTime,
+}
+
+impl Judge {
+    /// Knows nothing yet.
+    pub(crate) fn new(now: Instant) -> Self {
+        let fresh = Hysteresis::new(THRESHOLDS).expect("the thresholds are in order");
+        Self { known: BTreeMap::new(), began: now, fresh }
+    }
+
+    /// Puts levels to findings; and which levels have changed.
+    pub(crate) fn judge(
+        &mut self,
+        load: Option<&Load>,
+        findings: Vec<Finding>,
+        (now, wall): (Instant, SystemTime),
+    ) -> (Cliffs, Vec<Change>) {
+        let mut changes = Vec::new();
+        let mut cliffs: Vec<Cliff> = Vec::new();
+        for finding in findings {
+            let id = format!("{}:{}", finding.kind.as_str(), finding.resource);
+            let known = self.known.entry(id.clone()).or_insert_with(|| Known {
+                way: self.fresh.clone(),
+                level: Level::Unknown,
+                since: wall,
+            });
+            let was = known.level;
+            known.level = known.next(&finding, load, now.saturating_duration_since(self.began));
+            if known.level != was {
+                known.since = wall;
+            }
+            let cliff = cliff(id, finding, load, known);
+            if cliff.level != was {
+                changes.push(Change { cliff: cliff.clone(), was });
+            }
+            cliffs.push(cliff);
+        }
+        // What is not there any more has no level.
+        self.known.retain(|id, _| cliffs.iter().any(|cliff| cliff.id == *id));
+        cliffs.sort_by(nearer);
+        let nearest = cliffs.first().filter(|cliff| cliff.is_in_sight()).map(|cliff| cliff.id.clone());
+        let load = load.map(|load| LoadNow { value: words::rounded(load.now), unit: load.unit });
+        let summary = words::summary(&cliffs, load.is_some());
+        (Cliffs { load, nearest, summary, cliffs }, changes)
+    }
+}
+
+impl Known {
+    fn next(&mut self, finding: &Finding, load: Option<&Load>, now: Duration) -> Level {
+        let share = match way(finding, load) {
+            Some(share) => share,
+            None if matches!(finding.outlook, Outlook::CannotTell(_)) => return Level::Unknown,
+            None => 0.0,
+        };
+        match self.way.update(now, share) {
+            hysteresis::Level::Clear => Level::Clear,
+            hysteresis::Level::Watch => Level::Watch,
+            hysteresis::Level::Near => Level::Near,
+            hysteresis::Level::Over => Level::Over,
+        }
+    }
+}
+
+/// The share of the way to the cliff that is behind us; none when it is not known.
+fn way(finding: &Finding, load: Option<&Load>) -> Option<f64> {
+    if finding.pressing.is_some() {
+        return Some(1.0);
+    }
+    match &finding.outlook {
+        Outlook::AtLoad(range) => Some(load?.now / range.value),
+        Outlook::InTime(range) if range.value <= HOUR => Some(0.85),
+        Outlook::InTime(range) if range.value <= DAY => Some(0.65),
+        Outlook::InTime(_) | Outlook::NoneInSight(_) => Some(0.0),
+        Outlook::CannotTell(_) => None,
+    }
+}
+
+fn cliff(id: String, finding: Finding, load: Option<&Load>, known: &Known) -> Cliff {
+    let text = words::sentence(&finding, load);
+    let (at, within) = match &finding.outlook {
+        Outlook::AtLoad(range) => (Some(At::of(range)), None),
+        Outlook::InTime(range) => (None, Some(*range)),
+        Outlook::NoneInSight(_) | Outlook::CannotTell(_) => (None, None),
+    };
+    let state = match (&finding.pressing, &finding.outlook) {
+        (Some(_), _) => "pressing",
+        (None, Outlook::AtLoad(_) | Outlook::InTime(_)) => "forecast",
+        (None, Outlook::NoneInSight(_)) => "none_in_sight",
+        (None, Outlook::CannotTell(_)) => "cannot_tell",
+    };
+    let headroom = at.zip(load).filter(|(_, load)| load.now > 0.0).map(|(at, load)| at.load / load.now);
+    Cliff {
+        id,
+        kind: finding.kind,
+        resource: finding.resource,
+        level: known.level,
+        since: humantime::format_rfc3339_seconds(known.since).to_string(),
+        state,
+        at,
+        within,
+        headroom,
+        used: finding.used,
+        limit: finding.limit,
+        unit: finding.unit,
+        text,
+        evidence: finding.evidence,
+    }
+}
+
+impl At {
+    fn of(range: &Range) -> Self {
+        let Range { value, low, high, confidence } = *range;
+        Self { load: words::rounded(value), low: words::rounded(low), high: words::rounded(high), confidence }
+    }
+}
+
+impl Cliff {
+    fn is_in_sight(&self) -> bool {
+        self.state == "pressing" || self.at.is_some() || self.within.is_some()
+    }
+}
+
+/// What presses comes first, then what is reached at the lowest load, then what is reached in time, then the rest.
+fn nearer(a: &Cliff, b: &Cliff) -> Ordering {
+    let pressing = |cliff: &Cliff| cliff.state != "pressing";
+    let load = |cliff: &Cliff| cliff.at.map_or(f64::INFINITY, |at| at.load);
+    let time = |cliff: &Cliff| cliff.within.map_or(f64::INFINITY, |range| range.value);
+    let known = |cliff: &Cliff| cliff.level == Level::Unknown;
+    pressing(a)
+        .cmp(&pressing(b))
+        .then(load(a).total_cmp(&load(b)))
+        .then(time(a).total_cmp(&time(b)))
+        .then(known(a).cmp(&known(b)))
+        .then_with(|| a.id.cmp(&b.id))
+}

@@ -1,0 +1,58 @@
+//! Resources that are simply counted: so many in use of so many, more with more load.
+
+use deepwater_forecast::demand::Law;
+
+use super::bound::{self, Bound};
+use super::{Finding, Kind, Outlook, evidence};
+use crate::picture::{Load, Picture};
+use crate::signal::Signal;
+
+/// Share in use, above which the next one may find none.
+const FULL: f64 = 0.95;
+
+/// A counted resource.
+pub(super) struct Counted<'a> {
+    pub(super) kind: Kind,
+    pub(super) resource: &'a str,
+    pub(super) what: String,
+    pub(super) used: &'static Signal,
+    pub(super) limit: &'static Signal,
+    pub(super) label: &'a str,
+    pub(super) unit: &'static str,
+}
+
+/// What is found of it; none when it is not measured.
+pub(super) fn find(picture: &Picture<'_>, load: Option<&Load>, counted: Counted<'_>) -> Option<Finding> {
+    let Counted { kind, resource, what, used, limit, label, unit } = counted;
+    let most = picture.store.latest(limit, label).filter(|most| *most > 0.0)?;
+    let now = picture.now(used, label)?;
+    let series = picture.windows(used, label);
+    let bound = Bound {
+        used: &series,
+        capacity: most,
+        law: Law::Level,
+        idle_without_load: false,
+        together: 1,
+        queue: None,
+    };
+    let outlook = match bound::outlook(picture, load, &bound) {
+        // It is in use, and load does not decide about it: there is a margin, and that is all there is to say.
+        Outlook::CannotTell(_) if now < most / 2.0 => {
+            Outlook::NoneInSight("load hardly decides about it".into())
+        }
+        outlook => outlook,
+    };
+    let pressing = (now >= FULL * most).then(|| format!("{now:.0} of {most:.0} are in use"));
+    let evidence = [evidence(picture, used, label, |now| format!("{now:.0} of {most:.0} {unit} are in use"))];
+    Some(Finding {
+        kind,
+        resource: resource.to_owned(),
+        what,
+        used: Some(now),
+        limit: Some(most),
+        unit,
+        outlook,
+        pressing,
+        evidence: evidence.into_iter().flatten().collect(),
+    })
+}

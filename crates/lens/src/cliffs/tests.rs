@@ -1,0 +1,190 @@
+//! Each cliff from measurements as they would come: load that rises, and what it takes of one resource.
+
+use deepwater_core::random::Random;
+
+use super::*;
+use crate::config::Limits;
+use crate::facts::Facts;
+use crate::signal;
+use crate::store::Store;
+
+/// Seconds of the rise.
+const SECONDS: u32 = 120;
+
+/// A service under a load that rises from a tenth to half of `knee`.
+struct Service {
+    store: Store,
+    random: Random,
+    seed: u64,
+    limits: Limits,
+}
+
+impl Service {
+    fn rising(seed: u64, knee: f64, mut measure: impl FnMut(&mut Store, &mut Random, f64)) -> Self {
+        let (mut store, mut random) = (Store::new(1 << 26), Random::from_seed(seed));
+        for second in 0..SECONDS {
+            let offered = knee * (0.1 + 0.4 * f64::from(second) / f64::from(SECONDS));
+            let rate = around(&mut random, offered);
+            store.put(&signal::REQUESTS, "shop", rate);
+            store.put(&signal::REQUESTS, "", rate);
+            measure(&mut store, &mut random, rate);
+            store.pass(1);
+        }
+        Self { store, random, seed, limits: Limits::default() }
+    }
+
+    fn find(&self, kind: Kind, resource: &str) -> Finding {
+        let facts = Facts::default();
+        let picture =
+            Picture { store: &self.store, facts: &facts, limits: &self.limits, target: 0.1, seed: self.seed };
+        let (_, findings) = look(&picture);
+        let found = findings.into_iter().find(|finding| finding.kind == kind && finding.resource == resource);
+        found.unwrap_or_else(|| panic!("no {kind:?} of {resource}"))
+    }
+
+    /// The range that is found, which must hold the truth and not miss it by more than a quarter.
+    fn knee(&self, kind: Kind, resource: &str, truth: f64) -> Range {
+        let finding = self.find(kind, resource);
+        let Outlook::AtLoad(range) = finding.outlook else { panic!("seed {}: {finding:?}", self.seed) };
+        let seed = self.seed;
+        assert!((range.value / truth - 1.0).abs() <= 0.25, "seed {seed}: {range:?}, not {truth}");
+        assert!(range.low <= truth && truth <= range.high, "seed {seed}: {range:?} without {truth}");
+        range
+    }
+}
+
+/// A count whose mean is given, as independent events make it: the normal deviation of a Poisson number.
+fn around(random: &mut Random, mean: f64) -> f64 {
+    let normal: f64 = (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
+    (mean + normal * mean.sqrt()).max(0.0).round()
+}
+
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+
+#[test]
+fn a_pool_ends_when_all_its_connections_are_held() {
+    for seed in SEEDS {
+        // 20 ms of one of 10 connections each: all are held at 500.
+        let service = Service::rising(seed, 500.0, |store, random, rate| {
+            let hold = 0.02 * (0.9 + 0.2 * random.unit());
+            store.put(&signal::POOL_SIZE, "shop/app", 10.0);
+            store.put(&signal::POOL_BUSY, "shop/app", rate * hold);
+            store.put(&signal::POOL_HOLD, "shop/app", hold);
+            store.put(&signal::POOL_HOLD_VARIATION, "shop/app", 0.1);
+            store.put(&signal::POOL_WAIT_P95, "shop/app", 0.001);
+        });
+        let range = service.knee(Kind::ConnectionPool, "shop/app", 490.0);
+        assert!(range.value < 500.0, "waits come before the end: {range:?}");
+        assert_eq!(service.find(Kind::ConnectionPool, "shop/app").pressing, None);
+    }
+}
+
+#[test]
+fn one_thread_ends_at_one_core() {
+    for seed in SEEDS {
+        // 4 ms of the one core of a thread, with an idle 2 % besides: 245.
+        let service = Service::rising(seed, 245.0, |store, random, rate| {
+            let thread = rate * 0.004 + 0.02 + 0.01 * random.unit();
+            store.put(&signal::CPU_CORES, "", 2.0);
+            store.put(&signal::CPU_BUSY, "", thread + rate * 0.0005 + 0.05);
+            store.put(&signal::APP_THREAD, "app", thread);
+            store.put(&signal::APP_CPU, "app", thread + 0.01);
+        });
+        service.knee(Kind::Cpu, "app", 230.0);
+        service.find(Kind::Cpu, "machine");
+    }
+}
+
+#[test]
+fn a_hot_row_ends_when_somebody_always_holds_it() {
+    for seed in SEEDS {
+        // 10 ms each, one at a time; five samples a second.
+        let service = Service::rising(seed, 100.0, |store, random, rate| {
+            let rho = rate * 0.01;
+            let samples = 5;
+            let held = (0..samples).filter(|_| random.unit() < rho).count() as f64 / f64::from(samples);
+            store.put(&signal::LOCK_HOLDERS, "shop/public.stock", held);
+            store.put(&signal::LOCK_WAITERS, "shop/public.stock", held * rho);
+        });
+        service.knee(Kind::Locks, "shop/public.stock", 85.0);
+    }
+    let apart = Service::rising(7, 100.0, |store, _, rate| {
+        store.put(&signal::LOCK_HOLDERS, "shop/public.orders", rate * 0.01);
+        store.put(&signal::LOCK_WAITERS, "shop/public.orders", 0.0);
+    });
+    assert!(matches!(apart.find(Kind::Locks, "shop/public.orders").outlook, Outlook::NoneInSight(_)));
+}
+
+#[test]
+fn memory_ends_with_the_requests_that_hold_it() {
+    for seed in SEEDS {
+        // 100 ms each, 8 MiB for each under way, on top of 100 MiB, of 1 GiB: 1.1 GB/s... about 1,000 a second on average.
+        let mib = f64::from(1 << 20);
+        let service = Service::rising(seed, 1_000.0, |store, random, rate| {
+            let under_way = around(random, rate * 0.1);
+            store.put(&signal::APP_MEMORY, "app", (100.0 + 8.0 * under_way) * mib);
+        });
+        let mut service = service;
+        service.limits.memory = Some("1GiB".parse().unwrap());
+        // (1024 - 100) / 8 = 115 under way at most: 98 on average, of which one moment in twenty has more.
+        service.knee(Kind::Memory, "app", 985.0);
+        let _ = &service.random;
+    }
+}
+
+#[test]
+fn a_link_ends_when_it_is_full() {
+    for seed in SEEDS {
+        let service = Service::rising(seed, 250.0, |store, _, rate| {
+            store.put(&signal::NET_SPEED, "", 12_500_000.0);
+            store.put(&signal::SENT, "", rate * 50_000.0);
+        });
+        service.knee(Kind::Network, "link", 250.0);
+    }
+    let unknown = Service::rising(7, 250.0, |store, _, rate| store.put(&signal::SENT, "", rate * 50_000.0));
+    let Outlook::CannotTell(why) = unknown.find(Kind::Network, "link").outlook else { panic!() };
+    assert!(why.contains("[lens.limits]"), "{why}");
+}
+
+#[test]
+fn a_steady_load_tells_what_it_takes_of_what_is_idle_without_it() {
+    let (mut store, mut random) = (Store::new(1 << 26), Random::from_seed(3));
+    for _ in 0..60 {
+        let rate = around(&mut random, 1_000.0);
+        store.put(&signal::REQUESTS, "shop", rate);
+        store.put(&signal::POOL_SIZE, "shop/app", 10.0);
+        store.put(&signal::POOL_BUSY, "shop/app", rate * 0.004);
+        store.put(&signal::CPU_CORES, "", 2.0);
+        store.put(&signal::CPU_BUSY, "", 0.4 + rate * 0.0004);
+        store.pass(1);
+    }
+    let service = Service { store, random, seed: 3, limits: Limits::default() };
+    service.knee(Kind::ConnectionPool, "shop/app", 2_500.0);
+    // What else runs on the machine cannot be told from what the load takes.
+    let machine = service.find(Kind::Cpu, "machine");
+    let Outlook::CannotTell(why) = &machine.outlook else { panic!("{machine:?}") };
+    assert!(why.contains("varies"), "{why}");
+}
+
+#[test]
+fn without_load_nothing_is_made_up() {
+    let mut store = Store::new(1 << 26);
+    for _ in 0..100 {
+        store.put(&signal::POOL_SIZE, "shop/app", 10.0);
+        store.put(&signal::POOL_BUSY, "shop/app", 0.0);
+        store.pass(1);
+    }
+    let service = Service { store, random: Random::from_seed(1), seed: 1, limits: Limits::default() };
+    assert!(matches!(service.find(Kind::ConnectionPool, "shop/app").outlook, Outlook::CannotTell(_)));
+}
+
+#[test]
+fn waits_that_pass_the_target_press() {
+    let service = Service::rising(5, 500.0, |store, _, rate| {
+        store.put(&signal::POOL_SIZE, "shop/app", 10.0);
+        store.put(&signal::POOL_BUSY, "shop/app", rate * 0.02);
+        store.put(&signal::POOL_WAIT_P95, "shop/app", 0.3);
+    });
+    let pressing = service.find(Kind::ConnectionPool, "shop/app").pressing.unwrap();
+    assert!(pressing.contains("300 ms"), "{pressing}");
+}

@@ -1,0 +1,262 @@
+//! What the machine says, and the application's processes as far as they run on it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use deepwater_host::{Family, Finder, Host, HostReading, Rate, Roots, Space};
+
+use super::Unknown;
+use crate::config::{Config, System};
+use crate::facts::{Application, Facts};
+use crate::signal::{self, Signal};
+use crate::store::Store;
+
+/// The machine, read once a tick.
+pub(crate) struct Machine {
+    host: Host,
+    finder: Finder,
+    roots: Roots,
+    rates: BTreeMap<(&'static str, String), Rate>,
+    families: BTreeMap<String, Family>,
+    unknown: Vec<Unknown>,
+    /// Seconds that were measured so far: the host crate's clock.
+    now: Duration,
+}
+
+impl Machine {
+    pub(crate) fn new(system: &System) -> Self {
+        let roots = Roots { proc: system.proc.clone(), sys: system.sys.clone() };
+        Self {
+            host: Host::new(roots.clone()),
+            finder: Finder::new(&roots),
+            roots,
+            rates: BTreeMap::new(),
+            families: BTreeMap::new(),
+            unknown: Vec::new(),
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Measures what the machine did in the `seconds` since the last time.
+    pub(crate) fn read(&mut self, store: &mut Store, facts: &Facts, config: &Config, seconds: f64) {
+        self.now += Duration::from_secs_f64(seconds);
+        self.unknown.clear();
+        let reading = self.host.read(self.now);
+        self.cpu(store, &reading, config);
+        self.memory(store, &reading);
+        self.network(store, &reading, config);
+        self.disk(store, &reading);
+        self.finder.look(self.now);
+        self.ports(store, &reading);
+        self.families
+            .retain(|name, _| facts.applications.iter().any(|application| application.name == *name));
+        for application in &facts.applications {
+            self.application(store, application);
+        }
+    }
+
+    /// What cannot be measured here.
+    pub(crate) fn unknown(&self) -> Vec<Unknown> {
+        let host = self
+            .host
+            .unknown()
+            .chain(self.finder.unknown())
+            .map(|unknown| Unknown { what: unknown.what.to_owned(), why: unknown.to_string() });
+        host.chain(self.unknown.iter().cloned()).collect()
+    }
+
+    /// Puts the growth of a counter in a second.
+    fn rate(&mut self, store: &mut Store, signal: &'static Signal, label: &str, counter: Option<u64>) {
+        let now = self.now;
+        let rate = self.rates.entry((signal.name, label.to_owned())).or_default();
+        put(store, signal, label, rate.per_second(now, counter));
+    }
+
+    /// Puts the growth of a time in a second: a share, or cores.
+    fn share(&mut self, signal: &'static Signal, label: &str, time: Option<Duration>) -> Option<f64> {
+        let now = self.now;
+        self.rates.entry((signal.name, label.to_owned())).or_default().seconds_per_second(now, time)
+    }
+
+    fn cpu(&mut self, store: &mut Store, reading: &HostReading, config: &Config) {
+        let cpu = &reading.cpu;
+        let cores = config.limits.cores.map(f64::from);
+        put(store, &signal::CPU_CORES, "", least(cores, cpu.effective_cores));
+        let busy = self.share(&signal::CPU_BUSY, "", cpu.all.map(|all| all.user + all.system));
+        put(store, &signal::CPU_BUSY, "", busy);
+        let steal = self.share(&signal::CPU_STEAL, "", cpu.all.map(|all| all.steal));
+        put(store, &signal::CPU_STEAL, "", steal);
+        let pressure = self.share(&signal::CPU_PRESSURE, "", cpu.pressure.map(|pressure| pressure.some));
+        put(store, &signal::CPU_PRESSURE, "", pressure);
+        let throttled = cpu.cgroup.as_ref().and_then(|group| group.throttled);
+        let throttled = self.share(&signal::CPU_THROTTLED, "", throttled);
+        put(store, &signal::CPU_THROTTLED, "", throttled);
+    }
+
+    fn memory(&mut self, store: &mut Store, reading: &HostReading) {
+        let memory = &reading.memory;
+        let limit = memory.limit_bytes.map(|bytes| bytes as f64);
+        put(store, &signal::MEMORY_LIMIT, "", limit);
+        let headroom = memory.headroom_bytes.map(|bytes| bytes as f64);
+        put(
+            store,
+            &signal::MEMORY_USED,
+            "",
+            limit.zip(headroom).map(|(limit, headroom)| (limit - headroom).max(0.0)),
+        );
+        let pressure =
+            self.share(&signal::MEMORY_PRESSURE, "", memory.pressure.map(|pressure| pressure.some));
+        put(store, &signal::MEMORY_PRESSURE, "", pressure);
+        let reclaim = &memory.reclaim;
+        let refaults =
+            [reclaim.refaults_anon, reclaim.refaults_file].into_iter().flatten().reduce(u64::saturating_add);
+        self.rate(store, &signal::REFAULTS, "", refaults);
+        self.rate(store, &signal::MAJOR_FAULTS, "", reclaim.major_faults);
+        self.rate(store, &signal::OOM_KILLS, "", reclaim.oom_kills);
+        let swap = memory.swap_total_bytes.zip(memory.swap_free_bytes);
+        put(store, &signal::SWAP_USED, "", swap.map(|(total, free)| total.saturating_sub(free) as f64));
+    }
+
+    fn network(&mut self, store: &mut Store, reading: &HostReading, config: &Config) {
+        let network = &reading.network;
+        let mut speed = None;
+        for interface in network.interfaces.iter().filter(|interface| !interface.loopback) {
+            self.rate(store, &signal::NET_SENT, &interface.name, Some(interface.sent_bytes));
+            self.rate(store, &signal::NET_RECEIVED, &interface.name, Some(interface.received_bytes));
+            // The slowest that is told of: the one that is full first.
+            speed = least(speed, interface.speed_bits_per_second.map(|bits| bits as f64 / 8.0));
+        }
+        let sum = |of: fn(&deepwater_host::Interface) -> u64| {
+            let interfaces = network.interfaces.iter().filter(|interface| !interface.loopback);
+            interfaces.map(of).reduce(u64::saturating_add)
+        };
+        self.rate(store, &signal::NET_SENT, "", sum(|interface| interface.sent_bytes));
+        self.rate(store, &signal::NET_RECEIVED, "", sum(|interface| interface.received_bytes));
+        put(store, &signal::NET_SPEED, "", least(config.limits.network.map(|rate| rate.bytes()), speed));
+        let now = self.now;
+        let mut grown = |name: &'static str, counter| {
+            self.rates.entry((name, String::new())).or_default().per_second(now, counter)
+        };
+        let (out, again) =
+            (grown("segments", network.tcp.segments_out), grown("again", network.tcp.retransmitted));
+        put(
+            store,
+            &signal::RETRANSMITS,
+            "",
+            out.zip(again).filter(|(out, _)| *out >= 1.0).map(|(out, again)| again / out),
+        );
+        self.rate(store, &signal::ACCEPT_OVERFLOWS, "", network.tcp.listen_overflows);
+        self.rate(store, &signal::SOFTNET_DROPS, "", network.softnet_dropped);
+        put(store, &signal::DESCRIPTORS, "", network.descriptors.map(|count| count as f64));
+        put(store, &signal::DESCRIPTOR_LIMIT, "", network.descriptor_limit.map(|count| count as f64));
+    }
+
+    fn disk(&mut self, store: &mut Store, reading: &HostReading) {
+        let pressure =
+            self.share(&signal::IO_PRESSURE, "", reading.disk.pressure.map(|pressure| pressure.some));
+        put(store, &signal::IO_PRESSURE, "", pressure);
+        match Space::of(std::path::Path::new(".")) {
+            Ok(space) => {
+                store.put(&signal::DISK_FREE, "", space.available_bytes as f64);
+                store.put(&signal::DISK_SIZE, "", space.total_bytes as f64);
+            }
+            Err(error) => self.unknown.push(Unknown { what: "space on disk".into(), why: error.to_string() }),
+        }
+    }
+
+    fn ports(&mut self, store: &mut Store, reading: &HostReading) {
+        let sockets = self.finder.sockets();
+        let used =
+            sockets.and_then(|sockets| sockets.busiest.as_ref()).map(|busiest| f64::from(busiest.ports));
+        put(store, &signal::PORTS_USED, "", used);
+        let range = reading.network.ephemeral_ports;
+        put(
+            store,
+            &signal::PORT_LIMIT,
+            "",
+            range.map(|(first, last)| f64::from(last.saturating_sub(first)) + 1.0),
+        );
+    }
+
+    /// The processes that serve the application's targets on this machine.
+    fn application(&mut self, store: &mut Store, application: &Application) {
+        let name = &application.name;
+        let local = application.targets.iter().filter_map(|target| local_port(target));
+        let mut pids = Vec::new();
+        for port in local {
+            match self.finder.listeners(port) {
+                Ok(found) => pids.extend(found),
+                Err(why) => self.unknown.push(Unknown {
+                    what: format!("processes of {name}"),
+                    why: format!("what listens on port {port} {why}"),
+                }),
+            }
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        if pids.is_empty() {
+            let why = "none of its targets is a process of this machine that may be looked at".to_owned();
+            self.unknown.push(Unknown { what: format!("processes of {name}"), why });
+            self.families.remove(name);
+            return;
+        }
+        let family = self.families.entry(name.clone()).or_default();
+        family.set(&self.roots, &pids);
+        let reading = family.read(self.now);
+        let cpu = self.share(&signal::APP_CPU, name, Some(reading.cpu));
+        put(store, &signal::APP_CPU, name, cpu);
+        put(store, &signal::APP_THREAD, name, reading.hottest.map(|(_, thread)| thread.cpu));
+        let delay = self.share(&signal::APP_DELAY, name, reading.run_delay);
+        put(store, &signal::APP_DELAY, name, delay);
+        let memory = reading.proportional_bytes.map_or(reading.resident_bytes, |proportional| {
+            // The proportional size is some seconds old: it says what is shared, the resident size what has grown since.
+            proportional.min(reading.resident_bytes)
+        });
+        store.put(&signal::APP_MEMORY, name, memory as f64);
+        store.put(&signal::APP_THREADS, name, reading.threads as f64);
+    }
+}
+
+fn put(store: &mut Store, signal: &Signal, label: &str, value: Option<f64>) {
+    if let Some(value) = value {
+        store.put(signal, label, value);
+    }
+}
+
+/// The smaller of what is known.
+fn least(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::min)
+}
+
+/// The port of a target on this machine, as far as its address says so.
+fn local_port(target: &str) -> Option<u16> {
+    let authority = target.split_once("://").map_or(target, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or(authority);
+    if let Ok(address) = authority.parse::<SocketAddr>() {
+        return address.ip().is_loopback().then_some(address.port());
+    }
+    let (host, port) = authority.rsplit_once(':')?;
+    (host == "localhost").then(|| port.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_this_machine_are_known_by_their_address() {
+        for (target, port) in [
+            ("127.0.0.1:3000", Some(3000)),
+            ("http://127.0.0.1:3000/", Some(3000)),
+            ("http://localhost:81", Some(81)),
+            ("[::1]:3000", Some(3000)),
+            ("10.0.0.7:3000", None),
+            ("https://app.internal", None),
+            ("unix:/run/app.sock", None),
+            ("", None),
+        ] {
+            assert_eq!(local_port(target), port, "{target}");
+        }
+    }
+}
