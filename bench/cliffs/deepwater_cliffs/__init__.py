@@ -6,6 +6,7 @@
     ramp      the load: up to half of the knee, then on to the knee
     rounds    one run, from its ramp to its verdict
     lens      what `/api/cliffs` says
+    others    what of the machine is not ours meanwhile
     verdict   forecast against measurement; totals and goals
     report    tables for the terminal and for Markdown
 

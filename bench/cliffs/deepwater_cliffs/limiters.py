@@ -10,6 +10,12 @@ MANY = 512
 HEAD_BYTES = 250
 # Until a query's answer is with the application, beside the time that PostgreSQL takes: on the machines tried.
 TURN_S = 0.0003
+# pg_sleep rounds up to whole milliseconds.
+ROUNDED_S = 0.0005
+# Of the process without its requests: the stacks of its threads.
+BASE_BYTES = 8 * MIB
+# Requests that may be refused.
+REFUSED = 0.05
 # The part of a service's time by which it varies either way: evenly, as app does it.
 VARIES = 0.5
 
@@ -45,15 +51,28 @@ class Plan:
         return (1 + VARIES) * self.service_s
 
 
+def offered(places, refused):
+    """The load, in requests under way, of which this share finds all places taken and leaves (Erlang's loss formula)."""
+    low, high = 0.0, 2.0 * places
+    while high - low > 1e-6:
+        load = (low + high) / 2
+        blocked = 1.0
+        for place in range(1, places + 1):
+            blocked = load * blocked / (place + load * blocked)
+        low, high = (load, high) if blocked < refused else (low, load)
+    return low
+
+
 def _pool(dice):
     size, service_ms = dice.randint(4, 10), dice.randint(16, 24)
     # random() is even in [0, 1): half to one and a half of the mean.
     query = f"SELECT pg_sleep({service_ms / 1000} * ({1 - VARIES} + random()))"
+    service_s = service_ms / 1000 + ROUNDED_S + TURN_S
     return Plan(
         limiter="pool",
         kind="connection_pool",
-        nominal=size / (service_ms / 1000 + TURN_S),
-        service_s=service_ms / 1000 + TURN_S,
+        nominal=size / service_s,
+        service_s=service_s,
         application=(MANY, "sql", "{sql}", "bench", "shop", query),
         parameters={"pool_size": size, "query_ms": service_ms},
         postgres={"pool_size": size},
@@ -80,12 +99,12 @@ def _locks(dice):
         f"SELECT pg_sleep({hold_ms / 1000} * ({1 - VARIES} + random()))",
         "COMMIT",
     )
+    held_s = hold_ms / 1000 + ROUNDED_S + 3 * TURN_S
     return Plan(
         limiter="locks",
         kind="locks",
-        # From the update on, two more turns until the lock is free.
-        nominal=1 / (hold_ms / 1000 + 3 * TURN_S),
-        service_s=hold_ms / 1000 + 4 * TURN_S,
+        nominal=1 / held_s,
+        service_s=held_s + TURN_S,
         application=(MANY, "sql", "{sql}", "bench", "shop", *queries),
         parameters={"hold_ms": hold_ms, "pool_size": 40},
         postgres={"pool_size": 40},
@@ -98,7 +117,7 @@ def _memory(dice):
     return Plan(
         limiter="memory",
         kind="memory",
-        nominal=limit / each / (hold_ms / 1000),
+        nominal=offered((limit - BASE_BYTES) // each, REFUSED) / (hold_ms / 1000),
         service_s=hold_ms / 1000,
         application=(MANY, "hold", each, 1000 * hold_ms, limit),
         parameters={"each_mib": each // MIB, "hold_ms": hold_ms, "limit_mib": limit // MIB},

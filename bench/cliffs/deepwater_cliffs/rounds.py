@@ -4,7 +4,7 @@ import time
 
 from deepwater_bench.tools import say
 
-from . import lens, limiters, ramp, stage, verdict
+from . import lens, limiters, others, ramp, stage, verdict
 
 # The lens is asked this often on the way up, and for the last time so long before the ramp's end.
 EVERY_S, BEFORE_END_S = 2.0, 0.5
@@ -15,8 +15,10 @@ def play(setting, plan, seconds, binary, server, built, seed, number):
     say(f"{plan.limiter} {number + 1}: {plan.parameters}, knee expected at {plan.nominal:.0f} requests a second")
     with stage.staged(setting, plan, binary, server, built) as scene:
         scene.recover()
+        watch = others.Watch(setting)
         readings, ramped = _ramp(scene, plan, seconds, limiters.load_seed(seed, plan.limiter, number, "ramp"))
         knee, steps = ramp.climb(_stepper(scene, plan, seed, number), plan.nominal)
+        foreign = watch.cores()
     run = {
         "limiter": plan.limiter,
         "kind": plan.kind,
@@ -29,7 +31,8 @@ def play(setting, plan, seconds, binary, server, built, seed, number):
         "readings": readings,
         "ramp": ramped.record(),
         "steps": [one.record() for one in steps],
-        "unsound": _unsound(knee, ramped, steps),
+        "foreign_cores": round(foreign, 3),
+        "unsound": _unsound(knee, ramped, steps, foreign),
     }
     run["verdict"] = verdict.judge(run)
     _tell(run)
@@ -66,12 +69,14 @@ def _stepper(scene, plan, seed, number):
     return step
 
 
-def _unsound(knee, ramped, steps):
+def _unsound(knee, ramped, steps, foreign):
     """Why this run proves nothing, or None."""
     if knee is None:
         return f"no knee below {ramp.END:g} times the expected one"
     if not ramped.well:
         return f"the ramp was too much already: {ramped.good:.1%} answered, p95 {ramped.p95_ms} ms"
+    if foreign > others.MOST:
+        return f"others took {foreign:.2f} cores of the machine"
     # Beyond the knee a crowded machine may well be late.
     late = [one for one in (ramped, *steps) if one.well and not one.sound]
     if late:

@@ -45,6 +45,10 @@ class Drawing(unittest.TestCase):
                     self.assertEqual(config["postgres"]["pool_size"], plan.parameters["pool_size"])
                     self.assertEqual(config["postgres"]["databases"]["shop"]["primary"], "postgres://bench@127.0.0.1:6/bench")
 
+    def test_the_loss_formula_gives_what_its_tables_say(self):
+        for places, refused, load in ((1, 0.05, 0.0526), (10, 0.01, 4.46), (10, 0.05, 6.22), (50, 0.05, 44.5)):
+            self.assertAlmostEqual(limiters.offered(places, refused), load, delta=0.006 * load)
+
     def test_each_step_has_gaps_of_its_own(self):
         seeds = {limiters.load_seed(self.seed, "pool", number, step) for number in range(3) for step in ("ramp", 1, 2)}
         self.assertEqual(len(seeds), 9)
