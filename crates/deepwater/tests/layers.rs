@@ -1,4 +1,4 @@
-//! Imports run one way: core → {auth, cache, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
+//! Imports run one way: core → {auth, cache, forecast, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
 //! Planes never import planes; only the binary names two of them.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("deepwater-core", &[]),
     ("deepwater-auth", CORE),
     ("deepwater-cache", CORE),
+    // Mathematics alone.
+    ("deepwater-forecast", &[]),
     ("deepwater-upstream", CORE),
     ("deepwater-pgwire", CORE),
     ("deepwater-tls", CORE),
@@ -27,6 +29,7 @@ const BELOW_PLANES: &[&str] = &[
     "deepwater-core",
     "deepwater-auth",
     "deepwater-cache",
+    "deepwater-forecast",
     "deepwater-upstream",
     "deepwater-pgwire",
     "deepwater-tls",
@@ -35,6 +38,7 @@ const EVERYTHING: &[&str] = &[
     "deepwater-core",
     "deepwater-auth",
     "deepwater-cache",
+    "deepwater-forecast",
     "deepwater-upstream",
     "deepwater-pgwire",
     "deepwater-tls",

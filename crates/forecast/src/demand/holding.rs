@@ -1,0 +1,94 @@
+//! A holding time that grows as something else gets busy.
+//!
+//! A request holds its connection for `S(x) = z + d · w(x / x_c)`: a time `z` that does not depend on load, and a
+//! time `d` at a resource that is full at the throughput `x_c`, stretched by the waits there,
+//! `w(r) = 1 + r^(√(2(m+1)) - 1) / (m(1 - r))` for `m` servers (Sakasegawa, 1977; for one server `1/(1 - r)`, exact
+//! also for processor sharing). Busy is `b + x · S(x)`, which rises without bound towards `x_c`.
+
+use crate::least_squares::{Fit, Options, nonnegative};
+use crate::numbers::root_of_rising;
+
+/// Servers of the saturating resource that are tried.
+const SERVERS: [f64; 3] = [1.0, 4.0, 16.0];
+/// Places of the saturation that are tried, as a multiple of the highest load: from the first to the last.
+const PLACES: usize = 24;
+const NEAREST: f64 = 1.05;
+const FARTHEST: f64 = 30.0;
+/// By how much the bent line must be better than the straight one (Akaike's criterion, corrected for few rows):
+/// twice the usual 2, as neighbouring rows err alike and look like a bend.
+const MARGIN: f64 = 4.0;
+
+/// `busy = b + z·x + d·x·w(x/x_c)`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Curve {
+    background: f64,
+    apart: f64,
+    stretched: f64,
+    servers: f64,
+    saturation: f64,
+}
+
+impl Curve {
+    fn busy(&self, load: f64) -> f64 {
+        self.background
+            + self.apart * load
+            + self.stretched * load * stretch(load / self.saturation, self.servers)
+    }
+
+    /// The load at which busy reaches the capacity, below the saturation.
+    pub(super) fn reaches(&self, capacity: f64) -> f64 {
+        root_of_rising(0.0, self.saturation, |load| self.busy(load) - capacity)
+    }
+}
+
+fn stretch(share: f64, servers: f64) -> f64 {
+    1.0 + share.powf((2.0 * (servers + 1.0)).sqrt() - 1.0) / (servers * (1.0 - share))
+}
+
+/// The bent line through the rows, if they show a bend or are told of a saturation beyond them.
+pub(super) fn fit(load: &[f64], busy: &[f64], weights: &[f64], saturates_at: Option<f64>) -> Option<Curve> {
+    let highest = load.iter().copied().fold(0.0, f64::max);
+    let told = saturates_at.filter(|at| *at > NEAREST * highest);
+    let growth = (FARTHEST / NEAREST).powf(1.0 / (PLACES - 1) as f64);
+    let places: Vec<f64> = match told {
+        Some(at) => vec![at],
+        None => (0..PLACES).map(|at| highest * NEAREST * growth.powi(at as i32)).collect(),
+    };
+    let mut best: Option<(f64, Curve)> = None;
+    for saturation in places {
+        for servers in SERVERS {
+            let Some(fit) = bent(load, busy, weights, saturation, servers) else { continue };
+            if best.is_none_or(|(least, _)| fit.residual_squares < least) {
+                let [background, apart, stretched] = fit.coefficients[..] else { continue };
+                best =
+                    Some((fit.residual_squares, Curve { background, apart, stretched, servers, saturation }));
+            }
+        }
+    }
+    let (squares, curve) = best.filter(|(_, curve)| curve.stretched > 0.0)?;
+    if told.is_some() {
+        return Some(curve);
+    }
+    let straight = straight(load, busy, weights)?.residual_squares;
+    let rows = load.len() as f64;
+    // Background, slope and deviation; the bend adds a slope and the place of its saturation.
+    let gain = rows * (straight / squares).ln() - (penalty(5.0, rows) - penalty(3.0, rows));
+    (gain > MARGIN - 2.0).then_some(curve)
+}
+
+fn penalty(parameters: f64, rows: f64) -> f64 {
+    2.0 * parameters * rows / (rows - parameters - 1.0).max(1.0)
+}
+
+fn bent(load: &[f64], busy: &[f64], weights: &[f64], saturation: f64, servers: f64) -> Option<Fit> {
+    let row = |load: &f64| [1.0, *load, load * stretch(load / saturation, servers)];
+    let rows: Vec<[f64; 3]> = load.iter().map(row).collect();
+    let rows: Vec<&[f64]> = rows.iter().map(<[f64; 3]>::as_slice).collect();
+    nonnegative(&rows, busy, &Options { weights: Some(weights), ridge: None }).ok()
+}
+
+fn straight(load: &[f64], busy: &[f64], weights: &[f64]) -> Option<Fit> {
+    let rows: Vec<[f64; 2]> = load.iter().map(|load| [1.0, *load]).collect();
+    let rows: Vec<&[f64]> = rows.iter().map(<[f64; 2]>::as_slice).collect();
+    nonnegative(&rows, busy, &Options { weights: Some(weights), ridge: None }).ok()
+}

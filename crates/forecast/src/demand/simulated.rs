@@ -1,0 +1,118 @@
+//! From data up to half the knee: is the forecast within 25 %, and is the truth within the range? On queues whose
+//! truth is known, in seeded runs.
+
+use super::simulate::{Discipline, Measure, Service, Station, ramp};
+use super::*;
+use crate::random::Random;
+use crate::testing::seed;
+
+#[derive(Debug, Default)]
+struct Score {
+    runs: usize,
+    told: usize,
+    within: usize,
+    covered: usize,
+}
+
+/// Ramps from a tenth to half of the true knee, 100 windows of a second each.
+fn score(runs: usize, station: &Station, capacity: f64, knee: f64, law: Law) -> Score {
+    let seed = seed();
+    let mut score = Score { runs, ..Score::default() };
+    for run in 0..runs {
+        let mut random = Random::from_seed(seed.wrapping_add(run as u64));
+        let windows = station.run(&ramp(0.1 * knee, 0.5 * knee, 100), &mut random);
+        let settings = Settings { seed: run as u64, draws: 50, ..Settings::default() };
+        match forecast(&windows, &[1.0], capacity, law, &settings) {
+            Outlook::Knee(found) => {
+                score.told += 1;
+                score.within += usize::from((found.at / knee - 1.0).abs() <= 0.25);
+                score.covered += usize::from(found.low <= knee && knee <= found.high);
+                let [at, low, high] = [found.at, found.low, found.high].map(|x| x / knee);
+                println!("run {run}: {at:.2} ({low:.2} to {high:.2}) of the truth");
+            }
+            Outlook::CannotTell(reason) => println!("run {run}: {reason:?}"),
+        }
+    }
+    score
+}
+
+impl Score {
+    /// What is told holds the truth in at least four of five runs.
+    fn is_honest(&self) -> bool {
+        self.covered * 5 >= self.told * 4
+    }
+
+    /// And it is told, and near, in as many.
+    fn is_good(&self) -> bool {
+        self.is_honest() && self.told * 10 >= self.runs * 9 && self.within * 5 >= self.runs * 4
+    }
+}
+
+fn servers(servers: usize, discipline: Discipline, service: Service) -> Station {
+    let service_s = if servers == 1 { 0.01 } else { 0.005 * (servers as f64) / 2.0 };
+    Station { servers, service_s, discipline, service, measure: Measure::Servers }
+}
+
+#[test]
+fn servers_that_are_busy_in_proportion() {
+    for count in [1, 4, 20] {
+        for (discipline, service) in [
+            (Discipline::FirstCome, Service::Exponential),
+            (Discipline::FirstCome, Service::Hyper),
+            (Discipline::Sharing, Service::Fixed),
+            (Discipline::Sharing, Service::Exponential),
+        ] {
+            let station = servers(count, discipline, service);
+            let knee = count as f64 / station.service_s;
+            let score = score(50, &station, count as f64, knee, Law::Utilisation);
+            assert!(score.is_good(), "{station:?}: {score:?}");
+        }
+    }
+}
+
+/// A bend that is looked for is not seen where there is none.
+#[test]
+fn workers_that_are_held_in_proportion() {
+    for count in [1, 4, 20] {
+        let station = servers(count, Discipline::FirstCome, Service::Exponential);
+        let knee = count as f64 / station.service_s;
+        let score = score(20, &station, count as f64, knee, Law::Holding { saturates_at: None });
+        assert!(score.is_good(), "{station:?}: {score:?}");
+    }
+}
+
+/// Connections of a pool in front of cores that fill up: each is held for longer the busier these are.
+fn pool(cores: usize) -> Station {
+    let (discipline, service) = (Discipline::Sharing, Service::Exponential);
+    Station { servers: cores, service_s: 0.005 * cores as f64, discipline, service, measure: Measure::Held }
+}
+
+/// The load at which that many requests are at the cores, `a + C·ρ/(1 - ρ)`, as a share of what the cores can do.
+fn filled(cores: usize, requests: f64) -> f64 {
+    let there = |share: f64| {
+        let load = share * cores as f64;
+        let waits = crate::queueing::erlang_c(cores as u32, load).unwrap();
+        load + waits * share / (1.0 - share)
+    };
+    crate::numbers::root_of_rising(0.0, 1.0, |share| there(share) - requests)
+}
+
+#[test]
+fn connections_in_front_of_cores_whose_own_knee_is_known() {
+    for (cores, connections) in [(1, 4.0), (1, 20.0), (4, 20.0)] {
+        let law = Law::Holding { saturates_at: Some(200.0) };
+        let score = score(50, &pool(cores), connections, 200.0 * filled(cores, connections), law);
+        assert!(score.is_good(), "{cores} cores, {connections} connections: {score:?}");
+    }
+}
+
+/// With nothing known of the cores, the bend is often hidden in the noise. Then nothing is told.
+#[test]
+fn connections_in_front_of_cores_of_which_nothing_is_known() {
+    for (cores, connections) in [(1, 4.0), (1, 20.0), (4, 20.0)] {
+        let law = Law::Holding { saturates_at: None };
+        let score = score(30, &pool(cores), connections, 200.0 * filled(cores, connections), law);
+        let few = score.told <= 3;
+        assert!(few || score.is_honest(), "{cores} cores, {connections} connections: {score:?}");
+    }
+}

@@ -1,0 +1,160 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::assert_near;
+
+/// Half a unit of the last digit that the tables print.
+fn assert_digits(is: f64, expected: f64) {
+    assert!((is - expected).abs() <= 0.51e-5, "{is} for {expected}");
+}
+
+#[test]
+fn waits_of_the_tables() {
+    // Servers, utilisation, mean wait of M/M/c and Sakasegawa's, in service times.
+    for (servers, share, exact, near) in [
+        (1, 0.8, 4.0, 4.0),
+        (2, 0.75, 1.28571, 1.31805),
+        (4, 0.8, 0.74554, 0.77155),
+        (10, 0.8, 0.20459, 0.21945),
+        (20, 0.9, 0.27538, 0.28066),
+        (20, 0.95, 0.75540, 0.75493),
+        (100, 0.9, 0.02169, 0.02486),
+    ] {
+        let arrivals = share * f64::from(servers);
+        assert_digits(mean_wait_mmc(servers, arrivals, 1.0).unwrap(), exact);
+        assert_digits(mean_wait_sakasegawa(servers, arrivals, 1.0, 1.0, 1.0).unwrap(), near);
+    }
+}
+
+#[test]
+fn erlang_c_of_the_tables() {
+    for (servers, load, expected) in
+        [(2, 1.5, 0.642_857), (4, 3.2, 0.596_432), (10, 8.0, 0.409_180), (20, 18.0, 0.550_769)]
+    {
+        let waits = erlang_c(servers, load).unwrap();
+        assert!((waits - expected).abs() <= 0.51e-6, "{waits} for {expected}");
+    }
+}
+
+#[test]
+fn edges() {
+    assert_eq!(erlang_b(5, 0.0), Ok(0.0));
+    assert_eq!(erlang_c(5, 0.0), Ok(0.0));
+    assert_eq!(erlang_c(5, 5.0), Ok(1.0));
+    assert_eq!(erlang_c(5, f64::MAX), Ok(1.0));
+    assert_eq!(erlang_c(0, 1.0), Err(QueueError::Servers));
+    assert_eq!(erlang_c(u32::MAX, 1.0), Err(QueueError::Servers));
+    for bad in [f64::NAN, f64::INFINITY, -1.0] {
+        assert_eq!(erlang_c(2, bad), Err(QueueError::Invalid));
+        assert_eq!(mean_wait_mmc(2, bad, 1.0), Err(QueueError::Invalid));
+        assert_eq!(Station::new(2, bad), Err(QueueError::Invalid));
+    }
+    assert_eq!(mean_wait_mmc(2, 2.0, 1.0), Err(QueueError::Overloaded));
+    assert_eq!(Station::new(2, 1.0).unwrap().wait_quantile_s(1.0, 1.0), Err(QueueError::Invalid));
+    // One server just below the brink: 1/(1 - ρ), as exactly as the difference can be had.
+    let share = 1.0 - 1e-12;
+    assert_near(mean_wait_mmc(1, share, 1.0).unwrap(), share / (1.0 - share), 1e-9);
+}
+
+#[test]
+fn ten_thousand_servers_are_numbers_still() {
+    // In the Halfin-Whitt regime, load = c - β√c, C tends to 1/(1 + βΦ(β)/φ(β)): 0.2234 for β = 1.
+    let waits = erlang_c(10_000, 10_000.0 - 100.0).unwrap();
+    assert_near(waits, 0.2234, 0.02);
+    assert_eq!(erlang_c(10_000, 1.0), Ok(0.0));
+    let station = Station::new(10_000, 0.1).unwrap();
+    let rate = station.arrivals_for_wait(0.95, 0.01).unwrap();
+    assert!((98_000.0..100_000.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn quantiles_of_one_server() {
+    // M/M/1: the response is exponential with the pace μ - λ.
+    let station = Station::new(1, 0.01).unwrap();
+    assert_near(station.response_quantile_s(50.0, 0.95).unwrap(), 20.0_f64.ln() / 50.0, 1e-9);
+    assert_near(station.wait_quantile_s(50.0, 0.95).unwrap(), 10.0_f64.ln() / 50.0, 1e-9);
+    assert_eq!(station.wait_quantile_s(4.0, 0.95), Ok(0.0));
+    assert_near(station.wait_exceeds(80.0, 0.05).unwrap(), 0.8 * (-1.0_f64).exp(), 1e-9);
+    assert_near(station.arrivals_for_response(0.95, 0.1).unwrap(), 100.0 - 20.0_f64.ln() / 0.1, 1e-9);
+    assert_eq!(station.arrivals_for_response(0.95, 0.01), Err(QueueError::TargetTooShort));
+    // Two servers at half load: service and wait have the same pace.
+    let two = Station::new(2, 1.0).unwrap();
+    let waits = erlang_c(2, 1.0).unwrap();
+    let expected = (-1.0_f64).exp() * (1.0 + waits);
+    assert_near(two.response_exceeds(1.0, 1.0).unwrap(), expected, 1e-9);
+}
+
+#[test]
+fn variation_lengthens_waits() {
+    let even = Station::new(4, 0.02).unwrap().with_variation(1.0, 0.0).unwrap();
+    let wild = even.with_variation(2.0, 4.0).unwrap();
+    assert_near(wild.mean_wait_s(150.0).unwrap(), 6.0 * even.mean_wait_s(150.0).unwrap(), 1e-9);
+    let load = |station: &Station| station.arrivals_for_wait(0.95, 0.05).unwrap();
+    assert!(load(&wild) < load(&even) && load(&even) < 200.0);
+    let none = even.with_variation(0.0, 0.0).unwrap();
+    assert_eq!(none.wait_quantile_s(199.0, 0.99), Ok(0.0));
+    assert_near(load(&none), 200.0, 1e-9);
+}
+
+proptest! {
+    #[test]
+    fn inverses_meet_their_target(
+        servers in 1_u32..200, service_s in 0.001..2.0_f64, p in 0.5..0.999_f64, stretch in 0.01..20.0_f64,
+        variation in 0.1..5.0_f64,
+    ) {
+        let station = Station::new(servers, service_s).unwrap().with_variation(1.0, variation).unwrap();
+        let target = stretch * service_s;
+        let rate = station.arrivals_for_wait(p, target).unwrap();
+        prop_assert!(rate <= station.most_arrivals());
+        let at = |rate: f64| station.wait_quantile_s(rate, p).unwrap_or(f64::INFINITY);
+        prop_assert!(at(rate * (1.0 - 1e-9)) <= target * (1.0 + 1e-6) && at(rate * (1.0 + 1e-6)) >= target);
+        if let Ok(rate) = station.arrivals_for_response(p, target) {
+            let at = |rate: f64| station.response_quantile_s(rate, p).unwrap_or(f64::INFINITY);
+            prop_assert!(at(rate * (1.0 - 1e-6)) <= target * (1.0 + 1e-6));
+            prop_assert!(at(rate * (1.0 + 1e-6) + 1e-9) >= target * (1.0 - 1e-6));
+        }
+    }
+
+    #[test]
+    fn waits_rise_with_load(servers in 1_u32..200, share in 0.0..0.999_f64, more in 0.0..1.0_f64) {
+        let rate = share * f64::from(servers);
+        let higher = rate + more * (f64::from(servers) * 0.9999 - rate);
+        prop_assert!(erlang_c(servers, rate).unwrap() <= erlang_c(servers, higher).unwrap() * (1.0 + 1e-9));
+        let station = Station::new(servers, 1.0).unwrap();
+        prop_assert!(
+            station.wait_quantile_s(rate, 0.95).unwrap() <= station.wait_quantile_s(higher, 0.95).unwrap() + 1e-9
+        );
+    }
+
+    #[test]
+    fn any_numbers_give_a_number_or_an_error(
+        servers in prop_oneof![0_u32..40, Just(10_000), any::<u32>()],
+        service in crate::arbitrary::number(),
+        rate in crate::arbitrary::number(),
+        time in crate::arbitrary::number(),
+        p in prop_oneof![0.0..1.0_f64, crate::arbitrary::number()],
+        variation in crate::arbitrary::number(),
+    ) {
+        let mut all = vec![
+            erlang_b(servers, rate),
+            erlang_c(servers, rate),
+            mean_wait_mmc(servers, rate, service),
+            mean_wait_sakasegawa(servers, rate, service, variation, time),
+        ];
+        if let Ok(station) = Station::new(servers, service).and_then(|s| s.with_variation(variation, time)) {
+            // A rate that it can do, too.
+            for rate in [rate, p.fract().abs() * station.most_arrivals()] {
+                all.push(station.mean_wait_s(rate));
+                all.push(station.wait_exceeds(rate, time));
+                all.push(station.response_exceeds(rate, time));
+                all.push(station.wait_quantile_s(rate, p));
+                all.push(station.response_quantile_s(rate, p));
+            }
+            all.push(station.arrivals_for_wait(p, time));
+            all.push(station.arrivals_for_response(p, time));
+        }
+        for value in all {
+            prop_assert!(value.is_err() || value.is_ok_and(|value| value.is_finite() && value >= 0.0), "{:?}", value);
+        }
+    }
+}
