@@ -1,5 +1,5 @@
-//! Imports run one way: core → {auth, cache, forecast, upstream, pgwire, tls} → {edge, pool, lens} → deepwater.
-//! Planes never import planes; only the binary names two of them.
+//! Imports run one way: core → {auth, cache, forecast, host, upstream, pgwire, tls} → {edge, pool, lens} →
+//! deepwater. Planes never import planes; only the binary names two of them.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("deepwater-cache", CORE),
     // Mathematics alone.
     ("deepwater-forecast", &[]),
+    ("deepwater-host", CORE),
     ("deepwater-upstream", CORE),
     ("deepwater-pgwire", CORE),
     ("deepwater-tls", CORE),
@@ -30,6 +31,7 @@ const BELOW_PLANES: &[&str] = &[
     "deepwater-auth",
     "deepwater-cache",
     "deepwater-forecast",
+    "deepwater-host",
     "deepwater-upstream",
     "deepwater-pgwire",
     "deepwater-tls",
@@ -39,6 +41,7 @@ const EVERYTHING: &[&str] = &[
     "deepwater-auth",
     "deepwater-cache",
     "deepwater-forecast",
+    "deepwater-host",
     "deepwater-upstream",
     "deepwater-pgwire",
     "deepwater-tls",

@@ -20,20 +20,58 @@ use place::Place;
 
 use crate::every::Every;
 use crate::file::Reader;
+use crate::finder::Pid;
 use crate::roots::Roots;
-use crate::unknown::Why;
+use crate::unknown::{Unknown, Why};
 
 /// Which of the two kinds of control groups a controller is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Version {
+pub(crate) enum Version {
     /// A hierarchy per controller.
     V1,
     /// One hierarchy for all.
     V2,
 }
 
+/// As which the proc file system knows the process that asks.
+pub(crate) const OWN: &str = "self";
 /// A process can be moved, by its supervisor.
 const LOCATE_EVERY: Duration = Duration::from_secs(10);
+
+/// What is read of a process's control groups.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CgroupReading {
+    /// CPU.
+    pub cpu: Option<CgroupCpu>,
+    /// Memory.
+    pub memory: Option<CgroupMemory>,
+}
+
+/// The source for the control groups of another process: those of this one are read with [`Cpu`](crate::Cpu)
+/// and [`Memory`](crate::Memory).
+#[derive(Debug)]
+pub struct Cgroup {
+    cpu: CpuGroup,
+    memory: MemoryGroup,
+}
+
+impl Cgroup {
+    /// The groups a process is in.
+    pub fn of(roots: &Roots, pid: Pid) -> Self {
+        let process = pid.number.to_string();
+        Self { cpu: CpuGroup::new(roots, &process), memory: MemoryGroup::new(roots, &process) }
+    }
+
+    /// Reads it all; what its container does not show here is unknown.
+    pub fn read(&mut self, now: Duration) -> CgroupReading {
+        CgroupReading { cpu: self.cpu.read(now), memory: self.memory.read(now) }
+    }
+
+    /// What it does not know at present.
+    pub fn unknown(&self) -> impl Iterator<Item = &Unknown> {
+        self.cpu.unknown().chain(self.memory.unknown())
+    }
+}
 
 /// Looks where a process's group for a controller is, now and then.
 #[derive(Debug)]
@@ -41,6 +79,7 @@ struct Locator {
     cgroup: PathBuf,
     mountinfo: PathBuf,
     sys: PathBuf,
+    own: bool,
     controller: &'static str,
     what: &'static str,
     every: Every,
@@ -48,12 +87,13 @@ struct Locator {
 }
 
 impl Locator {
-    /// `process` is a process id or `self`.
+    /// `process` is a process id or [`OWN`].
     fn new(roots: &Roots, process: &str, controller: &'static str, what: &'static str) -> Self {
         Self {
             cgroup: roots.proc(Path::new(process).join("cgroup")),
             mountinfo: roots.proc("self/mountinfo"),
             sys: roots.sys.clone(),
+            own: process == OWN,
             controller,
             what,
             every: Every::new(LOCATE_EVERY),
@@ -70,7 +110,7 @@ impl Locator {
             Ok(text) => {
                 // Without mounts the usual places are tried.
                 let mounts = reader.text_once(&self.mountinfo).unwrap_or_default();
-                place::locate(self.controller, &text, &mounts, &self.sys).ok_or(Why::Missing)
+                place::locate(self.controller, self.own, &text, &mounts, &self.sys).ok_or(Why::Missing)
             }
             Err(error) => Err(Why::from(&error)),
         };
@@ -81,7 +121,7 @@ impl Locator {
         match &place {
             Ok(_) => reader.unknowns().clear(self.what, &self.cgroup),
             Err(why) => {
-                reader.unknowns().note(self.what, &self.cgroup, "the process is in no such group", *why)
+                reader.unknowns().note(self.what, &self.cgroup, "the process is in no such group", *why);
             }
         }
         self.place = place.ok();

@@ -19,6 +19,7 @@ pub(crate) struct Kept {
     what: &'static str,
     hint: &'static str,
     file: Option<File>,
+    stays_open: bool,
 }
 
 impl Kept {
@@ -27,7 +28,13 @@ impl Kept {
     }
 
     pub(crate) fn with_hint(path: PathBuf, what: &'static str, hint: &'static str) -> Self {
-        Self { path, what, hint, file: None }
+        Self { path, what, hint, file: None, stays_open: true }
+    }
+
+    /// Opened for each reading: it is rarely read, or there are many of its kind and descriptors are dear.
+    pub(crate) fn reopened(mut self) -> Self {
+        self.stays_open = false;
+        self
     }
 
     fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
@@ -40,7 +47,7 @@ impl Kept {
         }
         let file = File::open(&self.path)?;
         fill(&file, buffer)?;
-        self.file = Some(file);
+        self.file = Some(file).filter(|_| self.stays_open);
         Ok(())
     }
 }

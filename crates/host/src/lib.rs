@@ -8,14 +8,16 @@
 //!
 //! - [`Host`] holds the sources that concern the machine and this process: [`Cpu`], [`Memory`], [`Network`],
 //!   [`Sockets`], [`Disk`].
-//! - [`Finder`] says which processes listen on a port; [`Process`] and [`Family`] measure them.
+//! - [`Finder`] says which processes listen on a port; [`Process`], [`Family`] and [`Cgroup`] measure them.
 //! - [`Diag`] asks the kernel for `TCP_INFO` of single connections.
 //!
 //! # What it costs
 //! Files that are read every second stay open and are read with `pread` into one buffer. What is dear is
 //! rare (proportional set size, socket tables, descriptors of other processes: every ten seconds at most)
 //! and everything that grows with the machine is bounded: threads a tick, sockets and descriptors a scan.
-//! The test `what_reading_costs` prints the figures; `cost.rs` holds those of the machine it was written on.
+//! Measured by the test `what_reading_costs`, optimised, on two virtual cores: 0.2 ms for the machine, 1.2 ms
+//! for a process of 300 threads, 18 ms for finding processes every ten seconds: one third of one per cent of
+//! a core in all.
 
 mod cgroup;
 mod cpu;
@@ -42,7 +44,7 @@ mod cost;
 #[cfg(test)]
 mod testing;
 
-pub use cgroup::{CgroupCpu, CgroupMemory, Version};
+pub use cgroup::{Cgroup, CgroupCpu, CgroupMemory, CgroupReading};
 pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
 pub use diag::{Backlog, Diag, TcpInfo};
 pub use disk::{Device, Disk, DiskReading, Space};

@@ -12,13 +12,13 @@ pub use tcp::{TcpCounters, TcpMemory};
 pub(crate) use interface::devices;
 pub(crate) use tcp::{netstat, snmp, sockstat, softnet};
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use interface::Interfaces;
 use tcp::Sockstat;
 
+use crate::cgroup::OWN;
 use crate::every::Every;
 use crate::file::{Kept, Reader};
 use crate::process::Descriptors;
@@ -79,26 +79,54 @@ pub struct Network {
     interfaces: Interfaces,
     descriptors: Descriptors,
     settings: Settings,
-    settings_every: Every,
 }
 
 /// What seldom changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Settings {
-    directory: PathBuf,
-    tcp_mem: Option<[u64; 3]>,
-    conntrack_max: Option<u64>,
-    ephemeral: Option<(u16, u16)>,
-    most_backlog: Option<u64>,
+    every: Every,
+    tcp_mem: Setting<[u64; 3]>,
+    conntrack_max: Setting<u64>,
+    ephemeral: Setting<(u16, u16)>,
+    most_backlog: Setting<u64>,
+}
+
+#[derive(Debug)]
+struct Setting<T> {
+    file: Kept,
+    value: Option<T>,
+}
+
+impl<T> Setting<T> {
+    fn new(roots: &Roots, file: &str, what: &'static str) -> Self {
+        let file = Kept::new(roots.proc(Path::new("sys/net").join(file)), what).reopened();
+        Self { file, value: None }
+    }
+
+    fn read(&mut self, reader: &mut Reader, parse: fn(&str) -> Option<T>) {
+        self.value = reader.parse(&mut self.file, parse);
+    }
 }
 
 impl Settings {
-    fn read(&mut self) {
-        let text = |path: &str| fs::read_to_string(self.directory.join(path)).ok();
-        self.tcp_mem = text("ipv4/tcp_mem").and_then(|text| numbers(&text));
-        self.conntrack_max = text("netfilter/nf_conntrack_max").and_then(|text| number(&text));
-        self.ephemeral = text("ipv4/ip_local_port_range").and_then(|text| port_range(&text));
-        self.most_backlog = text("core/somaxconn").and_then(|text| number(&text));
+    fn new(roots: &Roots) -> Self {
+        Self {
+            every: Every::new(SETTINGS_EVERY),
+            tcp_mem: Setting::new(roots, "ipv4/tcp_mem", "tcp memory limits"),
+            conntrack_max: Setting::new(roots, "netfilter/nf_conntrack_max", "size of conntrack"),
+            ephemeral: Setting::new(roots, "ipv4/ip_local_port_range", "ephemeral ports"),
+            most_backlog: Setting::new(roots, "core/somaxconn", "most backlog"),
+        }
+    }
+
+    fn read(&mut self, now: Duration, reader: &mut Reader) {
+        if self.every.due(now) {
+            self.tcp_mem.read(reader, numbers);
+            self.ephemeral.read(reader, port_range);
+            self.most_backlog.read(reader, number);
+            // Without a packet filter there is none, and nothing unknown.
+            self.conntrack_max.value = reader.parse_if_there(&mut self.conntrack_max.file, number);
+        }
     }
 }
 
@@ -115,17 +143,14 @@ impl Network {
             sockstat: net("sockstat", "sockets in use"),
             conntrack_count: Kept::new(roots.proc("sys/net/netfilter/nf_conntrack_count"), "conntrack"),
             interfaces: Interfaces::new(roots),
-            descriptors: Descriptors::new(roots, "self"),
-            settings: Settings { directory: roots.proc("sys/net"), ..Settings::default() },
-            settings_every: Every::new(SETTINGS_EVERY),
+            descriptors: Descriptors::new(roots, OWN),
+            settings: Settings::new(roots),
         }
     }
 
     /// Reads it all.
     pub fn read(&mut self, now: Duration) -> NetworkReading {
-        if self.settings_every.due(now) {
-            self.settings.read();
-        }
+        self.settings.read(now, &mut self.reader);
         let (settings, reader) = (&self.settings, &mut self.reader);
         let mut reading = NetworkReading::default();
         reader.parse(&mut self.snmp, |text| snmp(text, &mut reading.tcp));
@@ -138,14 +163,16 @@ impl Network {
         {
             reading.tcp_in_use = Some(in_use);
             reading.time_wait = Some(time_wait);
-            reading.tcp_memory = settings.tcp_mem.map(|limits| TcpMemory::of_pages(memory_pages, limits));
+            reading.tcp_memory =
+                settings.tcp_mem.value.map(|limits| TcpMemory::of_pages(memory_pages, limits));
         }
         let tracked = reader.parse_if_there(&mut self.conntrack_count, number);
-        reading.conntrack = tracked.zip(settings.conntrack_max).map(|(count, max)| Conntrack { count, max });
+        reading.conntrack =
+            tracked.zip(settings.conntrack_max.value).map(|(count, max)| Conntrack { count, max });
         reading.interfaces = self.interfaces.read(now, reader);
-        reading.ephemeral_ports = settings.ephemeral;
-        reading.most_backlog = settings.most_backlog;
-        reading.descriptors = self.descriptors.count(now);
+        reading.ephemeral_ports = settings.ephemeral.value;
+        reading.most_backlog = settings.most_backlog.value;
+        reading.descriptors = self.descriptors.count(now, reader);
         reading.descriptor_limit = self.descriptors.limit(now, reader);
         reading
     }

@@ -101,7 +101,7 @@ impl Process {
         Self {
             pid,
             reader: Reader::default(),
-            stat: Kept::new(path.join("stat"), "process"),
+            stat: Kept::new(path.join("stat"), "process").reopened(),
             threads: Threads::new(&path),
             resident: Resident::new(&path),
             descriptors: Descriptors::new(roots, &pid.number.to_string()),
@@ -120,7 +120,7 @@ impl Process {
     pub fn read(&mut self, now: Duration) -> Result<ProcessReading, Gone> {
         let mut reading = self.read_bounded(now, THREADS_A_TICK)?;
         reading.proportional_bytes = self.resident.proportional(now, &mut self.reader);
-        reading.descriptors = self.descriptors.count(now);
+        reading.descriptors = self.descriptors.count(now, &mut self.reader);
         reading.descriptor_limit = self.descriptors.limit(now, &mut self.reader);
         Ok(reading)
     }

@@ -69,7 +69,7 @@ pub(crate) struct CpuGroup {
 }
 
 impl CpuGroup {
-    /// `process` is a process id or `self`.
+    /// `process` is a process id or [`OWN`](super::OWN).
     pub(crate) fn new(roots: &Roots, process: &str) -> Self {
         let locator = Locator::new(roots, process, "cpu", "cpu control group");
         Self { reader: Reader::default(), locator, levels: Vec::new(), pressure: None }

@@ -100,7 +100,7 @@ pub(crate) struct MemoryGroup {
 }
 
 impl MemoryGroup {
-    /// `process` is a process id or `self`.
+    /// `process` is a process id or [`OWN`](super::OWN).
     pub(crate) fn new(roots: &Roots, process: &str) -> Self {
         Self {
             reader: Reader::default(),

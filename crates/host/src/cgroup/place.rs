@@ -68,8 +68,15 @@ fn lists(list: &str, name: &str) -> bool {
     list.split(',').any(|item| item == name)
 }
 
-/// The place of the group for a controller. A controller that version 1 has, version 2 has not.
-pub(crate) fn locate(controller: &str, cgroup: &str, mountinfo: &str, sys: &Path) -> Option<Place> {
+/// The place of the group for a controller; `own` says that the text is about this process. A controller that
+/// version 1 has, version 2 has not.
+pub(crate) fn locate(
+    controller: &str,
+    own: bool,
+    cgroup: &str,
+    mountinfo: &str,
+    sys: &Path,
+) -> Option<Place> {
     let first = memberships(cgroup).find(|membership| lists(membership.controllers, controller));
     let (version, membership) = match first {
         Some(membership) => (Version::V1, membership),
@@ -82,7 +89,7 @@ pub(crate) fn locate(controller: &str, cgroup: &str, mountinfo: &str, sys: &Path
         Some(mount) => (mount.root.as_str(), below(sys, &mount.point)?),
         None => ("/", usual(version, controller, sys)?),
     };
-    Some(Place { version, levels: levels(&point, root, membership.path) })
+    Some(Place { version, levels: levels(&point, own, root, membership.path)? })
 }
 
 /// The mount point below the root that was set instead of `/sys`. Elsewhere no group is mounted today; where
@@ -111,19 +118,25 @@ fn usual(version: Version, controller: &str, sys: &Path) -> Option<PathBuf> {
     candidates.into_iter().find(|point| point.join(sign).exists())
 }
 
-/// The levels from the group up to the mount point. A group that the mount does not show (it is above, or
-/// elsewhere: the process is in a container whose group is mounted as the root) is the mount point itself.
-fn levels(point: &Path, root: &str, path: &str) -> Vec<PathBuf> {
-    let path = Path::new(path);
-    let shown = path.strip_prefix(root).unwrap_or(Path::new(""));
+/// The levels from the group up to the mount point. An own group that the mount does not show is the mount
+/// point itself: in a container the group is often mounted as if it were the root. Another process's is in
+/// another container.
+fn levels(point: &Path, own: bool, root: &str, path: &str) -> Option<Vec<PathBuf>> {
+    let shown = match Path::new(path).strip_prefix(root) {
+        Ok(shown) => shown,
+        Err(_) if own => Path::new(""),
+        Err(_) => return None,
+    };
     let mut names = Vec::new();
     for component in shown.components() {
         match component {
             Component::Normal(name) => names.push(name),
-            Component::ParentDir => return vec![point.to_owned()],
+            // Above what this process's namespace shows.
+            Component::ParentDir => return None,
             _ => {}
         }
     }
     let depths = (0..=names.len()).rev().take(MOST_LEVELS);
-    depths.map(|depth| names[..depth].iter().fold(point.to_owned(), |path, name| path.join(name))).collect()
+    let level = |depth: usize| names[..depth].iter().fold(point.to_owned(), |path, name| path.join(name));
+    Some(depths.map(level).collect())
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::every::Every;
 use crate::file::{Kept, Reader};
 use crate::roots::Roots;
+use crate::unknown::Why;
 
 /// Counting them one by one, where the kernel does not tell the number, costs a microsecond for each.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const LIMIT_EVERY: Duration = Duration::from_secs(10);
 /// No more than these are counted one by one.
 const MOST: usize = 65_536;
+const WHAT: &str = "descriptors";
 
 #[derive(Debug)]
 pub(crate) struct Descriptors {
@@ -25,27 +27,35 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// `process` is a process id or `self`.
+    /// `process` is a process id or [`OWN`](crate::cgroup::OWN).
     pub(crate) fn new(roots: &Roots, process: &str) -> Self {
         let path = roots.proc(process);
         Self {
             directory: path.join("fd"),
             count_every: Every::new(COUNT_EVERY),
             counted: None,
-            limits: Kept::new(path.join("limits"), "descriptor limit"),
+            limits: Kept::new(path.join("limits"), "descriptor limit").reopened(),
             limit_every: Every::new(LIMIT_EVERY),
             limit: None,
         }
     }
 
     /// How many are open: from Linux 6.2 on the size of the directory.
-    pub(crate) fn count(&mut self, now: Duration) -> Option<u64> {
+    pub(crate) fn count(&mut self, now: Duration, reader: &mut Reader) -> Option<u64> {
         if let Some(count) = told(&self.directory) {
             return Some(count);
         }
         if self.count_every.due(now) {
-            let entries = fs::read_dir(&self.directory).ok();
-            self.counted = entries.map(|entries| entries.take(MOST).count() as u64);
+            self.counted = match fs::read_dir(&self.directory) {
+                Ok(entries) => {
+                    reader.unknowns().clear(WHAT, &self.directory);
+                    Some(entries.take(MOST).count() as u64)
+                }
+                Err(error) => {
+                    reader.unknowns().note(WHAT, &self.directory, "", Why::from(&error));
+                    None
+                }
+            };
         }
         self.counted
     }

@@ -95,8 +95,9 @@ impl Family {
     fn read_member(&mut self, at: usize, now: Duration, threads: usize) -> bool {
         let member = &mut self.members[at];
         let Ok(mut reading) = member.process.read_bounded(now, threads) else { return false };
-        reading.descriptors = member.process.descriptors.count(now);
-        reading.descriptor_limit = member.process.descriptors.limit(now, &mut member.process.reader);
+        let Process { descriptors, reader, .. } = &mut member.process;
+        reading.descriptors = descriptors.count(now, reader);
+        reading.descriptor_limit = descriptors.limit(now, reader);
         // Counts from the first reading on: what a member did before is not this family's growth.
         if let Some(last) = &member.last {
             let total = &mut self.total;

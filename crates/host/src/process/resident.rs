@@ -21,7 +21,7 @@ impl Resident {
     pub(super) fn new(process: &Path) -> Self {
         let hint = "the resident set counts pages shared between processes in each of them";
         Self {
-            rollup: Kept::with_hint(process.join("smaps_rollup"), "proportional memory", hint),
+            rollup: Kept::with_hint(process.join("smaps_rollup"), "proportional memory", hint).reopened(),
             every: Every::new(EVERY),
             last: None,
         }
