@@ -4,3 +4,4 @@ mod otlp;
 mod program;
 mod rules;
 mod scrape;
+mod webhook;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::program::read;
-use crate::support::{Deepwater, Home, LISTEN, Message, Origin, ROUTE, ok, pool, soon};
+use crate::support::{Authority, Deepwater, Home, LISTEN, Message, Origin, ROUTE, ok, pool, soon};
 
 /// A collector, and an edge that sends to it ten times a second.
 async fn exporting(collector: Origin, more: &[(&str, &str)]) -> (Origin, Origin, Deepwater) {
@@ -116,4 +116,27 @@ async fn a_setting_that_cannot_be_used_keeps_nothing_from_starting() {
     assert!(edge.log_line("otlp_setting_ignored").await.contains("OTEL_EXPORTER_OTLP_PROTOCOL"));
     assert_eq!(edge.get("/").await.status(), 200);
     assert_eq!(collector.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_collector_over_tls_is_who_its_certificate_says() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let acceptor = authority.issue(&["localhost"]).acceptor(&["http/1.1"], None);
+    let collector = Origin::secure(acceptor, |_| ok("")).await;
+    for (trusted, taken) in [(&authority, true), (&stranger, false)] {
+        let mut home = Home::new();
+        home.write("ca.pem", trusted.pem());
+        home.set("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://localhost:{}", collector.address.port()));
+        home.set("OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem");
+        home.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
+        let heard = collector.heard().len();
+        let edge =
+            Deepwater::start_in(home, &format!("{LISTEN}{ROUTE}{}", pool("app", &[collector.address]))).await;
+        if taken {
+            collector.hears(heard + 1).await;
+        } else {
+            let failed = edge.log_line("otlp_export_failed").await;
+            assert!(failed.contains("TLS failed"), "{failed}");
+        }
+    }
 }

@@ -1,0 +1,75 @@
+//! Somebody is told when a cliff comes near.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::Value;
+
+use crate::support::{Deepwater, Home, LISTEN, Origin, ROUTE, ok, pool, soon};
+
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// Leaves the process hardly more files than it has open.
+fn cramp(edge: &Deepwater) {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", edge.pid())).unwrap().count() as u64;
+    let most = Some(open + open / 25);
+    let pid = Pid::from_raw(edge.pid().cast_signed()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_twice_is_told_of_a_cliff() {
+    let posts = AtomicUsize::new(0);
+    let receiver = Origin::answering(move |_| {
+        let number = posts.fetch_add(1, Ordering::SeqCst);
+        if number < 2 { BUSY.into() } else { TAKEN.into() }
+    })
+    .await;
+    let origin = Origin::answering(|_| ok("fine")).await;
+    let home = Home::new();
+    home.write("token", "open sesame");
+    let url = format!("http://{}/hook?key=hunter2", receiver.address);
+    let webhook = format!("[lens.webhook]\nurl = \"{url}\"\ntoken = \"file:token\"\n");
+    let config = format!("{webhook}{LISTEN}{ROUTE}{}", pool("app", &[origin.address]));
+    let edge = Deepwater::start_in(home, &config).await;
+    assert!(!edge.page("/api/config").await.text().contains("hunter2"));
+
+    let mut clients = Vec::new();
+    for _ in 0..250 {
+        clients.push(edge.dial(0).await);
+    }
+    edge.counts("deepwater_edge_connections", &[], 250.0).await;
+    cramp(&edge);
+    receiver.hears(3).await;
+    let posts = receiver.heard();
+    let told: Value = serde_json::from_str(posts[0].text()).unwrap();
+    assert_eq!((&told["cliff"]["id"], &told["is"]), (&"descriptors:files".into(), &"over".into()), "{told}");
+    assert_eq!(told["cliff"]["level"], "over");
+    assert!(told["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told}");
+    for post in &posts[..3] {
+        assert_eq!(post.start, "POST /hook?key=hunter2 HTTP/1.1");
+        assert_eq!(post.get("authorization"), Some("Bearer open sesame"));
+        assert_eq!(post.text(), posts[0].text(), "the same until it is taken");
+    }
+    let delivered = [("outcome", "delivered")];
+    soon("it to be counted", async {
+        while edge.metrics().await.sum("deepwater_lens_webhook_changes_total", &delivered) < 1.0 {}
+    })
+    .await;
+    let level = [("cliff", "descriptors:files")];
+    assert_eq!(edge.metrics().await.get("deepwater_lens_cliff_level", &level), Some(3.0));
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_used_is_refused_at_the_start() {
+    for (url, word) in
+        [("ftp://a/", "no URL"), ("env:DEEPWATER_NO_SUCH_VARIABLE", "DEEPWATER_NO_SUCH_VARIABLE")]
+    {
+        let home = Home::new();
+        let file = home.write("deepwater.toml", format!("[console]\nlisten = \"off\"\n[lens.webhook]\nurl = \"{url}\"\n{LISTEN}{ROUTE}[pools.app]\ntargets = [\"127.0.0.1:1\"]\n"));
+        let told = crate::support::run(&home.path(""), &["run", "-c", file.to_str().unwrap()]).await;
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.stderr.contains("lens.webhook.url") && told.stderr.contains(word), "{told:?}");
+    }
+}
