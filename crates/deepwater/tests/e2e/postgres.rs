@@ -1,5 +1,6 @@
 //! The PostgreSQL pooler: real servers behind it, real clients before it.
 
+mod asking;
 mod binding;
 mod cancelling;
 mod certificates;
