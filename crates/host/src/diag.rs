@@ -40,7 +40,7 @@ pub struct Backlog {
     pub most: u32,
 }
 
-/// A conversation with the kernel about sockets.
+/// A conversation with the kernel about sockets. After an error, begin a new one.
 #[derive(Debug)]
 pub struct Diag {
     socket: OwnedFd,
@@ -84,7 +84,6 @@ impl Diag {
             if answer.state != LISTEN {
                 found = answer.info.and_then(TcpInfo::parse);
             }
-            true
         })?;
         Ok(found)
     }
@@ -100,28 +99,29 @@ impl Diag {
         {
             self.ask(&Question::Listeners { family_of: any }, |answer| {
                 let Answer { local: address, queued, most, .. } = *answer;
-                found.push(Backlog { address, queued, most });
-                found.len() < MOST_LISTENERS
+                if found.len() < MOST_LISTENERS {
+                    found.push(Backlog { address, queued, most });
+                }
             })?;
         }
         Ok(found)
     }
 
-    /// Asks, and hands each answer to `take`, until there are no more or it wants none.
-    fn ask(&mut self, question: &Question, mut take: impl FnMut(&Answer<'_>) -> bool) -> io::Result<()> {
+    /// Asks, and hands over each answer. All are read, lest the next question finds the kernel busy with this.
+    fn ask(&mut self, question: &Question, mut take: impl FnMut(&Answer<'_>)) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         send(self.socket.as_fd(), &question.bytes(self.sequence), SendFlags::DONTWAIT)?;
         loop {
             let (received, _) = recv(self.socket.as_fd(), self.buffer.as_mut_slice(), RecvFlags::DONTWAIT)?;
             for message in Messages::new(&self.buffer[..received]) {
-                // What is left of a conversation that was broken off.
+                // What is left of an answer that was broken off.
                 if message.sequence != self.sequence {
                     continue;
                 }
-                match message.answer()? {
-                    None => return Ok(()),
-                    Some(answer) if !take(&answer) || !question.has_many_answers() => return Ok(()),
-                    Some(_) => {}
+                let Some(answer) = message.answer()? else { return Ok(()) };
+                take(&answer);
+                if !question.has_many_answers() {
+                    return Ok(());
                 }
             }
             if received == 0 {

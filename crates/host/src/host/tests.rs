@@ -1,8 +1,11 @@
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 use super::*;
 use crate::process::{Family, Process};
 use crate::testing::{Machine, second};
+use crate::unknown::Why;
 
 #[test]
 fn this_machine_is_read_whatever_it_tells() {
@@ -20,15 +23,48 @@ fn this_machine_is_read_whatever_it_tells() {
     }
 }
 
+/// Not a test: what [`a_server_is_found_by_its_port_and_a_client_by_its_address`] starts as a process of its
+/// own. Listens, says where, and ends when its input does.
 #[test]
-fn this_process_is_found_by_a_child_that_listens() {
-    // Its own descriptors are not looked at, so it is found by nobody; what listens is found all the same.
+#[ignore = "started by another test"]
+fn server() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    let address = listener.local_addr().expect("bound");
+    let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+    let port = listener.local_addr().expect("bound").port();
+    println!("\nlistens {port} {}", client.local_addr().expect("bound"));
+    io::stdin().read_to_end(&mut Vec::new()).expect("ends");
+}
+
+#[test]
+fn a_server_is_found_by_its_port_and_a_client_by_its_address() {
+    let mut server = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "host::tests::server", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut output = BufReader::new(server.stdout.take().expect("an output"));
+    let said = output
+        .by_ref()
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("listens "))
+        .expect("it listens");
+    let mut words = said.split(' ').skip(1);
+    let port: u16 = words.next().expect("a port").parse().expect("a port");
+    let client: SocketAddr = words.next().expect("an address").parse().expect("an address");
+
     let mut host = Host::new(Roots::default());
     host.finder.look(second(1));
     let sockets = host.finder.sockets().expect("a table");
-    assert!(sockets.cut_short || sockets.listeners.iter().any(|it| it.address == address), "{sockets:?}");
+    let cut_short = sockets.cut_short || host.unknown().any(|unknown| unknown.why == Why::TooMany);
+    let found = host.finder.listeners(port).map(|pids| pids.iter().map(|pid| pid.number).collect::<Vec<_>>());
+    assert!(cut_short || found == Ok(vec![server.id()]), "{found:?}");
+    let found = host.finder.connected_from(client).map(|pid| pid.number);
+    assert!(cut_short || found == Ok(server.id()), "{found:?}");
+
+    drop(server.stdin.take());
+    server.wait().expect("it ends");
 }
 
 #[test]

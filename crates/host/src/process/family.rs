@@ -8,7 +8,7 @@ use crate::roots::Roots;
 use crate::unknown::Unknown;
 
 /// More members than these are left out.
-const MOST_MEMBERS: usize = 1_024;
+const MOST_MEMBERS: usize = 512;
 /// Members that are read in one reading; the others in turn.
 const MEMBERS_A_TICK: usize = 64;
 /// Threads a member has looked at, however many members there are.

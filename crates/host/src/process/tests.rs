@@ -209,3 +209,24 @@ fn a_family_sums_and_its_counters_do_not_go_back_when_a_member_ends() {
     family.set(&machine.roots(), &[]);
     assert_eq!(family.read(second(6)).processes, 0);
 }
+
+#[test]
+fn a_large_family_is_read_in_turns_and_has_a_bound() {
+    let machine = Machine::empty();
+    let pids: Vec<_> = (1_000..1_600).map(|number| Pid { number, started: 5 }).collect();
+    let mut family = Family::new();
+    family.set(&machine.roots(), &pids);
+    let members: Vec<_> = family.pids().collect();
+    assert_eq!(members.len(), 512);
+    for pid in &members {
+        machine.process(pid.number, 1, 5, 0);
+    }
+    // One thread each: what is summed is what was read.
+    let threads: Vec<_> = (1..=9).map(|now| family.read(second(now)).threads).collect();
+    assert_eq!(threads, [64, 128, 192, 256, 320, 384, 448, 512, 512]);
+    for pid in &members[100..] {
+        machine.remove(&format!("proc/{}", pid.number));
+    }
+    let left = (10..=20).map(|now| family.read(second(now)).processes).min();
+    assert_eq!(left, Some(100));
+}
