@@ -5,8 +5,10 @@
 //! `w(r) = 1 + r^(√(2(m+1)) - 1) / (m(1 - r))` for `m` servers (Sakasegawa, 1977; for one server `1/(1 - r)`, exact
 //! also for processor sharing). Busy is `b + x · S(x)`, which rises without bound towards `x_c`.
 
+use std::ops::RangeInclusive;
+
 use crate::least_squares::{Fit, Options, nonnegative};
-use crate::numbers::root_of_rising;
+use crate::numbers::{mean, root_of_rising};
 
 /// Servers of the saturating resource that are tried.
 const SERVERS: [f64; 3] = [1.0, 4.0, 16.0];
@@ -14,6 +16,10 @@ const SERVERS: [f64; 3] = [1.0, 4.0, 16.0];
 const PLACES: usize = 24;
 const NEAREST: f64 = 1.05;
 const FARTHEST: f64 = 30.0;
+/// The part of all that the saturating resource does which is done for what is held. It cannot be more than all (a
+/// little more may be found, as the number of servers is a guess), nor, where it decides how long things are held,
+/// next to nothing. It is what keeps noise from being taken for a saturation close by.
+const PART: RangeInclusive<f64> = 0.35..=1.25;
 /// By how much the bent line must be better than the straight one (Akaike's criterion, corrected for few rows):
 /// twice the usual 2, as neighbouring rows err alike and look like a bend.
 const MARGIN: f64 = 4.0;
@@ -54,12 +60,20 @@ pub(super) fn fit(load: &[f64], busy: &[f64], weights: &[f64], saturates_at: Opt
         Some(at) => vec![at],
         None => (0..PLACES).map(|at| highest * NEAREST * growth.powi(at as i32)).collect(),
     };
+    let most_each = 2.0 * mean(busy) / mean(load);
     let mut best: Option<(f64, Curve)> = None;
     for saturation in places {
         for servers in SERVERS {
+            // Cheaper than a fit that would be refused: no more can be held there than all that is held.
+            if told.is_none() && most_each * saturation / servers < *PART.start() {
+                continue;
+            }
             let Some(fit) = bent(load, busy, weights, saturation, servers) else { continue };
+            let [background, apart, stretched] = fit.coefficients[..] else { continue };
+            if told.is_none() && !PART.contains(&(stretched * saturation / servers)) {
+                continue;
+            }
             if best.is_none_or(|(least, _)| fit.residual_squares < least) {
-                let [background, apart, stretched] = fit.coefficients[..] else { continue };
                 best =
                     Some((fit.residual_squares, Curve { background, apart, stretched, servers, saturation }));
             }

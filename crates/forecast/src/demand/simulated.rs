@@ -15,8 +15,7 @@ struct Score {
 }
 
 /// Ramps from a tenth to half of the true knee, 100 windows of a second each.
-fn score(runs: usize, station: &Station, capacity: f64, knee: f64, law: Law) -> Score {
-    let seed = seed();
+fn score(runs: usize, seed: u64, station: &Station, capacity: f64, knee: f64, law: Law) -> Score {
     let mut score = Score { runs, ..Score::default() };
     for run in 0..runs {
         let mut random = Random::from_seed(seed.wrapping_add(run as u64));
@@ -64,7 +63,7 @@ fn servers_that_are_busy_in_proportion() {
         ] {
             let station = servers(count, discipline, service);
             let knee = count as f64 / station.service_s;
-            let score = score(50, &station, count as f64, knee, Law::Utilisation);
+            let score = score(50, seed(), &station, count as f64, knee, Law::Utilisation);
             assert!(score.is_good(), "{station:?}: {score:?}");
         }
     }
@@ -76,7 +75,7 @@ fn workers_that_are_held_in_proportion() {
     for count in [1, 4, 20] {
         let station = servers(count, Discipline::FirstCome, Service::Exponential);
         let knee = count as f64 / station.service_s;
-        let score = score(20, &station, count as f64, knee, Law::Holding { saturates_at: None });
+        let score = score(20, seed(), &station, count as f64, knee, Law::Holding { saturates_at: None });
         assert!(score.is_good(), "{station:?}: {score:?}");
     }
 }
@@ -101,18 +100,41 @@ fn filled(cores: usize, requests: f64) -> f64 {
 fn connections_in_front_of_cores_whose_own_knee_is_known() {
     for (cores, connections) in [(1, 4.0), (1, 20.0), (4, 20.0)] {
         let law = Law::Holding { saturates_at: Some(200.0) };
-        let score = score(50, &pool(cores), connections, 200.0 * filled(cores, connections), law);
+        let score = score(50, seed(), &pool(cores), connections, 200.0 * filled(cores, connections), law);
         assert!(score.is_good(), "{cores} cores, {connections} connections: {score:?}");
     }
 }
 
-/// With nothing known of the cores, the bend is often hidden in the noise. Then nothing is told.
+/// With nothing known of the cores, the bend is often hidden in the noise. Then nothing is told. From a fixed seed, as
+/// of few forecasts four in five are not always right.
 #[test]
 fn connections_in_front_of_cores_of_which_nothing_is_known() {
-    for (cores, connections) in [(1, 4.0), (1, 20.0), (4, 20.0)] {
+    for (cores, connections, least) in [(1, 4.0, 8), (1, 20.0, 15), (4, 20.0, 0)] {
         let law = Law::Holding { saturates_at: None };
-        let score = score(30, &pool(cores), connections, 200.0 * filled(cores, connections), law);
-        let few = score.told <= 3;
-        assert!(few || score.is_honest(), "{cores} cores, {connections} connections: {score:?}");
+        let score = score(40, 1, &pool(cores), connections, 200.0 * filled(cores, connections), law);
+        let label = format!("{cores} cores, {connections} connections: {score:?}");
+        assert!(score.is_honest() && score.told >= least, "{label}");
+        assert!(score.within * 5 >= score.told * 4, "{label}");
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn how_often_a_forecast_is_near() {
+    let told = Law::Holding { saturates_at: Some(200.0) };
+    let untold = Law::Holding { saturates_at: None };
+    for count in [1, 4, 20] {
+        let station = servers(count, Discipline::FirstCome, Service::Exponential);
+        for law in [Law::Utilisation, untold] {
+            let score = score(300, seed(), &station, count as f64, count as f64 / station.service_s, law);
+            println!("SCORE {count} servers, {law:?}: {score:?}");
+        }
+    }
+    for (cores, connections) in [(1, 4.0), (1, 20.0), (4, 8.0), (4, 20.0)] {
+        for law in [told, untold] {
+            let score =
+                score(300, seed(), &pool(cores), connections, 200.0 * filled(cores, connections), law);
+            println!("SCORE {connections} connections, {cores} cores, {law:?}: {score:?}");
+        }
     }
 }

@@ -71,4 +71,16 @@ impl Law {
         let rises = linear > 0.0 && rest >= 0.0 && a < 1.0 && x >= 0.0;
         (rises && n.is_finite()).then_some(n)
     }
+
+    /// The `n` at which requests take this long (in the inverse unit of throughput): the positive root of
+    /// `b·N² + (a - b)·N = g·R - 1 + a`. `None` below the time of one alone, and where times do not rise.
+    pub fn concurrency_at_response(&self, response: f64) -> Option<f64> {
+        let (a, b) = (self.contention, self.coherency);
+        let right = self.one * response - (1.0 - a);
+        let linear = a - b;
+        let root = (linear * linear + 4.0 * b * right).sqrt();
+        // Without a difference of nearly equal numbers, on either side of 0.
+        let n = if linear >= 0.0 { 2.0 * right / (linear + root) } else { (root - linear) / (2.0 * b) };
+        (n.is_finite() && n >= 1.0 - 1e-9).then_some(n)
+    }
 }

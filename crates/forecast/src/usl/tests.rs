@@ -56,6 +56,8 @@ fn cisco_as_usl4j_has_it() {
     assert_near(peak.x, 12_341.0, EXACT);
     // What others turn round wrongly.
     assert_near(fit.law.concurrency(11_048.0).unwrap(), 19.92, 5e-4);
+    let slow = 1.8077e-3;
+    assert_near(fit.law.concurrency_at_response(slow).unwrap() / slow, 11_064.0, EXACT);
 }
 
 #[test]
@@ -160,6 +162,12 @@ proptest! {
         let back = law.concurrency(x).unwrap();
         prop_assert!((law.throughput(back) - x).abs() <= 1e-9 * x, "{} {} {}", x, back, law.throughput(back));
         prop_assert!(back <= most * (1.0 + 1e-6));
+        let crowd = 1.0 + share * 100.0;
+        if let Some(back) = law.concurrency_at_response(law.response(crowd)) {
+            prop_assert!((law.response(back) / law.response(crowd) - 1.0).abs() <= 1e-9, "{} {}", crowd, back);
+        } else {
+            prop_assert!(contention.max(coherency) < 1e-6, "{:?} has times that rise", law);
+        }
         if let Some(peak) = law.peak() {
             prop_assert!(law.concurrency(peak.x * 1.001).is_none());
         }
