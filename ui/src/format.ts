@@ -25,6 +25,27 @@ export const bytesPerSecond = (value: number): string => bytes(value) + "/s";
 export const milliseconds = (value: number): string =>
   value < 1 ? scaled(value * 1_000, 1_000, ["µs"]) : scaled(value, 1_000, ["ms", "s"]);
 
+/** A number in a unit of the API, such as `bytes`, `ratio`, `requests per second` or `connections`. */
+export function amount(value: number, unit = ""): string {
+  const what = thing(unit);
+  const isNamed = what !== "" && !MEASURES[what] && what === unit;
+  return isNamed ? `${digits(value)} ${what}` : short(value, unit);
+}
+
+/** The same without what is counted: for axes, where it is said elsewhere. */
+export const short = (value: number, unit = ""): string =>
+  (MEASURES[thing(unit)] ?? digits)(value) + (thing(unit) === unit ? "" : "/s");
+
+/** Units that are written in a form of their own. */
+const MEASURES: Record<string, (value: number) => string> = {
+  bytes,
+  ratio: (value) => percent(value * 100),
+  seconds: (value) => (value === 0 ? "0" : milliseconds(value * 1_000)),
+};
+
+/** What is counted, or counted each second. */
+const thing = (unit: string): string => unit.replace(/ ?per second$/, "");
+
 /** The two largest units: `3 d 4 h`, `12 s`. */
 export function duration(seconds: number): string {
   const units: [string, number][] = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];

@@ -4,6 +4,7 @@ import { Live } from "./live";
 import { PANELS } from "./panels";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
+import "./cliffs.css";
 
 const live = new Live(PANELS.flatMap((panel) => panel.sources));
 const root = document.getElementById("console");

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import * as lens from "./lens.mjs";
 
 const PAGE = readFileSync(new URL("../../crates/lens/src/console/console.html", import.meta.url), "utf8");
 
@@ -34,6 +35,10 @@ export class Fixture {
   limits = true;
   /** Whether a route caches. */
   caches = true;
+  /** What the lens sees: a key of `CLIFFS` in `lens.mjs`. */
+  cliffs = "forecast";
+  /** `/api/advice`. */
+  advice = { summary: "12 connections", advice: [lens.ADVICE(), lens.REPLICAS()], considered: lens.CONSIDERED, applied: lens.APPLIED };
   /** Pages that answer 404. */
   missing = new Set();
   /** Pages of the API that were read. */
@@ -72,7 +77,7 @@ export class Fixture {
   }
 
   #answer(request, response) {
-    const path = new URL(request.url, this.url).pathname;
+    const { pathname: path, searchParams } = new URL(request.url, this.url);
     if (path === "/") {
       response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy(PAGE) });
       return response.end(PAGE);
@@ -89,6 +94,12 @@ export class Fixture {
     this.reads += 1;
     const read = {
       "/api/status": () => this.#status(),
+      "/api/cliffs": () => lens.CLIFFS[this.cliffs],
+      "/api/advice": () => this.advice,
+      "/api/signals": () => {
+        const name = searchParams.get("name");
+        return name ? lens.course(name, searchParams.get("label")) : { signals: [], unknown: lens.UNKNOWN };
+      },
       "/api/edge/pools": () => this.#pools(),
       "/api/edge/routes": () => this.#routes(),
       "/api/cache": () => this.#cache(),
@@ -102,6 +113,8 @@ export class Fixture {
     this.commands.push({ path, headers: request.headers, asked });
     if (this.commandStatus !== 200) return [this.commandStatus, { error: "there is no such target" }];
     if (path === "/api/cache/purge") return this.#purge(asked);
+    const advised = path.match(/advice\/([^/]+)\/(dismiss|restore)$/);
+    if (advised) return this.#decide(decodeURIComponent(advised[1]), advised[2] === "dismiss" ? asked.reason : null);
     const pooler = path.match(/postgres\/pools\/([^/]+)\/(pause|resume)$/);
     if (pooler) {
       this.#paused[pooler[2] === "pause" ? "add" : "delete"](decodeURIComponent(pooler[1]));
@@ -110,6 +123,14 @@ export class Fixture {
     const [, target, action] = path.match(/targets\/([^/]+)\/(drain|undrain)$/);
     this.#states.set(decodeURIComponent(target), action === "drain" ? "draining" : "healthy");
     return [200, {}];
+  }
+
+  #decide(id, reason) {
+    const row = this.advice.advice.find((row) => row.id === id);
+    row.dismissed = reason && { reason, at: ago(0) };
+    const order = ({ id, dismissed }) => (dismissed ? "1" : "0") + id;
+    this.advice.advice.sort((a, b) => order(a).localeCompare(order(b)));
+    return [200, { id, dismissed: row.dismissed }];
   }
 
   #purge({ soft = false, ...purged }) {

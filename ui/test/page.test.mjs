@@ -1,40 +1,8 @@
 // The page in a real browser, against a server whose numbers grow.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launch } from "./browser.mjs";
-import { Fixture } from "./fixture.mjs";
-
-let browser;
-let server;
-let page;
-/** Everything the page complained of. */
-let complaints;
-
-before(async () => (browser = await launch()));
-after(() => browser?.close());
-
-beforeEach(async () => {
-  server = new Fixture();
-  await server.start();
-  page = await (await browser.newContext({ viewport: { width: 1400, height: 1000 } })).newPage();
-  page.setDefaultTimeout(15_000);
-  complaints = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-});
-
-afterEach(async () => {
-  await page.context().close();
-  await server.stop();
-});
-
-const open = () => page.goto(server.url);
-const row = (name) => page.locator(`tr[data-row="${name}"]`);
-const tile = (signal) => page.locator(`[data-signal="${signal}"] dd`);
-const number = async (locator) => Number.parseFloat((await locator.textContent()).replaceAll(",", ""));
-/** Waits until the text of an element matches. */
-const shows = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
+import { test } from "node:test";
+import { complaints, number, open, page, row, server, shows, tile } from "./stage.mjs";
 
 test("the header names the build, its age, its phase and where it listens", async () => {
   await open();
@@ -336,7 +304,7 @@ test("it works by keyboard alone", async () => {
   await open();
   await row("app 127.0.0.1:3000").waitFor();
   const button = row("app 127.0.0.1:3000").getByRole("button");
-  for (let stops = 0; stops < 12 && !(await button.evaluate((b) => b === document.activeElement)); stops += 1) {
+  for (let stops = 0; stops < 30 && !(await button.evaluate((b) => b === document.activeElement)); stops += 1) {
     await page.keyboard.press("Tab");
   }
   await page.keyboard.press("Enter");

@@ -1,6 +1,7 @@
 import type { ComponentType } from "preact";
 import type { Live } from "../live";
 import { cache } from "./cache";
+import { cliffs } from "./cliffs";
 import { events } from "./events";
 import { latency } from "./latency";
 import { pools } from "./pools";
@@ -20,4 +21,4 @@ export interface Panel {
 }
 
 /** Every panel, in the order of the page. */
-export const PANELS: Panel[] = [traffic, latency, pools, cache, postgres, routes, events];
+export const PANELS: Panel[] = [cliffs, traffic, latency, pools, cache, postgres, routes, events];

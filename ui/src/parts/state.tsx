@@ -11,6 +11,10 @@ const SHAPES: Record<string, string> = {
   closed: "●",
   half_open: "◐",
   open: "✕",
+  clear: "●",
+  watch: "◐",
+  near: "▲",
+  over: "✕",
 };
 /** States that are not written as they are called. */
 const WORDS: Record<string, string> = { half_open: "half-open" };

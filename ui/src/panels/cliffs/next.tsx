@@ -1,0 +1,144 @@
+import { useState } from "preact/hooks";
+import { command } from "../../api";
+import * as format from "../../format";
+import { ADVICE, type Advice, type AdvicePage, PRICES } from "../../lens";
+import { Confirm } from "../../parts/confirm";
+import { Copyable } from "../../parts/copyable";
+import { Said } from "../../parts/said";
+
+/** The one thing to do next, or that there is nothing; further advice, and what is not advised and why, below. */
+export function Next({ page, said, done }: { page: AdvicePage; said: string | undefined; done: () => void }) {
+  const open = (page.advice ?? []).filter(({ dismissed }) => !dismissed);
+  const dismissed = (page.advice ?? []).filter(({ dismissed }) => dismissed);
+  const [first, ...others] = open;
+  return (
+    <section class="do" aria-labelledby="do-title">
+      <h3 id="do-title">Do next</h3>
+      {first ? (
+        <One advice={first} said={said} done={done} />
+      ) : (
+        <p class="nothing">
+          <Said text={page.summary || "nothing is known yet"} />.
+        </p>
+      )}
+      {others.length > 0 && (
+        <details>
+          <summary>{counted(others.length, "more piece of advice", "more pieces of advice")}</summary>
+          {others.map((advice) => (
+            <One key={advice.id} advice={advice} done={done} />
+          ))}
+        </details>
+      )}
+      {dismissed.length > 0 && (
+        <details>
+          <summary>{counted(dismissed.length, "piece was dismissed", "pieces were dismissed")}</summary>
+          <ul>
+            {dismissed.map((advice) => (
+              <Dismissed key={advice.id} advice={advice} done={done} />
+            ))}
+          </ul>
+        </details>
+      )}
+      <Considered page={page} />
+    </section>
+  );
+}
+
+const counted = (number: number, one: string, many: string) => `${format.count(number)} ${number === 1 ? one : many}`;
+const pathOf = ({ id }: Advice, what: string) => `${ADVICE}/${encodeURIComponent(id)}/${what}`;
+
+/** Why it is advised is left out where it was just `said`. */
+function One({ advice, said, done }: { advice: Advice; said?: string | undefined; done: () => void }) {
+  const [asked, ask] = useState(false);
+  const { title, why, gain, price = {}, lines, elsewhere } = advice;
+  return (
+    <article data-advice={advice.id}>
+      <h4>
+        <Said text={title} />
+      </h4>
+      {why && why !== said && (
+        <p>
+          <Said text={why} />.
+        </p>
+      )}
+      <dl>
+        <div class="gain">
+          <dt>Gain</dt>
+          <dd>
+            <Said text={gain?.text} />
+          </dd>
+        </div>
+        {PRICES.map((kind) => (
+          <div key={kind}>
+            <dt>{kind.charAt(0).toUpperCase() + kind.slice(1)}</dt>
+            <dd class={price[kind] === "none" ? "quiet" : ""}>{price[kind] ?? format.NOTHING}</dd>
+          </div>
+        ))}
+      </dl>
+      {lines && <Copyable text={lines} label={`Lines of the configuration: ${title ?? ""}`} />}
+      {elsewhere && (
+        <p>
+          <Said text={elsewhere} />
+        </p>
+      )}
+      <button type="button" onClick={() => ask(true)}>
+        Dismiss …
+      </button>
+      {asked && <Dismiss advice={advice} done={done} close={() => ask(false)} />}
+    </article>
+  );
+}
+
+function Dismiss({ advice, done, close }: { advice: Advice; done: () => void; close: () => void }) {
+  const [reason, setReason] = useState("");
+  const act = () => command(pathOf(advice, "dismiss"), { reason: reason.trim() }).then(done);
+  return (
+    <Confirm title="Dismiss this advice?" action="Dismiss" act={act} close={close}>
+      <p>It goes to the end of the list, with your reason, until somebody restores it.</p>
+      <label class="reason">
+        Why is it not wanted?
+        {/* Not only blanks. */}
+        <input required pattern=".*\S.*" maxLength={300} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
+      </label>
+    </Confirm>
+  );
+}
+
+function Dismissed({ advice, done }: { advice: Advice; done: () => void }) {
+  const [failure, fail] = useState<string>();
+  const restore = () =>
+    command(pathOf(advice, "restore")).then(done, (error: unknown) =>
+      fail(error instanceof Error ? error.message : String(error)),
+    );
+  return (
+    <li data-advice={advice.id}>
+      <Said text={advice.title} />: “{advice.dismissed?.reason}”{" "}
+      <button type="button" aria-label={`Restore ${advice.title}`} onClick={restore}>
+        Restore
+      </button>
+      {failure && (
+        <p role="alert" class="failure">
+          That did not work: {failure}
+        </p>
+      )}
+    </li>
+  );
+}
+
+/** What was looked at and is not advised: that there is no need, or that it cannot be told. */
+function Considered({ page: { considered = [] } }: { page: AdvicePage }) {
+  if (considered.length === 0) return null;
+  return (
+    <details>
+      <summary>What else was considered</summary>
+      <ul>
+        {considered.map(({ technique, verdict, why }) => (
+          <li key={technique}>
+            <strong>{format.words(technique)}</strong>: {verdict === "cannot_tell" ? "cannot tell: " : ""}
+            {why}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
