@@ -2,6 +2,7 @@
 
 mod channel;
 mod difference;
+mod facts;
 mod inherit;
 mod reload;
 mod signals;
@@ -14,7 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use deepwater_core::event::Format;
 use deepwater_core::{Context, Endpoint, Events, Level};
-use deepwater_lens::{Build, Ports, Readiness, StatusSource};
+use deepwater_lens::console::{self, Build, Ports, Readiness, StatusSource};
+use deepwater_lens::out::{otlp, webhook::Webhook};
+use deepwater_lens::{Config as LensConfig, Lens};
 use tokio::sync::mpsc;
 
 use crate::cli::{Failure, RunArguments};
@@ -104,7 +107,9 @@ pub(crate) struct Planes {
     pub context: Context,
     pub edge: Arc<deepwater_edge::Handle>,
     pub pool: Option<Arc<deepwater_pool::Handle>>,
-    pub console: deepwater_lens::Handle,
+    pub console: console::Handle,
+    pub lens: Option<Lens>,
+    otlp: otlp::Handle,
     configuration: Configuration,
     manager: Manager,
 }
@@ -132,6 +137,11 @@ impl Planes {
             statuses.push(("postgres", Arc::new(pool.status())));
             endpoints.extend(pool.endpoints());
         }
+        let lens = start_lens(&settings.lens, &context, directory, &configuration, pool.as_deref())?;
+        if let Some(lens) = &lens {
+            statuses.push(("lens", Arc::new(lens.status())));
+            endpoints.extend(lens.endpoints());
+        }
         endpoints.push(configuration.page());
         endpoints.extend(extra);
         let ports = Ports {
@@ -148,9 +158,13 @@ impl Planes {
                 })
             },
         };
-        match deepwater_lens::start(settings.console.clone(), context.clone(), ports).await {
+        let build = ports.build;
+        match console::start(settings.console.clone(), context.clone(), ports).await {
             Ok(console) => {
-                Ok(Self { context, edge, pool, console, configuration, manager: Manager::nobody() })
+                let exporting = otlp::Settings::read(|name| std::env::var(name).ok(), directory);
+                let otlp = otlp::start(exporting, build, &context);
+                let manager = Manager::nobody();
+                Ok(Self { context, edge, pool, console, lens, otlp, configuration, manager })
             }
             Err(error) => {
                 context.shutdown.stop();
@@ -261,7 +275,8 @@ impl Planes {
     /// Ends everything now.
     pub(crate) async fn stop(self) {
         self.context.shutdown.stop();
-        self.console.close().await;
+        tokio::join!(self.console.close(), self.otlp.close());
+        drop(self.lens);
         if let Some(edge) = Arc::into_inner(self.edge) {
             edge.join();
         }
@@ -298,6 +313,27 @@ fn start_pool(
             Err(Failure::Usage(error.to_string()))
         }
     }
+}
+
+/// The lens, unless the settings want none.
+fn start_lens(
+    config: &LensConfig,
+    context: &Context,
+    directory: &Path,
+    configuration: &Configuration,
+    pool: Option<&deepwater_pool::Handle>,
+) -> Result<Option<Lens>, Failure> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let webhook = Webhook::start(config.webhook.as_ref(), directory, context);
+    let ports = deepwater_lens::Ports {
+        facts: configuration.facts(),
+        ask: pool.map(deepwater_pool::Handle::ask),
+        directory: directory.to_owned(),
+        webhook: webhook.map_err(|error| Failure::Usage(error.to_string()))?,
+    };
+    Ok(Some(deepwater_lens::start(config, context.clone(), ports)?))
 }
 
 /// Lets the process open as many files as it may, and tells when its connections need more.

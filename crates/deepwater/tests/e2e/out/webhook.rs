@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
-use crate::support::{Deepwater, Home, LISTEN, Origin, ROUTE, ok, pool, soon};
+use crate::support::{Deepwater, Home, LISTEN, Message, Origin, ROUTE, ok, pool, run, soon};
 
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -18,12 +18,21 @@ fn cramp(edge: &Deepwater) {
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
 }
 
+fn body(post: &Message) -> Value {
+    serde_json::from_str(post.text()).unwrap()
+}
+
+/// The machine that the tests run on may have cliffs of its own.
+fn is_of_files(post: &Message) -> bool {
+    body(post)["cliff"]["id"] == "descriptors:files"
+}
+
 #[tokio::test]
 async fn a_receiver_that_fails_twice_is_told_of_a_cliff() {
     let posts = AtomicUsize::new(0);
-    let receiver = Origin::answering(move |_| {
-        let number = posts.fetch_add(1, Ordering::SeqCst);
-        if number < 2 { BUSY.into() } else { TAKEN.into() }
+    let receiver = Origin::answering(move |post| {
+        let busy = is_of_files(post) && posts.fetch_add(1, Ordering::SeqCst) < 2;
+        if busy { BUSY.into() } else { TAKEN.into() }
     })
     .await;
     let origin = Origin::answering(|_| ok("fine")).await;
@@ -41,11 +50,17 @@ async fn a_receiver_that_fails_twice_is_told_of_a_cliff() {
     }
     edge.counts("deepwater_edge_connections", &[], 250.0).await;
     cramp(&edge);
-    receiver.hears(3).await;
-    let posts = receiver.heard();
-    let told: Value = serde_json::from_str(posts[0].text()).unwrap();
-    assert_eq!((&told["cliff"]["id"], &told["is"]), (&"descriptors:files".into(), &"over".into()), "{told}");
-    assert_eq!(told["cliff"]["level"], "over");
+    let posts = loop {
+        let heard = receiver.heard();
+        let posts: Vec<_> = heard.iter().filter(|post| is_of_files(post)).cloned().collect();
+        if posts.len() >= 3 {
+            break posts;
+        }
+        receiver.hears(heard.len() + 1).await;
+    };
+    let told = body(&posts[0]);
+    assert_eq!((&told["is"], &told["cliff"]["level"]), (&"over".into(), &"over".into()), "{told}");
+    assert!(told["was"].is_string(), "{told}");
     assert!(told["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told}");
     for post in &posts[..3] {
         assert_eq!(post.start, "POST /hook?key=hunter2 HTTP/1.1");
@@ -67,8 +82,10 @@ async fn a_webhook_that_cannot_be_used_is_refused_at_the_start() {
         [("ftp://a/", "no URL"), ("env:DEEPWATER_NO_SUCH_VARIABLE", "DEEPWATER_NO_SUCH_VARIABLE")]
     {
         let home = Home::new();
-        let file = home.write("deepwater.toml", format!("[console]\nlisten = \"off\"\n[lens.webhook]\nurl = \"{url}\"\n{LISTEN}{ROUTE}[pools.app]\ntargets = [\"127.0.0.1:1\"]\n"));
-        let told = crate::support::run(&home.path(""), &["run", "-c", file.to_str().unwrap()]).await;
+        let webhook = format!("[console]\nlisten = \"off\"\n[lens.webhook]\nurl = \"{url}\"\n");
+        let rest = pool("app", &[Origin::nowhere().await]);
+        let file = home.write("deepwater.toml", format!("{webhook}{LISTEN}{ROUTE}{rest}"));
+        let told = run(&home.path(""), &["run", "-c", file.to_str().unwrap()]).await;
         assert_eq!(told.code, Some(2), "{told:?}");
         assert!(told.stderr.contains("lens.webhook.url") && told.stderr.contains(word), "{told:?}");
     }
