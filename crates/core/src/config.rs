@@ -13,6 +13,7 @@ mod document;
 mod format;
 mod keys;
 mod lint;
+mod merge;
 mod nearest;
 mod path;
 mod place;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use document::Document;
 pub use format::ParseError;
+pub use merge::merge;
 pub use lint::undocumented;
 pub use nearest::nearest;
 pub use path::KeyPath;

@@ -2,6 +2,7 @@
 //! keyboard to hurt them with.
 
 mod breaking;
+mod cliff;
 mod configuration;
 mod file;
 mod guards;
@@ -92,8 +93,8 @@ pub(crate) struct Arguments {
     /// changes under load, then end.
     #[arg(long, value_name = "SCENE", value_enum)]
     scene: Vec<Scene>,
-    /// Keep the shop's data in memory even if there is a PostgreSQL; --stampede, --new-price and --scene, which are
-    /// not about it, always do.
+    /// Keep the shop's data in memory even if there is a PostgreSQL; --stampede, --new-price and the scenes that are
+    /// not about it always do.
     #[arg(long)]
     no_postgres: bool,
 }
@@ -107,11 +108,17 @@ enum Scene {
     Overload,
     /// A server more, another balance, a file with a mistake: no request fails.
     Reload,
+    /// The lens names the next cliff; a sale goes over it; as the lens advises, the same sale passes. Needs PostgreSQL.
+    Cliff,
 }
 
 impl Scene {
-    const ALL: [(Self, Key); 3] =
-        [(Self::Breaker, Key::Break), (Self::Overload, Key::Overload), (Self::Reload, Key::Reload)];
+    const ALL: [(Self, Key); 4] = [
+        (Self::Breaker, Key::Break),
+        (Self::Overload, Key::Overload),
+        (Self::Reload, Key::Reload),
+        (Self::Cliff, Key::Advice),
+    ];
 }
 
 const HELP: &str = "\
@@ -121,6 +128,8 @@ Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
   b      break an instance, then all: circuit breakers open and close: the same as --scene breaker
   o      overload: more than the shop can carry, the lowest priority is refused first: the same as --scene overload
   r      reload: another configuration while visitors go on: the same as --scene reload
+  a      advice: the lens names the next cliff, a sale goes over it, advice is followed, the same sale passes:
+         the same as --scene cliff
   f      flash sale: ten times the requests for 20 s, and with PostgreSQL a crowd that buys: the same as --flash-sale
   c      a crowd at one page, in front of ever better protected caches: the same as --stampede
   p      a new price, purged everywhere by its tag: the same as --new-price
@@ -143,7 +152,8 @@ impl Arguments {
     /// Whether the shop's data is to be in a database.
     fn wants_postgres(&self) -> bool {
         let about_others = self.stampede || self.new_price || !self.scene.is_empty();
-        !self.no_postgres && (self.flash_sale.is_some() || !about_others)
+        let about_it = self.flash_sale.is_some() || self.scene.contains(&Scene::Cliff);
+        !self.no_postgres && (about_it || !about_others)
     }
 }
 

@@ -122,12 +122,14 @@ impl Pooled<'_> {
 fn pooler(database: &Pooled<'_>) -> postgres::Config {
     let server = &database.server;
     let socket = postgres::Host::new(server.folder.display().to_string(), PORT);
+    // Named, so that the lens can ask the server as well.
+    let primary =
+        postgres::ServerUrl { user: Some(DATABASE.into()), ..postgres::ServerUrl::at(vec![socket]) };
     let password = format!("file:{}", file::PASSWORD).parse().ok();
     let shop = postgres::User { password, ..postgres::User::default() };
     postgres::Config {
         listen: Some(postgres::Addresses::One(database.listen.to_string())),
-        databases: [(DATABASE.to_owned(), postgres::Database::on(postgres::ServerUrl::at(vec![socket])))]
-            .into(),
+        databases: [(DATABASE.to_owned(), postgres::Database::on(primary))].into(),
         users: [(DATABASE.to_owned(), shop)].into(),
         // A password of 128 random bits is not guessed: no need to make each login slow.
         auth: postgres::Auth { scram_iterations: 1, ..postgres::Auth::default() },

@@ -27,6 +27,8 @@ pub(super) enum Key {
     Overload,
     /// Another configuration.
     Reload,
+    /// What the lens advises, before and after.
+    Advice,
     /// The end.
     Quit,
 }
@@ -42,6 +44,7 @@ impl Key {
             b'b' => Some(Self::Break),
             b'o' => Some(Self::Overload),
             b'r' => Some(Self::Reload),
+            b'a' => Some(Self::Advice),
             b'q' => Some(Self::Quit),
             _ => None,
         }
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn line_ends_and_stray_keys_are_no_wishes() {
-        let keys: Vec<Key> = b"1\nF\r\n x?3cPborq".iter().filter_map(|byte| Key::parse(*byte)).collect();
+        let keys: Vec<Key> = b"1\nF\r\n x?3cPboraq".iter().filter_map(|byte| Key::parse(*byte)).collect();
         let expected = [
             Key::Instance(0),
             Key::FlashSale,
@@ -119,6 +122,7 @@ mod tests {
             Key::Break,
             Key::Overload,
             Key::Reload,
+            Key::Advice,
             Key::Quit,
         ];
         assert_eq!(keys, expected);

@@ -16,7 +16,7 @@ const BAR: usize = 10;
 /// The keys.
 pub(super) const MENU: [&str; 2] = [
     "1 2 3 kill/revive  s slow down  b break  o overload  r reload",
-    "f flash sale  c crowd  p new price  q quit",
+    "f flash sale  a advice  c crowd  p new price  q quit",
 ];
 
 /// Everything shown at one moment.
@@ -412,7 +412,7 @@ mod tests {
   shop-1    127.0.0.1:4001   healthy   75 %  ████████░░          1
   shop-2    127.0.0.1:40002  killed    25 %  ███░░░░░░░          1
   1 2 3 kill/revive  s slow down  b break  o overload  r reload
-  f flash sale  c crowd  p new price  q quit";
+  f flash sale  a advice  c crowd  p new price  q quit";
         assert_eq!(screen.lines(&view(), 100).join("\n"), expected);
         assert!(MENU.iter().all(|keys| keys.len() <= 78));
     }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::breaking::Breaking;
+use super::cliff::Cliff;
 use super::file::ConfigurationFile;
 use super::guards::GuardWatch;
 use super::keys::{Key, KeyAtATime};
@@ -87,6 +88,7 @@ pub(super) enum Act {
     Breaking(Breaking),
     Overload(Overload),
     Reloading(Reloading),
+    Cliff(Cliff),
 }
 
 /// What comes of an act meanwhile.
@@ -95,6 +97,8 @@ enum News {
     Line(Option<String>),
     /// Its visitors have left.
     Left(RushAccount),
+    /// The crowd of one of its parts has.
+    PartOver(RushAccount),
 }
 
 /// Signals that end a process, and the one that lets it go on.
@@ -198,6 +202,7 @@ impl Stage<'_> {
                 Wake::News(News::Line(Some(line))) => self.screen.tell(&line)?,
                 Wake::News(News::Line(None)) => self.act = None,
                 Wake::News(News::Left(seen)) => self.end_reloading(&seen),
+                Wake::News(News::PartOver(seen)) => self.next_part(seen).await,
                 // Whoever asked may have left.
                 Wake::Asked(answer) => drop(answer.send(self.planes.reload().await)),
                 Wake::Resumed => {
@@ -251,13 +256,14 @@ impl Stage<'_> {
             Key::FlashSale => self.begin_sale(),
             Key::Crowd => self.begin_stampede(),
             Key::Price => self.change_price().await,
-            Key::Break | Key::Overload | Key::Reload if self.act.is_some() => {
+            Key::Break | Key::Overload | Key::Reload | Key::Advice if self.act.is_some() => {
                 let (wish, reason) = ("do that".into(), "something else is under way".into());
                 self.planes.context.events.emit(WishFailed { wish, reason });
             }
             Key::Break => self.begin_breaking().await,
             Key::Overload => self.begin_overload(),
             Key::Reload => self.begin_reloading().await,
+            Key::Advice => self.begin_cliff(),
             Key::Quit => {}
         }
     }
@@ -393,6 +399,7 @@ impl Stage<'_> {
     pub(super) async fn ask(&self, path: &str, call: Call) -> Option<Reply> {
         let mut endpoints = self.planes.edge.endpoints();
         endpoints.extend(self.planes.pool.iter().flat_map(|pool| pool.endpoints()));
+        endpoints.extend(self.planes.lens.iter().flat_map(|lens| lens.endpoints()));
         let endpoint = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == path)?;
         Some((endpoint.call)(call).await)
     }
@@ -416,6 +423,7 @@ async fn news(act: &mut Option<Act>) -> News {
     match act {
         Some(Act::Overload(overload)) => News::Line(overload.next().await),
         Some(Act::Reloading(reloading)) => News::Left(reloading.left().await),
+        Some(Act::Cliff(cliff)) => News::PartOver(cliff.left().await),
         Some(Act::Breaking(_)) | None => std::future::pending().await,
     }
 }

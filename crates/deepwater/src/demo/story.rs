@@ -214,6 +214,36 @@ deepwater_core::event! {
     reloads_lost: Warn, "{failed} of {requests} requests failed during {reloads} reloads"
 }
 
+deepwater_core::event! {
+    /// Customers come to buy.
+    pub struct CustomersBuy { customers: usize, seconds: u64 }
+    customers_buy: Info, "{customers} customers buy the deal, again and again, for {seconds} s"
+}
+
+deepwater_core::event! {
+    /// What the lens sees.
+    pub struct CliffNamed { text: String }
+    cliff_named: Info, "the lens: {text}"
+}
+
+deepwater_core::event! {
+    /// A sale is over.
+    pub struct SaleOver { asked: u64, sold: u64, failed: u64, p99: String }
+    sale_over: Info, "of {asked} purchases {sold} went through, {failed} were turned away; 99 % had their answer within {p99}"
+}
+
+deepwater_core::event! {
+    /// What the lens advises was written into the configuration.
+    pub struct AdviceFollowed { title: String, gain: String, lines: String }
+    advice_followed: Info, "the lens advises {title} ({gain}); these lines go into the configuration:\n{lines}"
+}
+
+deepwater_core::event! {
+    /// The same sale once more, after advice was followed.
+    pub struct SalePassed { before: u64, failed: u64 }
+    sale_passed: Info, "the same sale, before and after: {before} turned away, then {failed}"
+}
+
 /// What the edge calls the breaker of a whole pool, where others have the name of their target.
 pub(super) const WHOLE_SHOP: &str = "all targets";
 
@@ -294,6 +324,7 @@ impl Fact {
             Key::Break => &["breakers_closed", "wish_failed"],
             Key::Overload => &["relieved", "wish_failed"],
             Key::Reload => &["reloads_ended", "reloads_lost", "wish_failed"],
+            Key::Advice => &["sale_passed", "wish_failed"],
             Key::Instance(_) | Key::Slow | Key::Quit => &[],
         };
         last.contains(&self.event.as_str())
