@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod calm;
 mod fixed;
 mod floor;
 mod gradient;

@@ -7,6 +7,8 @@ use deepwater_core::random::Random;
 
 use super::{Concurrency, Limit, Limiter, Sample};
 
+mod mix;
+
 const SECOND: u64 = 1_000_000_000;
 
 /// So many workers, a queue in front of them, exponential times of service.
@@ -33,6 +35,8 @@ struct Seen {
     /// Mean latency of the admitted over the mean time of service.
     latency: f64,
     limit: f64,
+    /// Share of the requests.
+    refused: f64,
 }
 
 impl World {
@@ -75,14 +79,18 @@ impl World {
         let (begin, end) = (self.now, self.now + seconds * SECOND);
         let capacity = self.workers as f64 / self.service_ns;
         let (mut done, mut latencies, mut limits) = (0_u64, 0.0, 0.0);
+        let (mut came, mut refused) = (0_u64, 0_u64);
         self.next_arrival = self.now;
         while self.now < end {
             let next_end = self.served.peek().map_or(u64::MAX, |Reverse((ends, _))| *ends);
             if self.next_arrival < next_end {
                 self.now = self.next_arrival;
                 self.next_arrival += self.exponential(1.0 / (capacity * load)).max(1);
+                came += 1;
                 if self.in_flight() < self.limit {
                     self.queue.push_back(self.now);
+                } else {
+                    refused += 1;
                 }
             } else {
                 self.now = next_end;
@@ -102,6 +110,7 @@ impl World {
             throughput: done as f64 / (capacity * (self.now - begin) as f64),
             latency: latencies / done as f64 / self.service_ns,
             limit: limits / done as f64,
+            refused: refused as f64 / came as f64,
         }
     }
 }
