@@ -5,6 +5,7 @@ mod cached;
 mod keyed;
 mod passage;
 mod proxy;
+mod repeated;
 mod respond;
 mod turn;
 

@@ -30,6 +30,7 @@ mod plan;
 mod plane;
 mod probe;
 pub mod proxy_protocol;
+mod repeats;
 pub mod route;
 mod sticky;
 mod tls;

@@ -1,6 +1,6 @@
 //! The edge's metrics, registered before the first request so that counting one is a store.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use deepwater_core::metrics::{Counter, Gauge, Histogram, Registry};
@@ -34,6 +34,9 @@ pub(crate) mod names {
     pub(crate) const REUSED: &str = "deepwater_edge_upstream_reused_total";
     pub(crate) const RETRIES: &str = "deepwater_edge_upstream_retries_total";
     pub(crate) const LOG_DROPPED: &str = "deepwater_edge_access_log_dropped_total";
+    pub(crate) const DENIED: &str = "deepwater_edge_denied_total";
+    pub(crate) const SAMPLED: &str = "deepwater_edge_sampled_total";
+    pub(crate) const JUDGED: &str = "deepwater_edge_repeats_judged_total";
     pub(crate) const CACHE_REQUESTS: &str = "deepwater_cache_requests_total";
     pub(crate) const CACHE_REFRESHES: &str = "deepwater_cache_refreshes_total";
     pub(crate) const CACHE_FETCHES: &str = "deepwater_cache_fetches_total";
@@ -143,6 +146,63 @@ impl CacheMetrics {
     }
 }
 
+/// What a cache would do with an answer that was asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storing {
+    /// It states a lifetime of a minute or more.
+    AsIs,
+    /// It states a shorter one.
+    Briefly,
+    /// It states none, and may be given one.
+    WithLifetime,
+    /// It is for one client alone, or not to be kept.
+    Never,
+}
+
+impl Storing {
+    const ALL: [(Self, &str); 4] = [
+        (Self::AsIs, "as_is"),
+        (Self::Briefly, "briefly"),
+        (Self::WithLifetime, "with_lifetime"),
+        (Self::Never, "never"),
+    ];
+}
+
+/// Of what is asked for again on a route that does not cache, on one core.
+pub(crate) struct RepeatMetrics {
+    pub first: Counter,
+    pub again: Counter,
+    judged: [Counter; 4],
+    /// Until the next answer is judged.
+    pub until_judged: Cell<u32>,
+}
+
+impl RepeatMetrics {
+    pub fn register(registry: &Registry, route: &str) -> Self {
+        let sampled = |seen| {
+            let help = "GET requests without Authorization on routes that do not cache, by whether the same had been \
+                        asked for in the minute before; estimated from a sample.";
+            registry.counter(names::SAMPLED, help, &[("route", route), ("seen", seen)])
+        };
+        let judged = |(_, stored)| {
+            let help = "Answers of those asked for again that were looked at, by whether a cache would store them.";
+            registry.counter(names::JUDGED, help, &[("route", route), ("stored", stored)])
+        };
+        Self {
+            first: sampled("first"),
+            again: sampled("again"),
+            judged: Storing::ALL.map(judged),
+            until_judged: Cell::new(0),
+        }
+    }
+
+    pub fn judged(&self, storing: Storing) {
+        if let Some(position) = Storing::ALL.iter().position(|(known, _)| *known == storing) {
+            self.judged[position].increment();
+        }
+    }
+}
+
 /// Of one `[auth.<name>]` on one core.
 pub(crate) struct AuthMetrics {
     /// Let in with what they proved.
@@ -193,10 +253,14 @@ impl AuthMetrics {
 pub(crate) struct RouteMetrics {
     /// If it caches.
     pub cache: Option<CacheMetrics>,
+    /// Since the first request that could repeat, if it does not cache.
+    pub repeats: OnceCell<RepeatMetrics>,
     /// If it honours idempotency keys.
     pub keys: Option<KeyMetrics>,
     /// Refused because too many had come.
     pub rate_limited: Counter,
+    /// Answered with 401 or 403, by whomever.
+    denied: Counter,
     requests: [Counter; 5],
     in_flight: Gauge,
     duration: Histogram,
@@ -211,12 +275,14 @@ impl RouteMetrics {
         let labels = [("route", route)];
         Self {
             cache: caches.then(|| CacheMetrics::register(registry, route)),
+            repeats: OnceCell::new(),
             keys: keyed.then(|| KeyMetrics::register(registry, route)),
             rate_limited: registry.counter(
                 names::RATE_LIMITED,
                 "Requests refused by a route's rate limit.",
                 &labels,
             ),
+            denied: registry.counter(names::DENIED, "Requests answered with 401 or 403, by route.", &labels),
             requests: CLASSES.map(class),
             in_flight: registry.gauge(names::IN_FLIGHT, "Requests under way.", &labels),
             duration: registry.histogram(
@@ -230,6 +296,9 @@ impl RouteMetrics {
     #[inline]
     pub fn answered(&self, status: StatusCode, duration: Duration) {
         self.requests[usize::from(status.as_u16() / 100).clamp(1, 5) - 1].increment();
+        if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+            self.denied.increment();
+        }
         self.duration.observe(duration);
     }
 

@@ -4,7 +4,7 @@ mod build;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deepwater_upstream::{Backoff, Gate, Pool, PoolSpec, RetryBudget};
@@ -20,6 +20,7 @@ use crate::guard::Guard;
 use crate::guard::auth::AuthPlan;
 use crate::head::{Fields, Name, Request};
 use crate::idempotency::{KeyPlan, KeyStore};
+use crate::repeats::Repeats;
 use crate::route::{Captures, Edits, Prepared, Rewrite, RouteTable, Template, Values};
 use crate::sticky::StickyPlan;
 
@@ -71,6 +72,8 @@ pub(crate) struct RoutePlan {
     pub ask_trailers: bool,
     /// How it caches, if it does.
     pub cache: Option<CachePlan>,
+    /// How much of what is asked for comes again, since the first request if it does not cache.
+    pub repeats: OnceLock<Repeats>,
     /// What requests must pass first, if anything.
     pub guard: Option<Box<Guard>>,
     /// How it honours idempotency keys, if it does.

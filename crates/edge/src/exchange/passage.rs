@@ -20,6 +20,7 @@ use crate::worker::{Local, Worker};
 use super::Tally;
 use super::cached::{self, Caching, Facts, Passing};
 use super::proxy::{Manner, Proxying};
+use super::repeated::Repeated;
 
 /// A request on its way, and all that belongs to it.
 pub(super) struct Passage<'a> {
@@ -51,17 +52,23 @@ impl Passage<'_> {
         reply: &mut R,
     ) {
         let Self { worker, local, peer, tally, .. } = *self;
-        let passing = match caching(local, self.at.0) {
-            None => self.local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer)),
+        let (passing, repeated) = match caching(local, self.at.0) {
+            None => {
+                let writing = local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer));
+                (writing, Repeated::of(self, request))
+            }
             Some(cache) => match self.ask_cache(cache, request, reply).await {
-                Some(passing) => Some(passing),
+                Some(passing) => (Some(passing), None),
                 None => return,
             },
         };
         let upgrade = hygiene::wanted_upgrade(request).map(<[u8]>::to_vec);
         let values = self.prepare(request);
         let route = self.route();
-        let note = |response: &mut Response| note(worker, local, route, passing.as_ref(), response);
+        let note = |response: &mut Response| {
+            repeated.iter().for_each(|repeated| repeated.judge(worker, &local.routes[self.at.0], response));
+            note(worker, local, route, passing.as_ref(), response);
+        };
         let proxying = Proxying {
             worker,
             local,
@@ -73,7 +80,7 @@ impl Passage<'_> {
             upgrade: upgrade.as_deref(),
             manner: Manner::Client {
                 values: &values,
-                note: passing.as_ref().map(|_| &note as _),
+                note: (passing.is_some() || repeated.is_some()).then_some(&note as _),
                 cache_status: passing.as_ref().and_then(|passing| passing.status.as_deref()),
             },
             hold: None,

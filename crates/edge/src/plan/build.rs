@@ -5,7 +5,7 @@ mod resilience;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use deepwater_core::Context;
 use deepwater_core::config::Place;
@@ -269,6 +269,7 @@ impl Builder<'_> {
                 .and_then(|name| pools.get(name))
                 .is_some_and(|pool| pool.protocol == OriginProtocol::Http2),
             cache,
+            repeats: OnceLock::new(),
             guard,
             keys,
             priority: route.priority,
