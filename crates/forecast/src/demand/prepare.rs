@@ -5,6 +5,8 @@ use crate::numbers::{mean, variation};
 
 /// More rows than these add nothing but time: the bootstrap fits them many times over.
 const MOST_ROWS: usize = 300;
+/// A bend takes many more fits, and no more rows to be seen.
+const MOST_BENT_ROWS: usize = 100;
 /// Beside one for each class, so many rows are left when windows are merged for any other reason.
 const FEWEST_ROWS: usize = 20;
 /// Service that begins in one window and ends in the next blurs what belongs to which. At this many service times
@@ -64,7 +66,8 @@ pub(super) fn prepare(windows: &[Window], law: Law, settings: &Settings) -> Resu
 
 /// How many windows become one row.
 fn merged(windows: &[Window], classes: usize, load: &[f64], law: Law, settings: &Settings) -> usize {
-    let fewest = windows.len().div_ceil(MOST_ROWS);
+    let most = if matches!(law, Law::Holding { .. }) { MOST_BENT_ROWS } else { MOST_ROWS };
+    let fewest = windows.len().div_ceil(most);
     let busy: Vec<f64> = windows.iter().map(|window| window.busy).collect();
     let per_row = mean(load) * settings.window_s;
     let service = SERVICES_A_ROW * mean(&busy) / per_row;
