@@ -10,12 +10,19 @@ use crate::support::{Deepwater, Home, LISTEN, Message, Origin, ROUTE, ok, pool, 
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// Leaves the process hardly more files than it has open.
-fn cramp(edge: &Deepwater) {
-    let open = std::fs::read_dir(format!("/proc/{}/fd", edge.pid())).unwrap().count() as u64;
-    let most = Some(open + open / 25);
-    let pid = Pid::from_raw(edge.pid().cast_signed()).unwrap();
-    prlimit(Some(pid), Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+/// Files that the process may open, in place of what the machine allows.
+const FILES: u64 = 300;
+
+/// Open files of the process.
+fn open(edge: &Deepwater) -> u64 {
+    std::fs::read_dir(format!("/proc/{}/fd", edge.pid())).unwrap().count() as u64
+}
+
+/// What `/api/cliffs` says of files.
+async fn files(edge: &Deepwater) -> Value {
+    let cliffs = edge.json("/api/cliffs").await;
+    let rows = cliffs["cliffs"].as_array().unwrap();
+    rows.iter().find(|row| row["id"] == "descriptors:files").cloned().unwrap_or_default()
 }
 
 fn body(post: &Message) -> Value {
@@ -44,12 +51,16 @@ async fn a_receiver_that_fails_twice_is_told_of_a_cliff() {
     let edge = Deepwater::start_in(home, &config).await;
     assert!(!edge.page("/api/config").await.text().contains("hunter2"));
 
+    let pid = Pid::from_raw(edge.pid().cast_signed()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(FILES), maximum: Some(FILES) }).unwrap();
+    soon("the limit to be seen", async { while files(&edge).await["limit"] != FILES as f64 {} }).await;
+    // The few that are left are for the receiver and the console.
     let mut clients = Vec::new();
-    for _ in 0..250 {
-        clients.push(edge.dial(0).await);
+    while open(&edge) < FILES * 96 / 100 {
+        let mut client = edge.client().await;
+        client.get("/").await;
+        clients.push(client);
     }
-    edge.counts("deepwater_edge_connections", &[], 250.0).await;
-    cramp(&edge);
     let posts = loop {
         let heard = receiver.heard();
         let posts: Vec<_> = heard.iter().filter(|post| is_of_files(post)).cloned().collect();
