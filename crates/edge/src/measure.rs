@@ -185,7 +185,8 @@ impl RepeatMetrics {
             registry.counter(names::SAMPLED, help, &[("route", route), ("seen", seen)])
         };
         let judged = |(_, stored)| {
-            let help = "Answers of those asked for again that were looked at, by whether a cache would store them.";
+            let help =
+                "Answers of those asked for again that were looked at, by whether a cache would store them.";
             registry.counter(names::JUDGED, help, &[("route", route), ("stored", stored)])
         };
         Self {

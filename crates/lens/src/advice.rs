@@ -4,20 +4,68 @@
 //! that do it, or why there is no need. Most of the time there is none: that is an answer, too. The [`ledger`] keeps what
 //! was dismissed, and compares what was predicted with what came of it.
 
+mod asynchronous;
+mod autoscaling;
+mod cache;
+mod cache_tiers;
 mod concurrency;
+mod cqrs;
+mod descriptors;
+mod disk;
+mod edge_auth;
+mod edge_computing;
+mod instances;
 mod ledger;
+mod lines;
+mod locks;
+mod memory;
+mod network;
+mod partitioning;
 mod pool_size;
+mod pool_sum;
+mod pooling;
+mod pooling_mode;
+mod replica_lag;
+mod replicas;
+mod stampede;
+#[cfg(test)]
+mod testing;
 
 use serde::Serialize;
 
 use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
 use crate::picture::Picture;
+use crate::signal::Signal;
 
 pub(crate) use ledger::Ledger;
 pub use ledger::{Applied, Dismissed, Page, Row};
+pub use lines::Lines;
 
-/// All rules. The order is that of the page where gains do not compare.
-const RULES: [&dyn Rule; 2] = [&pool_size::PoolSize, &concurrency::Concurrency];
+/// All rules. The order is that of the page where cliffs do not decide: what gains most for the least price comes first.
+const RULES: [&dyn Rule; 22] = [
+    &cache::Cache,
+    &stampede::Stampede,
+    &pool_size::PoolSize,
+    &pool_sum::PoolSum,
+    &pooling_mode::PoolingMode,
+    &pooling::Pooling,
+    &locks::Locks,
+    &instances::Instances,
+    &memory::Memory,
+    &concurrency::Concurrency,
+    &descriptors::Descriptors,
+    &disk::Disk,
+    &network::Network,
+    &edge_auth::EdgeAuth,
+    &cache_tiers::CacheTiers,
+    &asynchronous::Asynchronous,
+    &replicas::Replicas,
+    &replica_lag::ReplicaLag,
+    &autoscaling::Autoscaling,
+    &partitioning::Partitioning,
+    &edge_computing::EdgeComputing,
+    &cqrs::Cqrs,
+];
 
 /// Advises one technique.
 trait Rule: Sync {
@@ -28,6 +76,7 @@ trait Rule: Sync {
 }
 
 /// What a rule says.
+#[derive(Debug)]
 enum Verdict {
     /// Do it, here.
     Advise(Vec<Advice>),
@@ -35,6 +84,17 @@ enum Verdict {
     NoNeed(String),
     /// It cannot be told: what is missing.
     CannotTell(String),
+}
+
+impl Verdict {
+    /// Of what was found, what could not be told and why there is no need, the first that there is.
+    fn of(found: Vec<Advice>, missing: &[String], no_need: impl FnOnce() -> String) -> Self {
+        match (found.is_empty(), missing.is_empty()) {
+            (false, _) => Self::Advise(found),
+            (true, false) => Self::CannotTell(missing.join("; ")),
+            (true, true) => Self::NoNeed(no_need()),
+        }
+    }
 }
 
 /// One thing to do.
@@ -65,15 +125,15 @@ pub struct Advice {
     pub(crate) done: Done,
 }
 
-/// What it brings: a figure as it is, and as it will be.
+/// What it brings: a figure as it is, and as it will be where that can be computed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gain {
     /// In a sentence.
     pub text: String,
-    /// Now.
-    pub from: f64,
-    /// Then.
-    pub to: f64,
+    /// Now; none when it is not measured.
+    pub from: Option<f64>,
+    /// Then; none when it cannot be computed.
+    pub to: Option<f64>,
     /// Unit of both.
     pub unit: String,
     /// Where the figure is measured again afterwards.
@@ -116,6 +176,14 @@ pub(crate) enum Done {
     Cached { route: String },
     /// A database's clients share server connections.
     Shared { database: String },
+    /// Each pool of a database has at most so many connections.
+    PoolSizeWithin { database: String, most: usize },
+    /// Requests on a route that caches share fetches.
+    Coalesces { route: String },
+    /// The cache has at least so much memory.
+    CacheBytes { least: f64 },
+    /// A route asks for a proof of identity.
+    Authenticated { route: String },
     /// It does not show there.
     NotSeen,
 }
@@ -136,6 +204,14 @@ impl Done {
             Self::Cached { route } => facts.routes.iter().any(|known| known.name == *route && known.cached),
             Self::Shared { database } => {
                 facts.databases.iter().any(|known| known.name == *database && known.mode != "session")
+            }
+            Self::PoolSizeWithin { database, most } => {
+                facts.databases.iter().any(|known| known.name == *database && known.pool_size <= *most)
+            }
+            Self::Coalesces { route } => facts.routes.iter().any(|known| known.name == *route && known.coalesces),
+            Self::CacheBytes { least } => facts.cache_bytes >= *least,
+            Self::Authenticated { route } => {
+                facts.routes.iter().any(|known| known.name == *route && known.authenticated)
             }
             Self::NotSeen => false,
         }
@@ -178,4 +254,16 @@ pub(crate) fn look(picture: &Picture<'_>, cliffs: &Cliffs) -> (Vec<Advice>, Vec<
 /// Cliffs of a kind that are worth doing something about.
 fn worrying(cliffs: &Cliffs, kind: Kind) -> impl Iterator<Item = &Cliff> {
     cliffs.cliffs.iter().filter(move |cliff| cliff.kind == kind && cliff.level >= Level::Watch)
+}
+
+/// Reads the last minute of a signal, for evidence; none when it is not known.
+fn evidence(
+    picture: &Picture<'_>,
+    signal: &'static Signal,
+    label: &str,
+    text: impl FnOnce(f64) -> String,
+) -> Option<Evidence> {
+    let value = picture.minute(signal, label)?;
+    let (signal, unit) = (signal.name, signal.unit);
+    Some(Evidence { signal, label: label.to_owned(), value, unit, text: text(value) })
 }

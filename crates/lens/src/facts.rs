@@ -16,6 +16,10 @@ pub struct Facts {
     pub applications: Vec<Application>,
     /// Databases of the pooler.
     pub databases: Vec<Database>,
+    /// Ways to prove who one is.
+    pub auths: Vec<String>,
+    /// Memory that the cache may use, in bytes.
+    pub cache_bytes: f64,
 }
 
 /// A route of the edge.
@@ -27,6 +31,8 @@ pub struct Route {
     pub application: Option<String>,
     /// Whether answers are cached.
     pub cached: bool,
+    /// Whether requests for the same thing share one fetch, if they are.
+    pub coalesces: bool,
     /// Whether the edge asks for a proof of identity.
     pub authenticated: bool,
     /// Whether there is a limit on the rate of each client.
@@ -53,6 +59,10 @@ pub struct Database {
     pub server: String,
     /// Server connections of each of its users, unless told otherwise.
     pub pool_size: usize,
+    /// Server connections of all of its users together, if limited.
+    pub most_connections: Option<usize>,
+    /// Poolers like this one that share its server.
+    pub application_servers: usize,
     /// How long a client keeps a server connection: `session`, `transaction`, `statement`.
     pub mode: String,
     /// Cores of the server's machine, if told.

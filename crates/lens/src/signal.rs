@@ -27,6 +27,7 @@ signals! {
     LATENCY = "traffic.latency", "seconds", "Mean time to answer, in all and by route.";
     LATENCY_P95 = "traffic.latency_p95", "seconds", "Time in which 95 % were answered, in all and by route.";
     IN_FLIGHT = "traffic.in_flight", "requests", "Requests under way, in all and by route.";
+    DENIED = "traffic.denied", "requests per second", "Requests answered with 401 or 403, by route.";
     SENT = "traffic.sent", "bytes per second", "Bytes of bodies sent to clients.";
     RECEIVED = "traffic.received", "bytes per second", "Bytes of bodies received from clients.";
     CONNECTIONS = "traffic.connections", "connections", "Client connections open.";
@@ -54,6 +55,9 @@ signals! {
     CACHE_ANSWERS = "cache.answers", "requests per second", "Requests on routes that cache, by route.";
     CACHE_HITS = "cache.hits", "ratio", "Share of them answered without the application, by route.";
     CACHE_FETCHES = "cache.fetches", "requests per second", "Requests to the application that fill the cache, by route.";
+    REPEATS = "cache.repeats", "requests per second", "Requests for what had been asked for in the minute before, by route that does not cache.";
+    STORABLE = "cache.storable", "ratio", "Share of them whose answers state a lifetime of a minute or more, by route.";
+    STORABLE_WITH_LIFETIME = "cache.storable_with_lifetime", "ratio", "Share of them whose answers state none and may be given one, by route.";
     CACHE_BYTES = "cache.bytes", "bytes", "Bytes stored.";
     CACHE_EVICTED = "cache.evicted", "objects per second", "Objects that made room for others.";
 
@@ -101,6 +105,7 @@ signals! {
     LOCK_HOLDERS = "locks.holders", "sessions", "Sessions in a transaction that has written to a table and does not wait, by table.";
     LOCK_RATE = "locks.writes", "rows per second", "Rows written, by table.";
     DEADLOCKS = "locks.deadlocks", "deadlocks per second", "Deadlocks that the server broke, by database.";
+    TABLE_BYTES = "database.table_size", "bytes", "Size of the largest tables without their indexes, by table.";
     REPLICA_LAG = "database.replica_lag", "seconds", "How far the slowest replica is behind, by database.";
 
     LENS_COST = "lens.cpu", "cores", "What measuring costs.";

@@ -36,10 +36,10 @@ pub struct Applied {
     pub title: String,
     /// When it came into force, RFC 3339.
     pub at: String,
-    /// The figure before.
-    pub before: f64,
-    /// The figure that was predicted.
-    pub predicted: f64,
+    /// The figure before; none when it was not measured.
+    pub before: Option<f64>,
+    /// The figure that was predicted; none when it could not be computed.
+    pub predicted: Option<f64>,
     /// The figure that was measured afterwards; none until it is known.
     pub measured: Option<f64>,
     /// Unit of all three.
@@ -187,8 +187,12 @@ impl Ledger {
             };
             if let Some(measured) = measured {
                 let Applied { before, predicted, unit, .. } = &following.shown;
-                following.shown.text =
-                    format!("{before:.3} before, {predicted:.3} predicted, {measured:.3} measured ({unit})");
+                let told = [(before, "before"), (predicted, "predicted"), (&Some(measured), "measured")];
+                let told = told.map(|(figure, what)| match figure {
+                    Some(figure) => format!("{figure:.3} {what}"),
+                    None => format!("nothing {what}"),
+                });
+                following.shown.text = format!("{} ({unit})", told.join(", "));
                 following.shown.measured = Some(measured);
             }
         }

@@ -2,8 +2,9 @@
 //! many, and √L more for the moments in which more come at once. It helps only while the database has room: a
 //! server whose cores are busy serves more connections no faster.
 
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
+use crate::facts::Database;
 use crate::picture::Picture;
 use crate::signal;
 
@@ -13,8 +14,8 @@ pub(super) struct PoolSize;
 const AHEAD: f64 = 2.0;
 /// The 95th percentile of the normal distribution, in standard deviations.
 const P95: f64 = 1.645;
-/// Share of the server's connections that one pool should leave to others.
-const LEAVE: f64 = 0.2;
+/// Share of the server's connections that all pools should leave to others.
+pub(super) const LEAVE: f64 = 0.2;
 /// Sessions that want a core, for each core: above, more connections only wait elsewhere.
 const BUSY: f64 = 0.8;
 
@@ -31,19 +32,14 @@ impl Rule for PoolSize {
     }
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
-        let mut pools = worrying(cliffs, Kind::ConnectionPool).peekable();
-        if pools.peek().is_none() {
-            return Verdict::NoNeed("no pool is near its size".into());
-        }
-        let mut advice = Vec::new();
-        let mut missing = Vec::new();
-        for cliff in pools {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for cliff in worrying(cliffs, Kind::ConnectionPool) {
             match advise(picture, cliff) {
-                Ok(found) => advice.push(found),
+                Ok(advice) => found.push(advice),
                 Err(why) => missing.push(why),
             }
         }
-        if advice.is_empty() { Verdict::CannotTell(missing.join("; ")) } else { Verdict::Advise(advice) }
+        Verdict::of(found, &missing, || "no pool is near its size".into())
     }
 }
 
@@ -68,21 +64,22 @@ fn advise(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
     }
     let ahead = AHEAD * wanted;
     let mut to = (ahead + P95 * ahead.sqrt()).ceil();
-    let most = picture.store.latest(&signal::DB_CONNECTION_LIMIT, name);
-    let bound = most.map(|most| (most * (1.0 - LEAVE)).floor());
+    let bound = bound(picture, database, pool);
     to = bound.map_or(to, |bound| to.min(bound));
     if to <= size {
         return Err(match bound {
-            Some(bound) if bound <= size => format!("the server of {name} allows no more connections"),
+            Some(bound) if bound <= size => format!(
+                "the server of {name} allows no more connections, those of other pools and application servers counted"
+            ),
             _ => format!("{pool} is large enough: what waits waits for something else"),
         });
     }
-    let (from, load) = match cliff.at {
-        Some(at) => (at.load, at.load * to / size),
-        None => (0.0, 0.0),
+    let (from, then) = match cliff.at {
+        Some(at) => (Some(at.load), Some(at.load * to / size)),
+        None => (None, None),
     };
-    let text = match cliff.at {
-        Some(_) => format!("the pool is exhausted at {load:.0} instead of {from:.0} a second"),
+    let text = match from.zip(then) {
+        Some((from, then)) => format!("the pool is exhausted at {then:.0} instead of {from:.0} a second"),
         None => format!("{to:.0} instead of {size:.0} clients are served at once"),
     };
     Ok(Advice {
@@ -94,14 +91,87 @@ fn advise(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
         gain: Gain {
             text,
             from,
-            to: load,
+            to: then,
             unit: "per second".into(),
             measured: Measured::Knee(cliff.id.clone()),
         },
         price: PRICE,
-        lines: Some(format!("[postgres.databases.{name}]\npool_size = {to:.0}\n")),
+        lines: Some(Lines::PoolSize { database: name.to_owned(), size: to as usize }.to_string()),
         elsewhere: None,
         evidence: cliff.evidence.clone(),
         done: Done::PoolSize { database: name.to_owned(), least: to as usize },
     })
+}
+
+/// Connections that this pool may have: what the server allows, less what is left to others and what the other pools of the
+/// same server may take, shared among the application servers. None when it is not known.
+fn bound(picture: &Picture<'_>, database: &Database, pool: &str) -> Option<f64> {
+    let most = picture.store.latest(&signal::DB_CONNECTION_LIMIT, &database.name)?;
+    let others: f64 = pools_of(picture, &database.server)
+        .into_iter()
+        .filter(|(label, _)| label != pool)
+        .map(|(_, size)| size)
+        .sum();
+    Some((most * (1.0 - LEAVE) / database.application_servers.max(1) as f64 - others).floor())
+}
+
+/// Pools whose databases are on a server, and their sizes.
+pub(super) fn pools_of(picture: &Picture<'_>, server: &str) -> Vec<(String, f64)> {
+    let here = |pool: &str| {
+        let name = pool.split('/').next().unwrap_or(pool);
+        picture.facts.databases.iter().any(|database| database.name == name && database.server == server)
+    };
+    let labels = picture.store.labels(&signal::POOL_SIZE);
+    let pools = labels.iter().filter(|label| here(label));
+    pools
+        .filter_map(|label| Some((label.to_string(), picture.store.latest(&signal::POOL_SIZE, label)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::testing::Scene;
+    use crate::cliffs::Level;
+
+    fn scene() -> Scene {
+        let mut scene = Scene::new();
+        scene.database("shop").cores = Some(4);
+        scene.cliff(Kind::ConnectionPool, "shop/app", Level::Near, Some(400.0)).limit = Some(20.0);
+        scene.all(&signal::POOL_SIZE, "shop/app", 20.0);
+        scene.all(&signal::POOL_BUSY, "shop/app", 16.0);
+        scene.all(&signal::POOL_WAITING, "shop/app", 0.0);
+        scene.all(&signal::DB_CPU_WAIT, "shop", 1.0);
+        scene.all(&signal::DB_CONNECTION_LIMIT, "shop", 100.0);
+        scene
+    }
+
+    #[test]
+    fn twice_the_load_and_its_peaks_fit() {
+        let advice = scene().advised(&PoolSize);
+        // 32 on average, 1.645·√32 more at peaks.
+        assert_eq!(advice[0].done, Done::PoolSize { database: "shop".into(), least: 42 });
+        assert_eq!(advice[0].gain.to, Some(840.0));
+        assert!(advice[0].lines.as_ref().unwrap().contains("pool_size = 42"));
+    }
+
+    #[test]
+    fn what_other_pools_and_application_servers_take_is_not_given_away() {
+        let mut scene = scene();
+        scene.facts.databases[0].application_servers = 2;
+        scene.all(&signal::POOL_SIZE, "shop/reports", 10.0);
+        // 80 of 100, by two, less 10.
+        assert_eq!(scene.advised(&PoolSize)[0].done, Done::PoolSize { database: "shop".into(), least: 30 });
+        scene.facts.databases[0].application_servers = 4;
+        assert!(scene.cannot_tell(&PoolSize).contains("allows no more"));
+    }
+
+    #[test]
+    fn a_busy_server_is_not_helped_by_more_connections() {
+        let mut scene = scene();
+        scene.all(&signal::DB_CPU_WAIT, "shop", 3.9);
+        assert!(scene.cannot_tell(&PoolSize).contains("4 cores"));
+        scene.cliffs.cliffs.clear();
+        assert!(scene.no_need(&PoolSize).contains("no pool is near"));
+    }
 }

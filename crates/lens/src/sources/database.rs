@@ -136,10 +136,12 @@ async fn round(
         // One that is refused (no such view, no such right) leaves the others.
         let server: Option<Rows> = put(questions::SERVER).await.ok();
         let tables = put(questions::TABLES).await.ok();
+        let largest = put(questions::LARGEST).await.ok();
         let now = std::time::Instant::now();
         note(state, |tally| {
             server.iter().for_each(|rows| slow.server(now, rows, tally));
             tables.iter().for_each(|rows| slow.tables(now, rows, tally));
+            largest.iter().for_each(|rows| tally.largest(rows));
         });
     }
     Ok(waiting)

@@ -15,7 +15,7 @@ use crate::signal::{self, Signal};
 use crate::store::Store;
 
 use before::Before;
-use sums::Sums;
+use sums::{Storing, Sums};
 
 /// Routes that are told apart; requests of further ones count in all, and together as [`OTHERS`].
 const MOST_ROUTES: usize = 64;
@@ -58,6 +58,16 @@ impl Planes {
                         sums.add_rate(signal, label, more);
                     }
                 }
+                (Kind::Rare(signal), Reading::Number(total)) => {
+                    if let Some(more) = self.before.more(family.name, &sample.labels, *total) {
+                        sums.add_rare(signal, label, more);
+                    }
+                }
+                (Kind::Judged(storing), Reading::Number(total)) => {
+                    if let Some(more) = self.before.more(family.name, &sample.labels, *total) {
+                        sums.add_judged(label, storing, more);
+                    }
+                }
                 (Kind::Cached(hit), Reading::Number(total)) => {
                     if let Some(more) = self.before.more(family.name, &sample.labels, *total) {
                         sums.add_cached(label, hit, more);
@@ -75,11 +85,23 @@ impl Planes {
 
     /// What a series of a metric tells, and of which route or pool.
     fn place(&mut self, name: &str, sample: &Sample) -> Option<(Kind, String)> {
-        use Kind::{Cached, Level, Rate, Times};
+        use Kind::{Cached, Judged, Level, Rare, Rate, Times};
         let label = |name| sample.label(name).unwrap_or_default();
         Some(match name {
             "deepwater_edge_requests_total" if label("status") == "5xx" => {
                 (Rate(&signal::ERRORS), self.route(sample))
+            }
+            "deepwater_edge_denied_total" => (Rare(&signal::DENIED), self.route(sample)),
+            "deepwater_edge_sampled_total" if label("seen") == "again" => {
+                (Rare(&signal::REPEATS), self.route(sample))
+            }
+            "deepwater_edge_repeats_judged_total" => {
+                let storing = match label("stored").as_str() {
+                    "as_is" => Storing::AsIs,
+                    "with_lifetime" => Storing::WithLifetime,
+                    _ => Storing::Else,
+                };
+                (Judged(storing), self.route(sample))
             }
             "deepwater_edge_request_duration_seconds" => (Times(&ANSWERED), self.route(sample)),
             "deepwater_edge_in_flight" => (Level(&signal::IN_FLIGHT), self.route(sample)),
@@ -135,6 +157,10 @@ enum Kind {
     Level(&'static Signal),
     /// Its growth in a second.
     Rate(&'static Signal),
+    /// Its growth in a second, which for most labels is always nought: only of others there is a series.
+    Rare(&'static Signal),
+    /// Its growth in a second is a part of the answers that were looked at, and what a cache would do with them.
+    Judged(Storing),
     /// Its growth in a second is a part of what was asked of the cache, and whether the cache had it.
     Cached(bool),
     /// How many there were in a second, how long they took, and how many were under way (Little's law).

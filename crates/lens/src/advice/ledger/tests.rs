@@ -17,8 +17,8 @@ fn advice() -> Advice {
         cliff: None,
         gain: Gain {
             text: "it answers in time".into(),
-            from: 2.0,
-            to: 0.1,
+            from: Some(2.0),
+            to: Some(0.1),
             unit: "seconds".into(),
             measured: Measured::Signal(&signal::LATENCY_P95, String::new()),
         },
@@ -91,7 +91,7 @@ fn followed_advice_is_measured_against_what_was_predicted() {
     let page = desk.note(Vec::new());
     assert_eq!(
         (page.applied[0].before, page.applied[0].predicted, page.applied[0].measured),
-        (2.0, 0.1, None)
+        (Some(2.0), Some(0.1), None)
     );
     assert_eq!(page.applied[0].at, "1970-01-01T00:00:10Z");
 

@@ -39,6 +39,13 @@ pub(super) const TABLES: &str = "\
 SELECT schemaname || '.' || relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables \
 ORDER BY 2 DESC LIMIT 20";
 
+/// The five largest tables, and their bytes without indexes as the last VACUUM or ANALYZE counted them.
+pub(super) const LARGEST: &str = "\
+SELECT n.nspname || '.' || c.relname, c.relpages::bigint * current_setting('block_size')::bigint \
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+ORDER BY c.relpages DESC LIMIT 5";
+
 /// Totals as they were when they were asked for last.
 #[derive(Default)]
 pub(super) struct Slow {

@@ -25,6 +25,8 @@ pub(super) struct Tally {
     pub(super) lag: Option<f64>,
     /// Rows written a second, by table.
     pub(super) writes: BTreeMap<String, f64>,
+    /// Bytes of the largest tables.
+    sizes: Vec<(String, f64)>,
 }
 
 impl Tally {
@@ -55,6 +57,11 @@ impl Tally {
             }
         }
         waiting
+    }
+
+    pub(super) fn largest(&mut self, rows: &Rows) {
+        let size = |row: &Vec<Option<String>>| Some((row.first()?.clone()?, number(row, 1)?));
+        self.sizes = rows.iter().filter_map(size).collect();
     }
 
     /// What is missing when the server hides the sessions of others.
@@ -97,6 +104,9 @@ impl Tally {
         }
         for (table, rate) in &self.writes {
             store.put(&signal::LOCK_RATE, &format!("{database}/{table}"), *rate);
+        }
+        for (table, bytes) in &self.sizes {
+            store.put(&signal::TABLE_BYTES, &format!("{database}/{table}"), *bytes);
         }
         self.deadlocks.iter().for_each(|rate| store.put(&signal::DEADLOCKS, database, *rate));
         self.lag.iter().for_each(|lag| store.put(&signal::REPLICA_LAG, database, *lag));

@@ -8,11 +8,26 @@ use super::TimeSignals;
 use crate::signal::{self, Signal};
 use crate::store::Store;
 
+/// What a cache would do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Storing {
+    /// Store it for the lifetime it states.
+    AsIs,
+    /// Store it when told for how long.
+    WithLifetime,
+    /// Neither, or not for long.
+    Else,
+}
+
 /// What was measured in one tick.
 #[derive(Default)]
 pub(super) struct Sums {
     levels: BTreeMap<(&'static str, String), (&'static Signal, f64)>,
     rates: BTreeMap<(&'static str, String), (&'static Signal, f64)>,
+    /// Rates that are told of what ever had any.
+    rare: BTreeMap<(&'static str, String), (&'static Signal, f64)>,
+    /// Answers looked at: those a cache would store as they are, those it would with a lifetime, and all.
+    judged: BTreeMap<String, (f64, f64, f64)>,
     /// By the address of what they tell: there is one of each.
     times: Vec<(&'static TimeSignals, BTreeMap<String, Distribution>)>,
     /// Answers of the cache, and all it was asked for.
@@ -26,6 +41,20 @@ impl Sums {
 
     pub(super) fn add_rate(&mut self, signal: &'static Signal, label: String, more: f64) {
         self.rates.entry((signal.name, label)).or_insert((signal, 0.0)).1 += more;
+    }
+
+    pub(super) fn add_rare(&mut self, signal: &'static Signal, label: String, more: f64) {
+        self.rare.entry((signal.name, label)).or_insert((signal, 0.0)).1 += more;
+    }
+
+    pub(super) fn add_judged(&mut self, route: String, storing: Storing, more: f64) {
+        let (as_is, with_lifetime, all) = self.judged.entry(route).or_default();
+        match storing {
+            Storing::AsIs => *as_is += more,
+            Storing::WithLifetime => *with_lifetime += more,
+            Storing::Else => {}
+        }
+        *all += more;
     }
 
     pub(super) fn add_cached(&mut self, route: String, hit: bool, more: f64) {
@@ -56,6 +85,15 @@ impl Sums {
             store.put(signal, label, more / seconds);
         }
         tell_totals(store, &self.rates, &[&signal::ERRORS], seconds);
+        for ((_, label), (signal, more)) in &self.rare {
+            if *more > 0.0 || store.labels(signal).iter().any(|known| **known == **label) {
+                store.put(signal, label, more / seconds);
+            }
+        }
+        for (route, (as_is, with_lifetime, all)) in &self.judged {
+            store.put(&signal::STORABLE, route, as_is / all);
+            store.put(&signal::STORABLE_WITH_LIFETIME, route, with_lifetime / all);
+        }
         for (route, (hits, all)) in &self.cached {
             store.put(&signal::CACHE_ANSWERS, route, all / seconds);
             store.put(&signal::CACHE_HITS, route, hits / all);

@@ -1,0 +1,148 @@
+//! When a server connection may serve the next client. In session mode it is held for as long as a client is connected, most
+//! of that time for nothing; between transactions it could serve others.
+
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
+use crate::cliffs::Cliffs;
+use crate::facts::Database;
+use crate::picture::Picture;
+use crate::signal;
+
+pub(super) struct PoolingMode;
+
+/// Clients waiting on average, from which connections are short.
+const WAITING: f64 = 0.1;
+/// Connections open, from which those that idle are many.
+const MANY: f64 = 20.0;
+/// Share of them at work or in a transaction, below which most are held for nothing.
+const AT_WORK: f64 = 0.5;
+/// The 95th percentile of the normal distribution, in standard deviations.
+const P95: f64 = 1.645;
+
+const PRICE: Price = Price {
+    complexity: "sessions end with each transaction: LISTEN, session advisory locks and temporary tables pin a client to its \
+                 connection while they last",
+    staleness: "none",
+    money: "none: fewer connections, less memory of the server",
+    operations: "watch deepwater_postgres_pins_total: what pins gains nothing",
+};
+
+impl Rule for PoolingMode {
+    fn technique(&self) -> &'static str {
+        "pooling_mode"
+    }
+
+    fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
+        let held: Vec<&Database> =
+            picture.facts.databases.iter().filter(|database| database.mode == "session").collect();
+        if held.is_empty() {
+            let why = if picture.facts.databases.is_empty() {
+                "no database goes through Deepwater"
+            } else {
+                "server connections are shared between transactions already"
+            };
+            return Verdict::NoNeed(why.into());
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for database in held {
+            match look(picture, database) {
+                Ok(advice) => found.extend(advice),
+                Err(why) => missing.push(why),
+            }
+        }
+        Verdict::of(found, &missing, || "nobody waits, and few connections idle".into())
+    }
+}
+
+fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, String> {
+    let name = &database.name;
+    let prefix = format!("{name}/");
+    let pools = picture.store.labels(&signal::POOL_SIZE);
+    let waiting: f64 = pools
+        .iter()
+        .filter(|pool| pool.starts_with(&prefix))
+        .filter_map(|pool| picture.minute(&signal::POOL_WAITING, pool))
+        .sum();
+    let of = |signal| {
+        picture.minute(signal, name).ok_or_else(|| {
+            format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
+        })
+    };
+    let open = of(&signal::DB_CONNECTIONS)?;
+    let at_work = of(&signal::DB_ACTIVE)? + of(&signal::DB_IN_TRANSACTION)?;
+    let short = waiting >= WAITING || open >= MANY;
+    if !short || at_work > AT_WORK * open {
+        return Ok(None);
+    }
+    let then = (at_work + P95 * at_work.sqrt()).ceil().max(1.0);
+    let evidence = [
+        evidence(picture, &signal::DB_CONNECTIONS, name, |open| format!("{open:.0} connections are open")),
+        evidence(picture, &signal::DB_ACTIVE, name, |active| format!("{active:.1} of them run a statement")),
+        evidence(picture, &signal::DB_IN_TRANSACTION, name, |idle| {
+            format!("{idle:.1} idle in a transaction")
+        }),
+    ];
+    Ok(Some(Advice {
+        id: format!("pooling_mode:{name}"),
+        technique: "pooling_mode",
+        title: format!("share the connections of `{name}` between transactions"),
+        why: format!("{:.0} % of them are held by clients that do nothing", (1.0 - at_work / open) * 100.0),
+        cliff: None,
+        gain: Gain {
+            text: format!("{then:.0} connections serve what {open:.0} are held for now, peaks included"),
+            from: Some(open),
+            to: Some(then.min(open)),
+            unit: "connections".into(),
+            measured: Measured::Signal(&signal::DB_CONNECTIONS, name.clone()),
+        },
+        price: PRICE,
+        lines: Some(Lines::Transactions { database: name.clone() }.to_string()),
+        elsewhere: None,
+        evidence: evidence.into_iter().flatten().collect(),
+        done: Done::Shared { database: name.clone() },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::testing::Scene;
+
+    fn scene() -> Scene {
+        let mut scene = Scene::new();
+        scene.database("shop").mode = "session".into();
+        scene.all(&signal::POOL_SIZE, "shop/app", 100.0);
+        scene.all(&signal::POOL_WAITING, "shop/app", 0.0);
+        scene.all(&signal::DB_CONNECTIONS, "shop", 80.0);
+        scene.all(&signal::DB_ACTIVE, "shop", 3.0);
+        scene.all(&signal::DB_IN_TRANSACTION, "shop", 1.0);
+        scene
+    }
+
+    #[test]
+    fn idle_sessions_are_shared() {
+        let advice = scene().advised(&PoolingMode);
+        // 4 on average, 1.645·2 more at peaks.
+        assert_eq!((advice[0].gain.from, advice[0].gain.to), (Some(80.0), Some(8.0)));
+        assert!(advice[0].lines.as_ref().unwrap().contains("mode = \"transaction\""));
+    }
+
+    #[test]
+    fn sessions_that_work_or_are_few_are_left_alone() {
+        let mut busy = scene();
+        busy.all(&signal::DB_ACTIVE, "shop", 60.0);
+        assert!(busy.no_need(&PoolingMode).contains("nobody waits"));
+        let mut few = scene();
+        few.all(&signal::DB_CONNECTIONS, "shop", 10.0);
+        assert!(few.no_need(&PoolingMode).contains("nobody waits"));
+        let mut shared = scene();
+        shared.facts.databases[0].mode = "transaction".into();
+        assert!(shared.no_need(&PoolingMode).contains("already"));
+    }
+
+    #[test]
+    fn a_server_that_hides_its_sessions_cannot_be_judged() {
+        let mut hidden = scene();
+        hidden.each(&signal::DB_ACTIVE, "shop", []);
+        assert!(hidden.cannot_tell(&PoolingMode).contains("pg_monitor"));
+    }
+}
