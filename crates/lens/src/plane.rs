@@ -3,6 +3,7 @@
 //! The data planes do not know it. If it stops, they do not notice.
 
 mod events;
+mod keep;
 mod pages;
 mod sampler;
 

@@ -5,6 +5,7 @@
 //! value before or nought.
 
 mod series;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::signal::Signal;
 
 use series::Series;
 pub use series::Span;
+pub use snapshot::SnapshotError;
 
 /// All series.
 #[derive(Debug)]

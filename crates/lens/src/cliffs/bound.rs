@@ -15,6 +15,8 @@ const MODEL_ERROR: f64 = 0.3;
 const LEAST_USED: f64 = 0.02;
 /// Ticks that must have been measured.
 const LEAST_TICKS: usize = 30;
+/// Windows that a forecast is made from: more say hardly more, and cost.
+const MOST_WINDOWS: usize = 120;
 /// Requests in twenty that may wait longer than the target.
 const QUANTILE: f64 = 0.95;
 
@@ -46,7 +48,8 @@ pub(super) struct Queue {
 /// At which load the resource ends.
 pub(super) fn outlook(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<'_>) -> Outlook {
     let Some(load) = load else { return Outlook::CannotTell("nothing is served yet".into()) };
-    let together = bound.together.max(1);
+    let known = load.rows.iter().zip(bound.used).filter(|(row, used)| is_known(row, **used)).count();
+    let together = bound.together.max(known / MOST_WINDOWS).max(1);
     let windows = windows(load, bound.used, together);
     let settings = Settings {
         window_s: together as f64,
@@ -75,14 +78,14 @@ pub(super) fn outlook(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<
 
 /// What is measured of both, so many ticks in each window.
 fn windows(load: &Load, used: &[f64], together: usize) -> Vec<Window> {
-    let pairs: Vec<(&Vec<f64>, f64)> = load
-        .rows
-        .iter()
-        .zip(used.iter().copied())
-        .filter(|(row, used)| used.is_finite() && row.iter().all(|rate| rate.is_finite()))
-        .collect();
+    let pairs: Vec<(&Vec<f64>, f64)> =
+        load.rows.iter().zip(used.iter().copied()).filter(|(row, used)| is_known(row, *used)).collect();
     // The newest ticks are in: what is left over is the oldest.
     pairs.rchunks_exact(together).rev().map(window).collect()
+}
+
+fn is_known(row: &[f64], used: f64) -> bool {
+    used.is_finite() && row.iter().all(|rate| rate.is_finite())
 }
 
 /// The means of some ticks.

@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::keep::{self, Keep};
 use super::{Ports, Shared, State};
 use crate::advice;
 use crate::cliffs::{self, Judge};
@@ -22,19 +23,26 @@ use crate::store::Store;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two judgements: they cost more than a measurement.
 const JUDGED_EVERY: u64 = 5;
+/// Ticks between two writes of what is kept.
+const KEPT_EVERY: u64 = 600;
 
 /// Measures until told to stop.
 pub(super) async fn run(shared: Arc<Shared>, ports: Ports, mut stopped: watch::Receiver<bool>) {
     let mut sampler = Sampler::new(&shared, ports);
+    let (wall, events) = (|| shared.context.clock.wall(), &shared.context.events);
+    if let Some(keep) = &sampler.keep {
+        keep.read(&mut shared.write(), wall(), events);
+    }
     let mut ticks = interval(TICK);
     // Late ticks are told by the clock, not made up for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+            _ = stopped.wait_for(|stopped| *stopped) => break,
             _ = ticks.tick() => sampler.tick(&shared),
         }
     }
+    sampler.write(&shared);
 }
 
 struct Sampler {
@@ -43,6 +51,7 @@ struct Sampler {
     machine: Machine,
     databases: Databases,
     judge: Judge,
+    keep: Option<Keep>,
     last: Instant,
     /// CPU time of this thread at the last tick.
     spent: Duration,
@@ -56,6 +65,7 @@ impl Sampler {
             machine: Machine::new(&config.system),
             databases: Databases::new(ports.ask.clone()),
             judge: Judge::new(shared.context.clock.now()),
+            keep: config.snapshot.as_ref().map(|file| Keep::at(ports.directory.join(file))),
             last: shared.context.clock.now(),
             spent: thread_time(),
             ports,
@@ -90,11 +100,24 @@ impl Sampler {
         unknown.dedup();
         state.unknown = unknown;
         state.facts = facts;
-        let due = state.store.ticks().is_multiple_of(JUDGED_EVERY);
+        let ticks = state.store.ticks();
+        let due = ticks.is_multiple_of(JUDGED_EVERY);
         drop(state);
         if due {
             self.judge(shared, now);
         }
+        if ticks.is_multiple_of(KEPT_EVERY) {
+            self.write(shared);
+        }
+    }
+
+    fn write(&self, shared: &Shared) {
+        let Some(keep) = &self.keep else { return };
+        let kept = {
+            let state = shared.read();
+            keep::kept(&state.store, &state.ledger, shared.context.clock.wall())
+        };
+        keep.write(&kept, &shared.context.events);
     }
 
     /// Looks at all that was measured. Pages can be read meanwhile.
@@ -109,7 +132,8 @@ impl Sampler {
         drop(state);
         let mut state = shared.write();
         let State { store, facts, ledger, .. } = &mut *state;
-        state.advice = ledger.note(advised, considered, (&picture(store, facts, &config, shared), &cliffs), (now, wall));
+        state.advice =
+            ledger.note(advised, considered, (&picture(store, facts, &config, shared), &cliffs), (now, wall));
         shared.shown.set(cliffs.clone());
         state.cliffs = cliffs;
         drop(state);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deepwater_host::{Family, Finder, Host, HostReading, Rate, Roots, Space};
+use deepwater_host::{Family, Host, HostReading, Rate, Roots, Space};
 
 use super::Unknown;
 use crate::config::{Config, System};
@@ -15,7 +15,6 @@ use crate::store::Store;
 /// The machine, read once a tick.
 pub(crate) struct Machine {
     host: Host,
-    finder: Finder,
     roots: Roots,
     rates: BTreeMap<(&'static str, String), Rate>,
     families: BTreeMap<String, Family>,
@@ -29,7 +28,6 @@ impl Machine {
         let roots = Roots { proc: system.proc.clone(), sys: system.sys.clone() };
         Self {
             host: Host::new(roots.clone()),
-            finder: Finder::new(&roots),
             roots,
             rates: BTreeMap::new(),
             families: BTreeMap::new(),
@@ -47,7 +45,7 @@ impl Machine {
         self.memory(store, &reading);
         self.network(store, &reading, config);
         self.disk(store, &reading);
-        self.finder.look(self.now);
+        self.host.finder.look(self.now);
         self.ports(store, &reading);
         self.families
             .retain(|name, _| facts.applications.iter().any(|application| application.name == *name));
@@ -61,7 +59,6 @@ impl Machine {
         let host = self
             .host
             .unknown()
-            .chain(self.finder.unknown())
             .map(|unknown| Unknown { what: unknown.what.to_owned(), why: unknown.to_string() });
         host.chain(self.unknown.iter().cloned()).collect()
     }
@@ -166,7 +163,7 @@ impl Machine {
     }
 
     fn ports(&mut self, store: &mut Store, reading: &HostReading) {
-        let sockets = self.finder.sockets();
+        let sockets = self.host.finder.sockets();
         let used =
             sockets.and_then(|sockets| sockets.busiest.as_ref()).map(|busiest| f64::from(busiest.ports));
         put(store, &signal::PORTS_USED, "", used);
@@ -185,7 +182,7 @@ impl Machine {
         let local = application.targets.iter().filter_map(|target| local_port(target));
         let mut pids = Vec::new();
         for port in local {
-            match self.finder.listeners(port) {
+            match self.host.finder.listeners(port) {
                 Ok(found) => pids.extend(found),
                 Err(why) => self.unknown.push(Unknown {
                     what: format!("processes of {name}"),

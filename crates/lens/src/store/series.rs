@@ -14,6 +14,9 @@ pub enum Span {
 }
 
 impl Span {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Second, Self::TenSeconds, Self::Minute];
+
     /// Its length.
     pub fn seconds(self) -> u64 {
         match self {
@@ -128,14 +131,33 @@ impl Series {
 
     /// The last `n` points, the oldest first, and as many: NaN stands before the first.
     pub(super) fn last(&self, span: Span, n: usize) -> Vec<f64> {
-        let ring = match span {
-            Span::Second => &self.seconds,
-            Span::TenSeconds => &self.tens,
-            Span::Minute => &self.minutes,
-        };
+        let ring = self.ring(span);
         let n = n.min(span.most());
         let missing = n.saturating_sub(ring.0.len());
         std::iter::repeat_n(f64::NAN, missing).chain(ring.last(n)).collect()
+    }
+
+    /// All points of a span, the oldest first.
+    pub(super) fn kept(&self, span: Span) -> &VecDeque<f32> {
+        &self.ring(span).0
+    }
+
+    /// Sets the points of a span.
+    pub(super) fn keep(&mut self, span: Span, points: impl Iterator<Item = f32>) {
+        let ring = match span {
+            Span::Second => &mut self.seconds,
+            Span::TenSeconds => &mut self.tens,
+            Span::Minute => &mut self.minutes,
+        };
+        points.for_each(|point| ring.push(point, span.most()));
+    }
+
+    fn ring(&self, span: Span) -> &Ring {
+        match span {
+            Span::Second => &self.seconds,
+            Span::TenSeconds => &self.tens,
+            Span::Minute => &self.minutes,
+        }
     }
 
     pub(super) fn silent(&self) -> u64 {
