@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use deepwater_core::Context;
 use deepwater_core::metrics::{Counter, Registry};
 use deepwater_core::random::Random;
-use deepwater_core::Context;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use prost::Message;
