@@ -26,7 +26,7 @@ test("the next cliff comes first: in a sentence, as a way with its range, and wi
   await shows(panel().locator(".evidence"), "2.5 of 4 connections are in usepool.busy shop/web");
   const courses = panel().locator(".course[role=img]");
   await courses.nth(1).locator("canvas").waitFor();
-  assert.match(await courses.nth(1).getAttribute("aria-label"), /About pool.wait_p95., last ten minutes; now .* s, at most 3.5.s/);
+  assert.match(await courses.nth(1).getAttribute("aria-label"), /About pool.wait_p95., last ten minutes; now .*s, at most 3.5.s/);
 });
 
 test("the one thing to do has its gain, its price in four terms and its lines", async () => {

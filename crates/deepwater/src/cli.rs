@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{cache_size, check, demo, pgbouncer, purge, reload, run, status};
+use crate::{cache_size, check, demo, pgbouncer, purge, reload, run, status, top};
 
 /// Version and commit.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DEEPWATER_COMMIT"), ")");
@@ -41,6 +41,8 @@ enum Command {
     Check(CheckArguments),
     /// Show how a running Deepwater is.
     Status(status::Arguments),
+    /// Watch which scalability cliff is next, with load, latency, pools and routes, once a second.
+    Top(top::Arguments),
     /// Stand in for PgBouncer: the same command line, `pgbouncer.ini`, signals, log and administration database.
     Pgbouncer(pgbouncer::Arguments),
     /// Purge the cache of a running Deepwater: by tag, URL, prefix, host or version, or all of it.
@@ -156,6 +158,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Hidden(hidden) => demo::hidden(hidden),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Pgbouncer(arguments) => pgbouncer::run(&arguments),
         Command::Purge(arguments) => purge::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),

@@ -11,9 +11,12 @@ mod pgbouncer;
 mod purge;
 mod reload;
 mod run;
+mod seen;
 mod settings;
 mod status;
 mod table;
+mod terminal;
+mod top;
 
 use std::process::ExitCode;
 

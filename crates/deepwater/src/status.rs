@@ -1,5 +1,6 @@
 //! `deepwater status`: how a running Deepwater is, as its console tells it.
 
+mod lens;
 mod postgres;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::table::{Align, Table, bytes, count, counted, lasting, latency, share}
 pub(crate) struct Arguments {
     #[command(flatten)]
     console: console::Arguments,
-    /// Print JSON: what the console answered, under `status`, `pools`, `routes`, `cache` and `postgres`.
+    /// Print JSON: what the console answered, under `cliffs`, `advice`, `status`, `pools`, `routes`, `cache` and `postgres`.
     #[arg(long)]
     json: bool,
 }
@@ -32,7 +33,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let cache = console.newer_page("/api/cache").await?;
         // No plane, no page.
         let postgres = console.newer_page("/api/postgres/pools").await?;
-        Ok::<_, Failure>(Answers { status, pools, routes, cache, postgres })
+        let cliffs = console.newer_page("/api/cliffs").await?;
+        let advice = console.newer_page("/api/advice").await?;
+        Ok::<_, Failure>(Answers { status, pools, routes, cache, postgres, cliffs, advice })
     })?;
     let text = if arguments.json { answers.json() } else { answers.page()? };
     print(text.as_bytes())
@@ -46,6 +49,9 @@ struct Answers {
     routes: Value,
     cache: Option<Value>,
     postgres: Option<Value>,
+    /// None where the lens is off.
+    cliffs: Option<Value>,
+    advice: Option<Value>,
 }
 
 /// `/api/status`, as far as it is shown.
@@ -150,6 +156,8 @@ impl Answers {
             "routes": self.routes["routes"],
             "cache": self.cache,
             "postgres": self.postgres,
+            "cliffs": self.cliffs,
+            "advice": self.advice,
         }))
     }
 
@@ -158,7 +166,13 @@ impl Answers {
         let pools: Pools = understood(&self.pools)?;
         let routes: Routes = understood(&self.routes)?;
 
-        let mut lines = head(&status);
+        let mut lines = Vec::new();
+        if let Some(cliffs) = &self.cliffs {
+            let advice = self.advice.as_ref().map(understood).transpose()?;
+            lines.extend(lens::lines(&understood(cliffs)?, advice.as_ref()));
+            lines.push(String::new());
+        }
+        lines.extend(head(&status));
         for pool in &pools.pools {
             lines.push(String::new());
             lines.extend(pool_lines(pool));
@@ -345,6 +359,7 @@ fn cache_lines(cache: &Cache) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seen;
 
     #[test]
     fn the_page_lines_up() {
@@ -394,6 +409,8 @@ mod tests {
                 }]
             })),
             postgres: None,
+            cliffs: None,
+            advice: None,
         };
         let Ok(page) = answers.page() else { panic!("the page is not understood") };
         let expected = "\
@@ -425,5 +442,16 @@ Cache deepwater-edge: hit ratio 93.1 %, 1.5 MiB of 256 MiB for 1,234 objects, 1 
             let (page, _) = expected.split_once("\nCache").unwrap_or_default();
             assert_eq!(without.page().ok().as_deref(), Some(page));
         }
+
+        // What the lens says comes first.
+        let seen = Answers {
+            cliffs: Some(seen::tests::cliffs()),
+            advice: Some(seen::tests::advice()),
+            ..answers.clone()
+        };
+        let Ok(page) = seen.page() else { panic!("the page is not understood") };
+        assert!(page.starts_with("The pool of `shop` is exhausted at 410 req/s"), "{page}");
+        assert!(page.ends_with(&format!("\n\n{expected}")), "{page}");
+        assert!(seen.json().contains("\"nearest\": \"connection_pool:shop/web\""));
     }
 }

@@ -1,9 +1,10 @@
 //! What the person at the keyboard wants: single keys from a terminal, or characters from a pipe.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use tokio::sync::mpsc;
+
+pub(super) use crate::terminal::KeyAtATime;
 
 /// Keys that may wait to be acted upon.
 const WAITING_KEYS: usize = 64;
@@ -64,46 +65,6 @@ pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
         }
     })?;
     Ok(receiver)
-}
-
-/// A terminal that hands over each key at once and does not show it. Dropping it restores what was.
-pub(super) struct KeyAtATime {
-    before: Termios,
-}
-
-impl KeyAtATime {
-    /// Takes the terminal behind standard input, if there is one and this process is in its foreground: the
-    /// system would stop a background process that touches it.
-    pub(super) fn take() -> Option<Self> {
-        let stdin = io::stdin();
-        let foreground = stdin.is_terminal()
-            && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp());
-        if !foreground {
-            return None;
-        }
-        let before = rustix::termios::tcgetattr(&stdin).ok()?;
-        let taken = Self { before };
-        taken.apply();
-        Some(taken)
-    }
-
-    /// Sets the mode; again after the process was stopped, since the shell has set its own meanwhile.
-    pub(super) fn apply(&self) {
-        let mut modes = self.before.clone();
-        modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        // Ctrl-S would hold up everything that writes.
-        modes.input_modes.remove(rustix::termios::InputModes::IXON);
-        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
-        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // Without the mode, keys need Enter: they still work.
-        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &modes);
-    }
-}
-
-impl Drop for KeyAtATime {
-    fn drop(&mut self) {
-        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //! a line now and then.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::table::{Align, Table, bytes, count, counted, latency, share};
+use crate::terminal::{DIM, GREEN, Paint, RED, YELLOW, bar, is_capable, put, size};
 
 /// Rows a terminal needs for the table to stay in view.
-const ROWS_NEEDED: u16 = 18;
+const ROWS_NEEDED: usize = 18;
 /// Cells of the bar that shows a share.
 const BAR: usize = 10;
 
@@ -116,7 +117,7 @@ pub(super) struct InstanceView {
 /// Standard output.
 pub(super) struct Screen {
     live: bool,
-    colour: bool,
+    paint: Paint,
     /// Lines of the table on the screen now.
     drawn: usize,
 }
@@ -124,12 +125,8 @@ pub(super) struct Screen {
 impl Screen {
     /// Whatever standard output is good for.
     pub(super) fn new() -> Self {
-        let stdout = io::stdout();
-        let capable = stdout.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let tall = rustix::termios::tcgetwinsize(&stdout)
-            .is_ok_and(|size| size.ws_row == 0 || size.ws_row >= ROWS_NEEDED);
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { live: capable && tall, colour: capable && colour, drawn: 0 }
+        let tall = size().1.is_none_or(|rows| rows >= ROWS_NEEDED);
+        Self { live: is_capable() && tall, paint: Paint::new(), drawn: 0 }
     }
 
     /// Whether a table is drawn over and over.
@@ -154,7 +151,7 @@ impl Screen {
         if !self.live {
             return put(&format!("{}\n", line(view)));
         }
-        let lines = self.lines(view, width());
+        let lines = self.lines(view, size().0.unwrap_or(usize::MAX));
         // Lines that do not fit are cut, not wrapped: the count of lines must hold.
         let text = format!("{}\x1b[?7l{}\x1b[?7h\n", self.erased(), lines.join("\n"));
         self.drawn = lines.len();
@@ -199,7 +196,7 @@ impl Screen {
                 instance.address.to_string(),
                 instance.state.to_owned(),
                 percent(instance.share),
-                bar(instance.share),
+                bar(instance.share, BAR),
                 instance.in_flight.to_string(),
                 instance.note.clone(),
             ]);
@@ -273,27 +270,8 @@ impl Screen {
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+        self.paint.paint(colour, text)
     }
-}
-
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const DIM: &str = "2";
-
-/// Columns of the terminal; very many when it does not know.
-fn width() -> usize {
-    match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => usize::MAX,
-    }
-}
-
-fn put(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
 }
 
 /// Everything in one line.
@@ -349,11 +327,6 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-fn bar(share: f64) -> String {
-    let full = ((share * BAR as f64).round() as usize).min(BAR);
-    "█".repeat(full) + &"░".repeat(BAR - full)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,7 +376,7 @@ mod tests {
 
     #[test]
     fn the_table_lines_up() {
-        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let screen = Screen { live: true, paint: Paint { colour: false }, drawn: 0 };
         let expected = "
    1:05  40 requests/s, 0.0 failed/s   1,234 in all, 0 failed   flash sale, 19 s left
          p50 2.1 ms   p95 12 ms   p99 –   2 in flight
@@ -419,7 +392,7 @@ mod tests {
 
     #[test]
     fn the_guards_have_a_line() {
-        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let screen = Screen { live: true, paint: Paint { colour: false }, drawn: 0 };
         let waiting =
             [("low", 9), ("critical", 0), ("normal", 3)].map(|(name, n)| (name.to_owned(), n)).into();
         let guards = GuardView {
@@ -440,7 +413,7 @@ mod tests {
 
     #[test]
     fn the_pool_has_a_line_where_there_is_one() {
-        let screen = Screen { live: true, colour: false, drawn: 0 };
+        let screen = Screen { live: true, paint: Paint { colour: false }, drawn: 0 };
         let pool = PoolView {
             clients: 1_212,
             waiting: 40,
@@ -462,7 +435,7 @@ mod tests {
 
     #[test]
     fn the_table_is_taken_away_once() {
-        let mut screen = Screen { live: true, colour: true, drawn: 6 };
+        let mut screen = Screen { live: true, paint: Paint { colour: true }, drawn: 6 };
         assert_eq!(screen.erased(), "\x1b[6A\r\x1b[J");
         assert_eq!(screen.erased(), "");
         assert!(screen.lines(&view(), 100)[5].contains("\x1b[32mhealthy\x1b[0m"));
