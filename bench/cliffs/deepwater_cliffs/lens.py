@@ -26,7 +26,6 @@ class Reading:
 
     load: float | None
     nearest: str | None
-    nearest_kind: str | None
     state: str
     text: str
     forecast: Forecast | None
@@ -37,11 +36,11 @@ class Reading:
         return asdict(self)
 
 
-def parse(answer, kind):
-    """The reading of a decoded answer, in the eyes of one who expects a cliff of `kind`.
+def parse(answer, expected):
+    """The reading of a decoded answer, in the eyes of one who expects a cliff whose name begins with `expected`.
 
-    Of several such cliffs the nearest one's counts, which is `nearest` itself where that is of the kind, else
-    the one with the lowest load.
+    Of several such cliffs the nearest one's counts: `nearest` itself where it is among them, else the one with the
+    lowest load.
     """
     try:
         cliffs = {cliff["id"]: cliff for cliff in answer["cliffs"]}
@@ -50,22 +49,21 @@ def parse(answer, kind):
             raise Failure(f"{PATH}: the nearest cliff, {nearest}, is not among the cliffs")
         load = answer["load"]["value"] if answer["load"] else None
         forecasts = {name: _forecast(cliff["at"]) for name, cliff in cliffs.items() if cliff["at"]}
-        expected = _expected(cliffs, nearest, forecasts, kind)
+        found = _found(cliffs, nearest, forecasts, expected)
         return Reading(
             load=load,
             nearest=nearest,
-            nearest_kind=cliffs[nearest]["kind"] if nearest is not None else None,
-            state=cliffs[expected]["state"] if expected else "absent",
-            text=cliffs[expected]["text"] if expected else "",
-            forecast=forecasts.get(expected),
-            others={name: forecast.load for name, forecast in forecasts.items() if name != expected},
+            state=cliffs[found]["state"] if found else "absent",
+            text=cliffs[found]["text"] if found else "",
+            forecast=forecasts.get(found),
+            others={name: forecast.load for name, forecast in forecasts.items() if name != found},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Failure(f"{PATH} is not as expected: {error!r} in {json.dumps(answer)[:500]}") from None
 
 
-def _expected(cliffs, nearest, forecasts, kind):
-    among = [name for name, cliff in cliffs.items() if cliff["kind"] == kind]
+def _found(cliffs, nearest, forecasts, expected):
+    among = [name for name in cliffs if name.startswith(expected)]
     if nearest in among:
         return nearest
     return min(among, key=lambda name: forecasts[name].load if name in forecasts else float("inf"), default=None)
@@ -76,7 +74,7 @@ def _forecast(at):
     return Forecast(float(at["load"]), float(at["low"]), float(at["high"]), confidence)
 
 
-def read(port, kind):
+def read(port, expected):
     """The reading at this moment, from the console on `port`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
@@ -90,6 +88,6 @@ def read(port, kind):
     if answer.status != 200:
         raise Failure(f"{PATH} answers with status {answer.status}: is the lens in this binary?")
     try:
-        return parse(json.loads(body), kind)
+        return parse(json.loads(body), expected)
     except ValueError:
         raise Failure(f"{PATH} answers with what is no JSON: {body[:200]!r}") from None

@@ -25,8 +25,8 @@ class Plan:
     """One round of one limiter."""
 
     limiter: str
-    # As the lens calls the cliff.
-    kind: str
+    # How the lens's name of the cliff begins.
+    cliff: str
     # Requests per second at which the knee should be, by calculation: where the ramp is laid, and no more than that.
     nominal: float
     # What a request takes on average when nobody waits, in seconds.
@@ -70,7 +70,7 @@ def _pool(dice):
     service_s = service_ms / 1000 + ROUNDED_S + TURN_S
     return Plan(
         limiter="pool",
-        kind="connection_pool",
+        cliff="connection_pool:shop",
         nominal=size / service_s,
         service_s=service_s,
         application=(MANY, "sql", "{sql}", "bench", "shop", query),
@@ -83,7 +83,7 @@ def _cpu(dice):
     spin_us = dice.randint(2000, 5000)
     return Plan(
         limiter="cpu",
-        kind="cpu",
+        cliff="cpu:app",
         nominal=1e6 / spin_us,
         service_s=spin_us / 1e6,
         application=(1, "spin", spin_us),
@@ -102,7 +102,7 @@ def _locks(dice):
     held_s = hold_ms / 1000 + ROUNDED_S + 3 * TURN_S
     return Plan(
         limiter="locks",
-        kind="locks",
+        cliff="locks:shop/",
         nominal=1 / held_s,
         service_s=held_s + TURN_S,
         application=(MANY, "sql", "{sql}", "bench", "shop", *queries),
@@ -116,7 +116,7 @@ def _memory(dice):
     each, hold_ms, limit = dice.randint(4, 5) * MIB, dice.randint(80, 100), dice.randint(192, 256) * MIB
     return Plan(
         limiter="memory",
-        kind="memory",
+        cliff="memory:app",
         nominal=offered((limit - BASE_BYTES) // each, REFUSED) / (hold_ms / 1000),
         service_s=hold_ms / 1000,
         application=(MANY, "hold", each, 1000 * hold_ms, limit),
@@ -130,7 +130,7 @@ def _network(dice):
     bits = round(8 * answers_per_second * size / 1e6) * 1_000_000
     return Plan(
         limiter="network",
-        kind="network",
+        cliff="network:link",
         nominal=bits / 8 / (size + HEAD_BYTES),
         service_s=8 * (size + HEAD_BYTES) / bits,
         application=(MANY, "send", size),

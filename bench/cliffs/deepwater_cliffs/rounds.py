@@ -21,7 +21,7 @@ def play(setting, plan, seconds, binary, server, built, seed, number):
         foreign = watch.cores()
     run = {
         "limiter": plan.limiter,
-        "kind": plan.kind,
+        "cliff": plan.cliff,
         "round": number + 1,
         "parameters": plan.parameters,
         "nominal": plan.nominal,
@@ -48,7 +48,7 @@ def _ramp(scene, plan, seconds, seed):
     readings = []
     while (now := time.monotonic()) < end - BEFORE_END_S:
         time.sleep(min(EVERY_S, end - BEFORE_END_S - now))
-        reading = lens.read(scene.console, plan.kind)
+        reading = lens.read(scene.console, plan.cliff)
         readings.append({"at_s": round(time.monotonic() - begin, 1), "reading": reading.record()})
     fates = drive.outcome()
     return readings, ramp.seen(fates, phases[-1][0], 0.0, end - begin, plan.slowest_s)

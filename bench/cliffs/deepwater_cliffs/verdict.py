@@ -14,7 +14,7 @@ def judge(run):
     forecast = reading["forecast"]
     error = forecast["load"] / knee - 1 if forecast and knee else None
     return {
-        "right": reading["nearest_kind"] == run["kind"],
+        "right": (reading["nearest"] or "").startswith(run["cliff"]),
         "error": error,
         "within": error is not None and abs(error) <= TOLERANCE,
         "covered": bool(forecast and knee) and forecast["low"] <= knee <= forecast["high"],

@@ -20,25 +20,25 @@ def answer(*cliffs, nearest=None):
 class Reading(unittest.TestCase):
     def test_tells_the_nearest_cliff_and_the_forecast_of_the_expected_one(self):
         pool, cpu = cliff("connection_pool:shop", "connection_pool", AT), cliff("cpu:app", "cpu", AT | {"load": 900})
-        reading = lens.parse(answer(pool, cpu, nearest="connection_pool:shop"), "connection_pool")
-        self.assertEqual(reading.nearest_kind, "connection_pool")
+        reading = lens.parse(answer(pool, cpu, nearest="connection_pool:shop"), "connection_pool:shop")
+        self.assertEqual(reading.nearest, "connection_pool:shop")
         self.assertEqual(reading.forecast, lens.Forecast(410, 360, 470, 0.8))
         self.assertEqual(reading.others, {"cpu:app": 900})
         self.assertEqual(reading.load, 190.2)
 
     def test_a_wrong_nearest_cliff_leaves_the_expected_one_s_forecast(self):
         pool, cpu = cliff("connection_pool:shop", "connection_pool", AT), cliff("cpu:app", "cpu", AT | {"load": 300})
-        reading = lens.parse(answer(pool, cpu, nearest="cpu:app"), "connection_pool")
-        self.assertEqual((reading.nearest_kind, reading.forecast.load), ("cpu", 410))
+        reading = lens.parse(answer(pool, cpu, nearest="cpu:app"), "connection_pool:shop")
+        self.assertEqual((reading.nearest, reading.forecast.load), ("cpu:app", 410))
 
-    def test_of_several_of_a_kind_the_one_with_the_lowest_load_counts(self):
+    def test_of_several_that_may_be_it_the_one_with_the_lowest_load_counts(self):
         cliffs = [cliff("locks:a", "locks", state="cannot_tell"), cliff("locks:b", "locks", AT), cliff("locks:c", "locks", AT | {"load": 300})]
-        self.assertEqual(lens.parse(answer(*cliffs), "locks").forecast.load, 300)
+        self.assertEqual(lens.parse(answer(*cliffs), "locks:").forecast.load, 300)
 
     def test_no_forecast_is_none_and_no_such_cliff_is_absent(self):
         unsure = cliff("memory:app", "memory", state="cannot_tell")
         reading = lens.parse(answer(unsure), "memory")
-        self.assertEqual((reading.state, reading.forecast, reading.nearest_kind), ("cannot_tell", None, None))
+        self.assertEqual((reading.state, reading.forecast, reading.nearest), ("cannot_tell", None, None))
         self.assertEqual(lens.parse(answer(unsure), "network").state, "absent")
 
     def test_an_answer_of_another_form_ends_the_run(self):
@@ -74,7 +74,7 @@ class Asking(unittest.TestCase):
 
     def test_the_console_is_asked(self):
         self.console.body = json.dumps(answer(cliff("cpu:app", "cpu", AT), nearest="cpu:app")).encode()
-        self.assertEqual(self.read().nearest_kind, "cpu")
+        self.assertEqual(self.read().nearest, "cpu:app")
 
     def test_a_binary_without_the_lens_ends_the_run(self):
         self.console.status = 404

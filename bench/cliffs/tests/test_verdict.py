@@ -3,13 +3,12 @@ import unittest
 from deepwater_cliffs import report, verdict
 
 
-def run(knee=400, forecast=(410, 360, 470), nearest_kind="connection_pool", limiter="pool", number=1, unsound=None):
+def run(knee=400, forecast=(410, 360, 470), nearest="connection_pool:shop/bench", limiter="pool", number=1, unsound=None):
     at = None if forecast is None else dict(zip(("load", "low", "high"), forecast)) | {"confidence": 0.8}
-    nearest = f"{nearest_kind}:shop" if nearest_kind else None
-    reading = {"nearest": nearest, "nearest_kind": nearest_kind, "state": "forecast" if at else "cannot_tell", "forecast": at}
+    reading = {"nearest": nearest, "state": "forecast" if at else "cannot_tell", "forecast": at}
     made = {
         "limiter": limiter,
-        "kind": "connection_pool",
+        "cliff": "connection_pool:shop",
         "round": number,
         "knee": knee,
         "reading": reading,
@@ -34,11 +33,11 @@ class Judging(unittest.TestCase):
         self.assertEqual((judged["within"], judged["covered"]), (True, False))
 
     def test_what_cannot_be_told_is_missed_in_each(self):
-        judged = run(forecast=None, nearest_kind=None)["verdict"]
+        judged = run(forecast=None, nearest=None)["verdict"]
         self.assertEqual(judged, {"right": False, "error": None, "within": False, "covered": False})
 
     def test_a_wrong_cliff(self):
-        self.assertFalse(run(nearest_kind="cpu")["verdict"]["right"])
+        self.assertFalse(run(nearest="cpu:machine")["verdict"]["right"])
 
     def test_a_knee_that_was_not_found_proves_nothing(self):
         judged = run(knee=None)["verdict"]
@@ -50,7 +49,7 @@ class Totals(unittest.TestCase):
         return {total.key: total.met for total in verdict.totals(runs)}
 
     def test_nine_of_ten_have_to_be_right_and_eight_within_and_covered(self):
-        good, wrong = [run()] * 9, run(nearest_kind="cpu", forecast=None)
+        good, wrong = [run()] * 9, run(nearest="cpu:machine", forecast=None)
         self.assertEqual(self.met([*good, wrong]), {"right": True, "within": True, "covered": True})
         self.assertEqual(self.met([*good[:-1], wrong, wrong]), {"right": False, "within": True, "covered": True})
         self.assertEqual(self.met([*good[:-2], wrong, wrong, wrong]), {"right": False, "within": False, "covered": False})
@@ -74,8 +73,8 @@ class Report(unittest.TestCase):
         }
 
     def test_hits_and_misses_are_told(self):
-        text = report.markdown(self.record(run(), run(number=2, forecast=None, nearest_kind=None)))
-        self.assertIn("| pool 1 | 400 | 50% | 410 | 360 – 470 | +2% | yes | connection_pool:shop | yes |", text)
+        text = report.markdown(self.record(run(), run(number=2, forecast=None, nearest=None)))
+        self.assertIn("| pool 1 | 400 | 50% | 410 | 360 – 470 | +2% | yes | connection_pool:shop/bench | yes |", text)
         self.assertIn("| pool 2 | 400 | 50% | cannot tell | – | – | no | none | no |", text)
         self.assertIn("the right cliff named: 1 of 2 (goal 90%): missed", text)
         self.assertIn("seed 7", text)
