@@ -30,6 +30,8 @@ mod replicas;
 mod stampede;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
@@ -238,7 +240,7 @@ pub(crate) fn look(picture: &Picture<'_>, cliffs: &Cliffs) -> (Vec<Advice>, Vec<
             Verdict::Advise(found) => advice.extend(found),
             Verdict::NoNeed(why) => considered.push(Considered { technique, verdict: "no_need", why }),
             Verdict::CannotTell(why) => {
-                considered.push(Considered { technique, verdict: "cannot_tell", why })
+                considered.push(Considered { technique, verdict: "cannot_tell", why });
             }
         }
     }

@@ -1,5 +1,8 @@
 //! What the lens is told of the configuration.
 
+#[cfg(test)]
+mod tests;
+
 use deepwater_edge::config::RouteCache;
 use deepwater_lens::{Application, Database, Facts, Route};
 

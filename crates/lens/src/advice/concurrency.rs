@@ -24,7 +24,8 @@ impl Rule for Concurrency {
     }
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
-        let kinds = [Kind::Concurrency, Kind::Cpu, Kind::Memory, Kind::Locks];
+        // What fits into memory is a fixed limit: see `memory`.
+        let kinds = [Kind::Concurrency, Kind::Cpu, Kind::Locks];
         let near: Vec<&Cliff> = kinds.into_iter().flat_map(|kind| worrying(cliffs, kind)).collect();
         let Some(first) = near.first() else {
             return Verdict::NoNeed("the application is not near its end".into());
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn another_resource_of_somebody_else_is_no_reason() {
         let mut scene = scene();
-        scene.cliff(Kind::Memory, "other", Level::Near, Some(400.0));
+        scene.cliff(Kind::Cpu, "other", Level::Near, Some(400.0));
         assert!(scene.no_need(&Concurrency).contains("not the application"));
     }
 }

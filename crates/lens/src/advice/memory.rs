@@ -106,8 +106,8 @@ fn held(under_way: &[f64], bytes: &[f64]) -> Option<Held> {
     let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
     let explains = xy * xy / (xx * yy);
     let each = xy / xx;
-    // Not greater, for what is not a number, too.
-    (explains >= EXPLAINS && each > 0.0).then(|| Held { base: mean.1 - each * mean.0, each })
+    // What is not a number is not enough, either.
+    (explains >= EXPLAINS && each > 0.0).then_some(Held { base: mean.1 - each * mean.0, each })
 }
 
 fn fixed(cliff: &Cliff, application: &Application, held: Held, most: usize) -> Advice {

@@ -48,11 +48,7 @@ impl Planes {
         for sample in &family.samples {
             let Some((kind, label)) = self.place(family.name, sample) else { continue };
             match (kind, &sample.reading) {
-                (Kind::Level(signal), reading) => {
-                    if let Reading::Number(value) = reading {
-                        sums.add(signal, label, *value);
-                    }
-                }
+                (Kind::Level(signal), Reading::Number(value)) => sums.add(signal, label, *value),
                 (Kind::Rate(signal), Reading::Number(total)) => {
                     if let Some(more) = self.before.more(family.name, &sample.labels, *total) {
                         sums.add_rate(signal, label, more);

@@ -91,7 +91,7 @@ impl Tally {
             let known = store.labels(&signal::LOCK_HOLDERS);
             // A table that nobody holds any more has no holders, which is known.
             let idle = known.iter().filter(|label| label.split('/').next() == Some(database));
-            let idle: Vec<String> = idle.map(|label| label.to_string()).collect();
+            let idle: Vec<String> = idle.map(ToString::to_string).collect();
             for label in idle {
                 store.put(&signal::LOCK_HOLDERS, &label, 0.0);
                 store.put(&signal::LOCK_WAITERS, &label, 0.0);

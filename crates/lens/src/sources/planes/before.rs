@@ -24,7 +24,7 @@ impl Before {
     pub(super) fn more(&mut self, name: &'static str, labels: &str, total: f64) -> Option<f64> {
         let now = Seen { value: total, current: true };
         let before = self.numbers.insert((name, labels.to_owned()), now)?;
-        (total >= before.value).then(|| total - before.value)
+        (total >= before.value).then_some(total - before.value)
     }
 
     /// What durations were observed; none the first time, and when there are fewer than before.

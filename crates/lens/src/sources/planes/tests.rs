@@ -83,3 +83,33 @@ fn a_thousand_routes_are_one_too_many() {
     assert_eq!(store.labels(&signal::REQUESTS).len(), MOST_ROUTES + 2, "those, all and the others");
     assert_eq!(store.latest(&signal::REQUESTS, OTHERS), Some(1_000.0 - MOST_ROUTES as f64));
 }
+
+#[test]
+fn what_comes_again_is_told_of_routes_where_something_does() {
+    let registry = Registry::default();
+    let routes = ["shop", "images"];
+    let again = routes.map(|route| {
+        registry.counter("deepwater_edge_sampled_total", "S.", &[("route", route), ("seen", "again")])
+    });
+    let judged = ["as_is", "briefly", "with_lifetime", "never"].map(|stored| {
+        registry.counter(
+            "deepwater_edge_repeats_judged_total",
+            "J.",
+            &[("route", "shop"), ("stored", stored)],
+        )
+    });
+    // A route counts from its first request.
+    again.iter().chain(&judged).for_each(|counter| counter.add(1));
+    let (mut planes, mut store) = (Planes::new(registry), Store::new(1 << 24));
+    read(&mut planes, &mut store);
+    again[0].add(20);
+    judged.iter().zip([5, 1, 2, 2]).for_each(|(counter, n)| counter.add(n));
+    read(&mut planes, &mut store);
+    assert_eq!(store.latest(&signal::REPEATS, "shop"), Some(20.0));
+    assert_eq!(store.latest(&signal::STORABLE, "shop"), Some(0.5));
+    let with_lifetime = store.latest(&signal::STORABLE_WITH_LIFETIME, "shop").unwrap();
+    assert!((with_lifetime - 0.2).abs() < 1e-6, "{with_lifetime}");
+    assert_eq!(store.labels(&signal::REPEATS).len(), 1, "of images nothing came again");
+    read(&mut planes, &mut store);
+    assert_eq!(store.latest(&signal::REPEATS, "shop"), Some(0.0), "and then it is nought, not unknown");
+}
