@@ -23,6 +23,8 @@ pub(super) struct Aftermath {
     touched: Vec<String>,
     /// Those among them that return to what the client began with.
     resets: Vec<String>,
+    /// Everything is to be discarded, which leads back there, too.
+    discards: bool,
     /// Reasons to pin may have come or gone.
     pins: bool,
     /// What the server reports up to the end of the query is known: everything was discarded.
@@ -55,6 +57,13 @@ impl Aftermath {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.direct.is_none() && self.touched.is_empty() && !self.pins
+    }
+
+    /// Whether settings return to what the client began with.
+    pub(super) fn resets(&self) -> bool {
+        self.discards
+            || matches!(self.direct, Some(Direct::Reset(_) | Direct::ResetAll))
+            || !self.resets.is_empty()
     }
 
     /// The server reports another value of a setting. One that was set by a plain SET is known already.
@@ -186,7 +195,8 @@ impl Session {
                 Statement::Unlisten(_) | Statement::UnlistenAll => aftermath.pins = true,
                 Statement::Load => pins |= 1 << pin::LOAD,
                 // The answer's tag tells when they have happened.
-                Statement::DiscardAll | Statement::DeallocateAll => {}
+                Statement::DiscardAll => aftermath.discards = true,
+                Statement::DeallocateAll => {}
                 // They are followed by name (sql.rs), or the client is pinned.
                 Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_) => {}
                 Statement::DiscardPlans
@@ -205,13 +215,13 @@ impl Session {
     /// When the server is between transactions and owes nothing: takes in what the last one left, asking if need be.
     pub(super) fn settle_up(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let Some(link) = &mut self.link else { return Ok(()) };
-        if link.in_transaction()
-            || !link.is_answered()
-            || link.passing_up > 0
-            || link.skipping
-            || link.aftermath.is_empty()
-        {
+        if link.in_transaction() || !link.is_answered() || link.passing_up > 0 || link.skipping {
             return Ok(());
+        }
+        if link.aftermath.is_empty() {
+            let reset = std::mem::take(&mut link.hold_resets);
+            // Who keeps the server is made known to it again; anybody else is when a server is next needed.
+            return if reset && self.pins != 0 { self.introduce(cx) } else { Ok(()) };
         }
         let mut aftermath = std::mem::take(&mut link.aftermath);
         let failed = std::mem::replace(&mut link.failed, false);
@@ -221,10 +231,6 @@ impl Session {
         }
         if let Some(direct) = aftermath.direct.take() {
             self.apply(direct);
-            if self.pins != 0 {
-                // RESET leads back to what the client began with, which its server does not know.
-                self.introduce(cx)?;
-            }
         }
         let Some(question) = aftermath.question() else { return Ok(()) };
         let Some(link) = &mut self.link else { return Ok(()) };

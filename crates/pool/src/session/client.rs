@@ -182,6 +182,7 @@ impl Session {
         link.open_batch = false;
         link.skipping = false;
         link.hold_names = link.expected.changes_names();
+        link.hold_resets = link.aftermath.resets();
         out.pass(at, at + total);
         link.expected.push(Expect::Sync);
         Ok(())
@@ -246,6 +247,7 @@ impl Session {
         }
         out.pass(at, at + total);
         if let Some(link) = &mut self.link {
+            link.hold_resets = link.aftermath.resets();
             link.expected.push(Expect::Query(change));
         }
         Ok(())

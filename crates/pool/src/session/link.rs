@@ -40,6 +40,9 @@ pub(crate) struct Link {
     pub hold: bool,
     /// A batch has made or closed names: what comes behind it waits until that is sure.
     pub hold_names: bool,
+    /// Something leads back to what the client began with, which its server does not know: what comes behind it waits until
+    /// that is settled.
+    pub hold_resets: bool,
     /// Nothing of the client has been passed yet.
     pub fresh: bool,
     /// An error was answered in the extended protocol, and the client's Sync has not come: the server ignores all else.
@@ -91,6 +94,7 @@ impl Link {
             doubtful: false,
             hold: false,
             hold_names: false,
+            hold_resets: false,
             fresh: true,
             skipping: false,
             leaving: false,
@@ -128,6 +132,7 @@ impl Link {
             doubtful,
             hold,
             hold_names,
+            hold_resets,
             fresh,
             skipping,
             leaving,
@@ -155,6 +160,7 @@ impl Link {
             doubtful,
             hold,
             hold_names,
+            hold_resets,
             skipping,
             leaving,
             failed,
@@ -215,6 +221,12 @@ impl Link {
             || self.leaving
             || self.batch.state == BatchState::Again
             || (self.hold_names && !self.expected.is_empty())
+            || (self.hold_resets && self.is_unsettled())
+    }
+
+    /// Whether what was asked is still to be answered, or what it left behind still to be looked at.
+    fn is_unsettled(&self) -> bool {
+        !self.expected.is_empty() || (self.status == Status::Idle && !self.aftermath.is_empty())
     }
 
     pub(super) fn in_transaction(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a client sets is its own, on whatever server serves it, and nobody else's.
 
 use super::backend;
-use crate::support::pg_wire::{Pg, say};
+use crate::support::pg_wire::{Pg, say, succeeded};
 use crate::support::postgres::{Database, Place, Pooler, Setup, Version};
 
 async fn pooled(more: &str) -> (Database, Pooler, Place) {
@@ -102,6 +102,39 @@ async fn resetting_brings_back_what_the_client_began_with() {
             assert_eq!(client.value("SHOW application_name").await, "a story", "{reset} {where_}");
         })
         .await;
+    }
+}
+
+/// What is sent together with a text that resets comes behind what that leads back to, also where the client keeps its server.
+#[tokio::test]
+async fn resetting_is_over_before_what_comes_behind_it() {
+    let (_database, _pooler, place) = pooled("").await;
+    let began = [("TimeZone", "Asia/Tokyo"), ("application_name", "a story")];
+    let mut client = Pg::login_with(&place, &began).await;
+    for pinned in [false, true] {
+        for reset in ["RESET TimeZone", "RESET ALL", "SET TimeZone TO DEFAULT", "DISCARD ALL"] {
+            if pinned {
+                client.run("SELECT pg_advisory_lock(7)").await;
+            }
+            client.run("SET TimeZone = 'Europe/Rome'").await;
+            let extended = [say::extended(reset, &[]), say::query("SHOW TimeZone")].concat();
+            let simple = [say::query(reset), say::query("SHOW TimeZone")].concat();
+            // Not everything may be prepared.
+            let both = if reset == "DISCARD ALL" { vec![simple] } else { vec![simple, extended] };
+            for together in both {
+                client.run("SET TimeZone = 'Europe/Rome'").await;
+                client.say(together).await;
+                succeeded(reset, &client.hear_until(b'Z').await);
+                let shown = client.hear_until(b'Z').await;
+                let row = shown.iter().find(|reply| reply.tag == b'D').unwrap().row();
+                assert_eq!(row, [Some("Asia/Tokyo".to_owned())], "{reset}, pinned: {pinned}");
+                assert_eq!(
+                    client.value("SHOW application_name").await,
+                    "a story",
+                    "{reset}, pinned: {pinned}"
+                );
+            }
+        }
     }
 }
 
