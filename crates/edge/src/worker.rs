@@ -80,7 +80,8 @@ pub(crate) struct Worker {
     scratch: RefCell<Vec<Box<Scratch>>>,
     draining: Cell<bool>,
     sleepers: Rc<RefCell<Slab<Option<Waker>>>>,
-    open: Cell<usize>,
+    /// Guards that a drain waits for.
+    busy: Cell<usize>,
     all_closed: Notify,
     date: RefCell<(u64, [u8; 29])>,
     /// Where cache keys are written, kept for reuse.
@@ -104,7 +105,7 @@ impl Worker {
             scratch: RefCell::default(),
             draining: Cell::new(false),
             sleepers: Rc::default(),
-            open: Cell::new(0),
+            busy: Cell::new(0),
             all_closed: Notify::new(),
             date: RefCell::new((0, [b' '; 29])),
             key: Cell::default(),
@@ -183,13 +184,18 @@ impl Worker {
     pub fn connection(self: &Rc<Self>) -> OpenConnection {
         self.metrics.accepted.increment();
         self.metrics.connections.add(1);
-        self.open.set(self.open.get() + 1);
-        OpenConnection { worker: Rc::clone(self) }
+        OpenConnection { worker: Rc::clone(self), _busy: self.busy() }
     }
 
-    /// Resolves when no connection is open.
+    /// Keeps a drain waiting until the guard is dropped.
+    pub fn busy(self: &Rc<Self>) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        Busy { worker: Rc::clone(self) }
+    }
+
+    /// Resolves when no connection is open, and nothing else is under way that a drain waits for.
     pub async fn closed(&self) {
-        while self.open.get() > 0 {
+        while self.busy.get() > 0 {
             self.all_closed.notified().await;
         }
     }
@@ -297,14 +303,25 @@ impl Drop for Sleeper {
 /// An open client connection.
 pub(crate) struct OpenConnection {
     pub worker: Rc<Worker>,
+    _busy: Busy,
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
+        self.worker.metrics.connections.add(-1);
+    }
+}
+
+/// Something under way that a drain waits for.
+pub(crate) struct Busy {
+    worker: Rc<Worker>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
         let worker = &self.worker;
-        worker.metrics.connections.add(-1);
-        worker.open.set(worker.open.get() - 1);
-        if worker.open.get() == 0 {
+        worker.busy.set(worker.busy.get() - 1);
+        if worker.busy.get() == 0 {
             worker.all_closed.notify_one();
         }
     }

@@ -105,6 +105,8 @@ impl Passage<'_> {
             let (worker, local, peer, own) =
                 (Rc::clone(worker), Rc::clone(local), peer.clone(), Rc::clone(&own));
             let request = request.clone();
+            // The client may leave, and its connection with it.
+            let busy = worker.busy();
             async move {
                 let mut scratch = worker.scratch();
                 let deadline = Deadline::default();
@@ -135,6 +137,7 @@ impl Passage<'_> {
                 };
                 recorder.run(exchange).await;
                 worker.put_scratch(scratch);
+                drop(busy);
             }
         });
         let stall = worker.limits().body_stall;

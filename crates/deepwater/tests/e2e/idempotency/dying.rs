@@ -6,6 +6,8 @@ use rustix::process::Signal;
 use super::*;
 
 const ROUTE: &str = "idempotency = { lease = \"1s\" }";
+/// Where an order goes on for long after its client has left.
+const PATIENT: &str = "idempotency = { lease = \"1m\" }";
 
 #[tokio::test]
 async fn nodes_share_their_keys() {
@@ -38,6 +40,29 @@ async fn an_order_whose_node_dies_is_done_once() {
         assert_eq!((answer.status(), &code(&answer)[..]), (409, "outcome_unknown"), "{step:?}");
         assert_eq!(till.effects(&key), 1, "{step:?}");
     }
+}
+
+#[tokio::test]
+async fn a_node_that_is_asked_to_leave_ends_the_orders_of_clients_that_have_left() {
+    let (till, redis) = (Till::open().await, Redis::start().await);
+    let (mut one, other) = (node(&till, &redis, PATIENT).await, node(&till, &redis, PATIENT).await);
+    till.stop_at(Some(Step::Heard));
+    let mut client = one.client().await;
+    client.send(order("k", "{}")).await;
+    till.has_stopped(1).await;
+    drop(client);
+    one.counts("deepwater_edge_connections", &[], 0.0).await;
+    one.terminate();
+    one.log_line("finishing requests under way").await;
+    // For as long as some pages take there is nobody left but the order.
+    for _ in 0..8 {
+        assert_eq!(one.page("/readyz").await.status(), 503);
+    }
+    till.stop_at(None);
+    assert_eq!(one.ends().await, Some(0));
+    let answer = other.ask(order("k", "{}")).await;
+    assert_eq!((answer.text(), answer.get("idempotent-replayed")), ("order 1 of k", Some("true")));
+    assert_eq!(till.effects("k"), 1);
 }
 
 #[tokio::test]
