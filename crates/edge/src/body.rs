@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::head::Fields;
 
-pub(crate) use relay::{RelayError, relay, relay_both};
+pub(crate) use relay::{RelayError, Stalls, relay, relay_both};
 pub(crate) use replay::Replay;
 
 /// What a reader found.

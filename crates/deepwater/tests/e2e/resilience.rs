@@ -3,3 +3,4 @@
 mod breakers;
 mod overload;
 mod retries;
+mod stalls;

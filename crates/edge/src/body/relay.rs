@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::io::Deadline;
@@ -21,16 +21,62 @@ pub enum RelayError {
     Write(BodyError),
 }
 
+/// How long either side of a relay may keep the other waiting.
+#[derive(Debug)]
+pub(crate) struct Stalls {
+    read: Duration,
+    write: Duration,
+    /// Whether the deadline is another relay's, and is only put off by this one.
+    yields: Cell<bool>,
+    waits_to_write: Cell<bool>,
+}
+
+impl Stalls {
+    /// So long for whom is read from, so long for whom is written to.
+    pub(crate) fn new(read: Duration, write: Duration) -> Self {
+        Self { read, write, yields: Cell::new(false), waits_to_write: Cell::new(false) }
+    }
+
+    /// So long for either.
+    pub(crate) fn both(stall: Duration) -> Self {
+        Self::new(stall, stall)
+    }
+
+    /// From here on the deadline is another relay's.
+    pub(crate) fn yields(&self) {
+        self.yields.set(true);
+    }
+
+    /// Whether it is the side written to that keeps the other waiting.
+    pub(crate) fn waits_to_write(&self) -> bool {
+        self.waits_to_write.get()
+    }
+
+    /// Notes who is waited for, and gives him his time, if it begins now.
+    fn wait(&self, to_write: bool, progress: bool, deadline: &Deadline) {
+        if self.waits_to_write.replace(to_write) == to_write && !progress {
+            return;
+        }
+        let stall = if to_write { self.write } else { self.read };
+        if self.yields.get() {
+            deadline.put_off(stall);
+        } else {
+            deadline.set(stall);
+        }
+    }
+}
+
 /// Moves the whole body, trailers included. Holds at most what is in the two buffers; flushes whenever nothing
-/// more is at hand, so that streams are not delayed. Each byte moved puts the deadline off by `stall`.
+/// more is at hand, so that streams are not delayed. Each byte moved puts the deadline off by what the side has that is
+/// waited for next.
 ///
 /// # Errors
 /// When either side breaks off. Exceeding the deadline is for the caller to watch.
-pub async fn relay(
+pub(crate) async fn relay(
     reader: &mut (impl BodyRead + ?Sized),
     writer: &mut (impl BodyWrite + ?Sized),
     deadline: &Deadline,
-    stall: Duration,
+    stalls: &Stalls,
     moved_bytes: &Cell<u64>,
 ) -> Result<(), RelayError> {
     let mut over = false;
@@ -38,7 +84,11 @@ pub async fn relay(
         let mut progress = false;
         loop {
             if over {
-                return writer.poll_end(cx, reader.trailers()).map_err(RelayError::Write);
+                let ended = writer.poll_end(cx, reader.trailers()).map_err(RelayError::Write);
+                if ended.is_pending() {
+                    stalls.wait(true, progress, deadline);
+                }
+                return ended;
             }
             if reader.data().is_empty() {
                 match reader.poll_frame(cx) {
@@ -49,10 +99,8 @@ pub async fn relay(
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(RelayError::Read(error))),
                     Poll::Pending => {
-                        if progress {
-                            deadline.set(stall);
-                        }
-                        ready!(writer.poll_flush(cx)).map_err(RelayError::Write)?;
+                        let flushed = writer.poll_flush(cx).map_err(RelayError::Write)?;
+                        stalls.wait(flushed.is_pending(), progress, deadline);
                         return Poll::Pending;
                     }
                 }
@@ -61,9 +109,7 @@ pub async fn relay(
             let taken = match writer.poll_data(cx, reader.data(), last) {
                 Poll::Ready(taken) => taken.map_err(RelayError::Write)?,
                 Poll::Pending => {
-                    if progress {
-                        deadline.set(stall);
-                    }
+                    stalls.wait(true, progress, deadline);
                     return Poll::Pending;
                 }
             };
@@ -86,8 +132,9 @@ pub async fn relay_both(
     sent_bytes: &Cell<u64>,
 ) {
     deadline.set(idle);
-    let mut up = pin!(relay(from_client, to_origin, deadline, idle, received_bytes));
-    let mut down = pin!(relay(from_origin, to_client, deadline, idle, sent_bytes));
+    let (up_stalls, down_stalls) = (Stalls::both(idle), Stalls::both(idle));
+    let mut up = pin!(relay(from_client, to_origin, deadline, &up_stalls, received_bytes));
+    let mut down = pin!(relay(from_origin, to_client, deadline, &down_stalls, sent_bytes));
     let (mut up_over, mut down_over) = (false, false);
     let both = poll_fn(|cx| {
         if !up_over && let Poll::Ready(result) = up.as_mut().poll(cx) {

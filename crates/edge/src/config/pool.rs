@@ -308,7 +308,7 @@ pub struct OriginTimeouts {
     pub connect: Duration,
     /// From the end of the request to the first byte of the response; then 504.
     pub response: Duration,
-    /// Between two reads of a response body.
+    /// Between two reads of a response body, or two writes of a request body.
     pub body: Duration,
     /// How long an idle connection is kept. Less than the server's own keep-alive (Node.js: 5 s), so that no request
     /// meets a connection being closed; a shorter `Keep-Alive: timeout` from the server is obeyed.

@@ -9,7 +9,7 @@ use deepwater_upstream::{Chosen, FailureKind, Lease, Outcome};
 use http::{Method, StatusCode};
 
 use crate::body::h1::Writer;
-use crate::body::{BodyError, BodyRead, RelayError, Replay, relay, relay_both};
+use crate::body::{BodyError, BodyRead, RelayError, Replay, Stalls, relay, relay_both};
 use crate::config::ProxyProtocolOut;
 use crate::downstream::Reply;
 use crate::failure::Failure;
@@ -250,18 +250,21 @@ impl Proxying<'_> {
     ) -> Attempt {
         let timeouts = &self.pool.plan.timeouts;
         let response_timeout = self.route.response_timeout.unwrap_or(timeouts.response.get());
-        let client_stall = self.local.plan.limits.body_stall;
+        let (client_stall, origin_stall) = (self.local.plan.limits.body_stall, timeouts.body.get());
+        let up_stalls = Stalls::new(client_stall, origin_stall);
+        let down_stalls = Stalls::new(origin_stall, client_stall);
         let switched = {
             let mut upload = pin!(async {
                 if self.framing == Framing::Empty {
                     poll_fn(|cx| writer.poll_end(cx, None)).await.map_err(RelayError::Write)
                 } else {
-                    relay(body, writer, self.deadline, client_stall, &self.tally.received_bytes).await
+                    relay(body, writer, self.deadline, &up_stalls, &self.tally.received_bytes).await
                 }
             });
             // None while under way, then whether the origin took it all.
             let mut uploaded: Option<bool> = None;
-            self.deadline.set_from(sent_at, response_timeout);
+            let is_uploading = self.framing != Framing::Empty;
+            self.deadline.set_from(sent_at, if is_uploading { client_stall } else { response_timeout });
             let framing = loop {
                 let head = poll_fn(|cx| {
                     if uploaded.is_none()
@@ -279,7 +282,7 @@ impl Proxying<'_> {
                             Err(RelayError::Write(_)) => uploaded = Some(false),
                             Ok(()) => uploaded = Some(true),
                         }
-                        if self.framing != Framing::Empty {
+                        if is_uploading {
                             self.deadline.set(response_timeout);
                         }
                     }
@@ -310,7 +313,9 @@ impl Proxying<'_> {
                     Err(_) if self.deadline.is_past_limit() => {
                         return Attempt::NoHead { failure: Failure::RequestDeadline, silent: false };
                     }
-                    Err(_) if uploaded.is_none() => return Attempt::ClientBroke(Failure::ClientStalled),
+                    Err(_) if uploaded.is_none() && !up_stalls.waits_to_write() => {
+                        return Attempt::ClientBroke(Failure::ClientStalled);
+                    }
                     Err(_) => {
                         return Attempt::NoHead { failure: Failure::ResponseTimeout, silent: false };
                     }
@@ -330,10 +335,10 @@ impl Proxying<'_> {
                     self.edit_response(lease, response);
                     self.tally.status.set(Some(response.status));
                     reply.head(response.status, &response.fields, framing);
-                    let stall = timeouts.body.get();
-                    self.deadline.set_from(answered_at, stall);
+                    self.deadline.set_from(answered_at, origin_stall);
+                    up_stalls.yields();
                     let mut download =
-                        pin!(relay(reader, reply, self.deadline, stall, &self.tally.sent_bytes));
+                        pin!(relay(reader, reply, self.deadline, &down_stalls, &self.tally.sent_bytes));
                     let both = poll_fn(|cx| {
                         if uploaded.is_none()
                             && let Poll::Ready(result) = upload.as_mut().poll(cx)
@@ -360,11 +365,10 @@ impl Proxying<'_> {
             return Attempt::ClientBroke(Failure::RequestDeadline);
         }
         if !switched {
-            // Bytes at hand that the client did not take tell whose fault the silence is.
-            return if reader.data().is_empty() {
-                Attempt::OriginBroke
-            } else {
+            return if down_stalls.waits_to_write() {
                 Attempt::ClientBroke(Failure::ClientStalled)
+            } else {
+                Attempt::OriginBroke
             };
         }
         if self.upgrade.is_none() || response.status != StatusCode::SWITCHING_PROTOCOLS {

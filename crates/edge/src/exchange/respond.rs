@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use deepwater_core::Blame;
 use http::StatusCode;
 
-use crate::body::relay;
+use crate::body::{Stalls, relay};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::files::Files;
@@ -163,7 +163,8 @@ impl Answering<'_> {
         let length = answer.fields.get_known(Name::ContentLength).and_then(parse_length).unwrap_or_default();
         reply.head(answer.status, &answer.fields, Framing::Length(length));
         self.deadline.set(stall);
-        let sending = relay(&mut body, reply, self.deadline, stall, &self.tally.sent_bytes);
+        let stalls = Stalls::both(stall);
+        let sending = relay(&mut body, reply, self.deadline, &stalls, &self.tally.sent_bytes);
         if !matches!(self.deadline.guard(sending).await, Ok(Ok(()))) {
             self.tally.failure.set(Some(Failure::ResponseIncomplete));
             reply.abort();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::body::relay;
+use crate::body::{Stalls, relay};
 use crate::downstream::Reply;
 use crate::head::{Fields, Name};
 use crate::http1::framing::Framing;
@@ -45,7 +45,8 @@ pub(crate) async fn replay<R: Reply>(
     reply.head(answer.status, &fields, framing);
     let mut body = Buffered::stored(answer.body.clone(), &answer.trailers);
     deadline.set(stall);
-    let sending = relay(&mut body, reply, deadline, stall, sent_bytes);
+    let stalls = Stalls::both(stall);
+    let sending = relay(&mut body, reply, deadline, &stalls, sent_bytes);
     let whole = matches!(deadline.guard(sending).await, Ok(Ok(())));
     if !whole {
         reply.abort();

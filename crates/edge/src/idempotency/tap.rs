@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 
-use crate::body::{BodyError, BodyRead, Frame, RelayError, relay};
+use crate::body::{BodyError, BodyRead, Frame, RelayError, Stalls, relay};
 use crate::downstream::Reply;
 use crate::head::Fields;
 use crate::io::Deadline;
@@ -102,7 +102,8 @@ impl Tap {
     ) -> Passed {
         let pipe = Rc::clone(&self.pipe);
         deadline.set(stall);
-        let mut relaying = pin!(relay(self, reply, deadline, stall, sent_bytes));
+        let stalls = Stalls::both(stall);
+        let mut relaying = pin!(relay(self, reply, deadline, &stalls, sent_bytes));
         loop {
             match deadline.guard(relaying.as_mut()).await {
                 Ok(Ok(())) => return Passed::Whole,

@@ -38,6 +38,12 @@ impl Deadline {
         self.end_at(Instant::from_std(now) + within);
     }
 
+    /// Asks for an end no sooner than this far from now.
+    pub fn put_off(&self, within: Duration) {
+        let end = Instant::now() + within;
+        self.end_at(self.wanted.get().map_or(end, |wanted| wanted.max(end)));
+    }
+
     #[inline]
     fn end_at(&self, wanted: Instant) {
         self.wanted.set(Some(self.limit.get().map_or(wanted, |limit| limit.min(wanted))));
@@ -113,6 +119,20 @@ mod tests {
         };
         assert_eq!(deadline.guard(late).await, Err(Elapsed));
         assert_eq!(start.elapsed().as_secs(), 34);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_put_off_never_comes_sooner() {
+        let deadline = Deadline::default();
+        let start = Instant::now();
+        deadline.put_off(Duration::from_secs(5));
+        deadline.put_off(Duration::from_secs(1));
+        assert_eq!(deadline.guard(std::future::pending::<()>()).await, Err(Elapsed));
+        assert_eq!(start.elapsed().as_secs(), 5);
+        deadline.limit(Some((start + Duration::from_secs(7)).into_std()));
+        deadline.put_off(Duration::from_secs(60));
+        assert_eq!(deadline.guard(std::future::pending::<()>()).await, Err(Elapsed));
+        assert_eq!(start.elapsed().as_secs(), 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use deepwater_cache::rules::{self, ContentRange, Meta, Selection, Validators, mu
 use deepwater_core::random::Random;
 use http::{Method, StatusCode};
 
-use crate::body::{BodyError, BodyRead, Frame, relay};
+use crate::body::{BodyError, BodyRead, Frame, Stalls, relay};
 use crate::cache::{Answer, Fault, Lines, Object};
 use crate::downstream::Reply;
 use crate::failure::Failure;
@@ -332,13 +332,15 @@ impl Caching<'_> {
         reply.head(status, &fields, framing);
         // The origin may take its time as well as the client.
         let origin_stall = self.local.pools[self.at.1].plan.timeouts.body.get();
-        let stall = self.worker.limits().body_stall.max(origin_stall);
+        let stall = self.worker.limits().body_stall;
+        let stalls = Stalls::new(stall.max(origin_stall), stall);
         self.deadline.set(stall);
         let sent = if framing == Framing::Empty {
             let ended = poll_fn(|cx| reply.poll_end(cx, None));
             self.deadline.guard(ended).await.map(|ended| ended.map_err(|_| Failure::ClientAborted))
         } else {
-            let relayed = relay(body, reply, self.deadline, stall, &self.tally.sent_bytes);
+            self.deadline.put_off(origin_stall);
+            let relayed = relay(body, reply, self.deadline, &stalls, &self.tally.sent_bytes);
             self.deadline.guard(relayed).await.map(|relayed| {
                 relayed.map_err(|error| match error {
                     crate::body::RelayError::Read(_) => Failure::ResponseIncomplete,
@@ -350,8 +352,8 @@ impl Caching<'_> {
         let failure = match sent {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
-            Err(_) if body.data().is_empty() && framing != Framing::Empty => Failure::ResponseIncomplete,
-            Err(_) => Failure::ClientStalled,
+            Err(_) if stalls.waits_to_write() || framing == Framing::Empty => Failure::ClientStalled,
+            Err(_) => Failure::ResponseIncomplete,
         };
         if failure == Failure::ResponseIncomplete {
             // Nothing of the head may have left yet: then the client can still be told.
