@@ -58,6 +58,8 @@ pub trait BodyRead {
     fn trailers(&self) -> Option<&Fields>;
     /// Whether the end has been read.
     fn is_done(&self) -> bool;
+    /// From here on silence is no sign of a client that only wants to hold on: it may be waiting for an answer.
+    fn become_conversation(&mut self) {}
     /// From here on everything is body until the connection ends: the message was an upgrade or a CONNECT.
     fn become_tunnel(&mut self) {}
 }

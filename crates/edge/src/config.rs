@@ -110,8 +110,9 @@ impl Default for Config {
 pub struct ClientTimeouts {
     /// From the first byte of a request head (or the connection's start) to its last; then 408.
     pub header: Duration,
-    /// Between two reads of a request body, or two writes of a response, without any progress. In this time an HTTP/1.1
-    /// client has to send at least 1 KiB of a body; then 408.
+    /// Between two reads of a request body, or two writes of a response, without any progress. In this time a
+    /// client has to send at least 1 KiB of a body; then 408. gRPC is exempt on its way to an HTTP/2 pool: its streams are
+    /// conversations.
     pub body: Duration,
     /// Between two requests on a kept connection.
     pub idle: Duration,

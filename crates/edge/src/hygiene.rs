@@ -28,6 +28,13 @@ pub(crate) fn connection_has(fields: &Fields, option: &[u8]) -> bool {
         .any(|member| member.eq_ignore_ascii_case(option))
 }
 
+/// Whether a request is a gRPC call, whose body may be one side of a conversation.
+pub(crate) fn is_grpc(fields: &Fields) -> bool {
+    let rest = fields.get_known(Name::ContentType).and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    // gRPC-Web is another thing: its clients cannot stream.
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
 /// Removes what is meant for one hop only.
 pub(crate) fn remove_hop_by_hop(fields: &mut Fields) {
     if fields.get_known(Name::Connection).is_some() {

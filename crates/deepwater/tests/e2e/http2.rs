@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
@@ -308,18 +309,18 @@ async fn grpc_echo() -> H2Origin {
     .await
 }
 
+fn grpc_call() -> Request<()> {
+    let mut call = request("POST", "/chat.Chat/Talk");
+    call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    call.headers_mut().insert("te", "trailers".parse().unwrap());
+    call
+}
+
 #[tokio::test]
 async fn grpc_streams_both_ways_and_ends_with_trailers() {
     let origin = grpc_echo().await;
     let edge = fronting(&origin).await;
-    let call = Request::builder()
-        .method("POST")
-        .uri("http://shop.example/chat.Chat/Talk")
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(())
-        .unwrap();
-    let (response, mut out) = h2_client(&edge).await.begin(call, false).await;
+    let (response, mut out) = h2_client(&edge).await.begin(grpc_call(), false).await;
     let response = soon("the head, before any message", response).await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/grpc");
     let mut messages = response.into_body();
@@ -336,6 +337,29 @@ async fn grpc_streams_both_ways_and_ends_with_trailers() {
         (&trailers["grpc-status"], &trailers["grpc-message"]),
         (&"0".parse().unwrap(), &"3".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn a_conversation_over_grpc_may_be_slow() {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let origin = grpc_echo().await;
+    let timeouts = "[edge.timeouts]\nbody = \"200ms\"\n";
+    let pool = format!("{}protocol = \"http2\"\n", pool("app", &[origin.address]));
+    let edge = Deepwater::start(&format!("{LISTEN}{timeouts}{ROUTE}{pool}")).await;
+    let (response, mut out) = h2_client(&edge).await.begin(grpc_call(), false).await;
+    let mut messages = soon("the head", response).await.unwrap().into_body();
+    // A few bytes now and then, never long enough apart to be silence.
+    let mut ticks = tokio::time::interval(PATIENCE / 10);
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE * 4 {
+        ticks.tick().await;
+        send_all(&mut out, "so?".into(), false).await.unwrap();
+        let echo = soon("the echo", messages.data()).await.unwrap().unwrap();
+        messages.flow_control().release_capacity(echo.len()).unwrap();
+    }
+    out.send_data(Bytes::new(), true).unwrap();
+    assert!(soon("the end", messages.data()).await.is_none());
+    assert_eq!(soon("the trailers", messages.trailers()).await.unwrap().unwrap()["grpc-status"], "0");
 }
 
 #[tokio::test]

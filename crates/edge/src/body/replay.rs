@@ -79,6 +79,10 @@ impl<B: BodyRead> BodyRead for Replay<'_, B> {
         self.again().is_empty() && self.source.is_done()
     }
 
+    fn become_conversation(&mut self) {
+        self.source.become_conversation();
+    }
+
     fn become_tunnel(&mut self) {
         // What comes now is no body, and is sent once.
         self.is_spent.set(true);

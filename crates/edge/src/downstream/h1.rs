@@ -141,7 +141,7 @@ async fn exchange_one(
         }
         Ok(framing) => {
             let body = Reader::new(io, buffer, framing);
-            let mut body = Intake::paced(body, deadline, &worker.limits());
+            let mut body = Intake::new(body, deadline, &worker.limits());
             exchange::serve(
                 worker, peer, request, response, origin_out, framing, &mut body, &mut reply, deadline,
             )

@@ -144,7 +144,7 @@ impl Stream {
         let deadline = Deadline::default();
         let (parts, stream) = head.into_parts();
         let limits = worker.limits();
-        let mut body = Intake::sized(Reader::new(Some(stream)), &deadline, &limits);
+        let mut body = Intake::new(Reader::new(Some(stream)), &deadline, &limits);
         let framing = copy_head(&parts, request)
             .and_then(|()| framing_of(request, body.is_done(), limits.max_body_bytes));
         request.secure = self.peer.secure;

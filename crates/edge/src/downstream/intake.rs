@@ -18,7 +18,7 @@ pub(crate) struct Intake<'a, B> {
     deadline: &'a Deadline,
     /// Bytes that may still come.
     left: u64,
-    /// The time in which [`MIN_BYTES`] must come; none where that is not asked for.
+    /// The time in which [`MIN_BYTES`] must come; none where that is not asked for any more.
     pace: Option<Duration>,
     /// When the time under way began, once it did.
     since: Option<Instant>,
@@ -28,15 +28,9 @@ pub(crate) struct Intake<'a, B> {
 }
 
 impl<'a, B: BodyRead> Intake<'a, B> {
-    /// A body of at most so many bytes.
-    pub(crate) fn sized(body: B, deadline: &'a Deadline, limits: &Limits) -> Self {
-        let left = limits.max_body_bytes;
-        Self { body, deadline, left, pace: None, since: None, came: 0, too_slow: false }
-    }
-
-    /// A body that must also come at a pace. Not for HTTP/2, where a stream may be a conversation (gRPC).
-    pub(crate) fn paced(body: B, deadline: &'a Deadline, limits: &Limits) -> Self {
-        Self { pace: Some(limits.body_stall), ..Self::sized(body, deadline, limits) }
+    pub(crate) fn new(body: B, deadline: &'a Deadline, limits: &Limits) -> Self {
+        let (left, pace) = (limits.max_body_bytes, Some(limits.body_stall));
+        Self { body, deadline, left, pace, since: None, came: 0, too_slow: false }
     }
 
     /// Notes what came. False when it is too little for the time it took.
@@ -97,6 +91,11 @@ impl<B: BodyRead> BodyRead for Intake<'_, B> {
 
     fn is_done(&self) -> bool {
         self.body.is_done()
+    }
+
+    fn become_conversation(&mut self) {
+        self.pace = None;
+        self.body.become_conversation();
     }
 
     fn become_tunnel(&mut self) {

@@ -143,6 +143,9 @@ impl Proxying<'_> {
                     self.over_http1(lease, (chosen_at, sent_at), connection, response, out, body, reply).await
                 }
                 Reused::Http2(sender) => {
+                    if hygiene::is_grpc(&self.request.fields) {
+                        body.become_conversation();
+                    }
                     let host = self.host(&target.name);
                     let secure = self.pool.plan.tls.is_some();
                     self.deadline.set(self.pool.plan.timeouts.connect.get());

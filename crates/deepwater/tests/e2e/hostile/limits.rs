@@ -154,3 +154,32 @@ async fn a_body_that_drips_in_gets_408() {
     let whole = |request: &crate::support::Message| request.ending == crate::support::Ending::Whole;
     assert!(!origin.heard().iter().any(whole));
 }
+
+#[tokio::test]
+async fn a_body_that_drips_in_gets_408_over_http2() {
+    let origin = Origin::named("ok").await;
+    let timeouts = "[edge.timeouts]\nbody = \"300ms\"\n";
+    let edge =
+        Deepwater::start(&format!("{LISTEN}{timeouts}{ROUTE}{}", pool("app", &[origin.address]))).await;
+    let client = H2Client::over(edge.dial(0).await).await;
+    // An HTTP/1.1 server has no conversations, whatever a client calls its request.
+    for kind in ["text/plain", "application/grpc"] {
+        let mut dripping = request("POST", "/");
+        dripping.headers_mut().insert("content-type", kind.parse().unwrap());
+        let (mut response, mut body) = client.begin(dripping, false).await;
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let answered = async {
+            loop {
+                tokio::select! {
+                    answer = &mut response => return answer.unwrap().status(),
+                    _ = ticks.tick() => {}
+                }
+                let _ = body.send_data("x".into(), false);
+            }
+        };
+        assert_eq!(soon("the edge to have had enough", answered).await, 408, "{kind}");
+    }
+    assert_eq!(client.get("/").await.head.status(), 200, "the connection lives on");
+    let whole = |request: &&crate::support::Message| request.ending == crate::support::Ending::Whole;
+    assert_eq!(origin.heard().iter().filter(whole).count(), 1, "of the bodies none");
+}
