@@ -89,4 +89,9 @@ impl Guard {
         }
         Ok(admitted)
     }
+
+    /// Whether a field is the guard's alone to write.
+    pub fn owns(&self, local: &Local, name: &[u8]) -> bool {
+        self.auth.as_ref().is_some_and(|auth| auth.owns(local, name))
+    }
 }

@@ -364,7 +364,7 @@ impl BodyWrite for Writer<'_> {
     }
 }
 
-/// Trailers that frame, route or authenticate a message are not forwarded (RFC 9110 §6.5.1).
+/// Trailers that frame, route or authenticate a message, or say where it comes from, are not forwarded (RFC 9110 §6.5.1).
 fn write_trailers(trailers: &Fields, out: &mut Vec<u8>) {
     for (id, name, value) in trailers.iter() {
         if allowed_in_trailers(id) {
@@ -380,15 +380,17 @@ fn write_trailers(trailers: &Fields, out: &mut Vec<u8>) {
 pub(crate) fn allowed_in_trailers(id: Name) -> bool {
     use Name::{
         Age, Authorization, CacheControl, Connection, ContentLength, ContentRange, ContentType, Cookie, Date,
-        Expect, Host, KeepAlive, Location, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, Range,
-        RetryAfter, SetCookie, Te, Trailer, TransferEncoding, Upgrade,
+        Expect, Forwarded, Host, KeepAlive, Location, ProxyAuthenticate, ProxyAuthorization, ProxyConnection,
+        Range, RetryAfter, SetCookie, Te, Trailer, TransferEncoding, Upgrade, XForwardedFor, XForwardedHost,
+        XForwardedPort, XForwardedProto, XRealIp,
     };
     #[rustfmt::skip]
     let forbidden = matches!(
         id,
         Age | Authorization | CacheControl | Connection | ContentLength | ContentRange | ContentType | Cookie | Date
-            | Expect | Host | KeepAlive | Location | ProxyAuthenticate | ProxyAuthorization | ProxyConnection | Range
-            | RetryAfter | SetCookie | Te | Trailer | TransferEncoding | Upgrade
+            | Expect | Forwarded | Host | KeepAlive | Location | ProxyAuthenticate | ProxyAuthorization
+            | ProxyConnection | Range | RetryAfter | SetCookie | Te | Trailer | TransferEncoding | Upgrade
+            | XForwardedFor | XForwardedHost | XForwardedPort | XForwardedProto | XRealIp
     );
     !forbidden
 }

@@ -1,6 +1,6 @@
-//! A body that can be read again from its start, as long as it is short.
+//! A body that can be read again from its start, as long as it is short, and whose trailers say nothing they may not.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::task::{Context, Poll};
 
 use crate::head::Fields;
@@ -17,13 +17,23 @@ pub(crate) struct Replay<'a, B> {
     bound: usize,
     /// Told when more was read than is kept: there is no way back.
     is_spent: &'a Cell<bool>,
+    /// Whether a trailer field of this name goes no further: a server that takes trailers for header fields would believe
+    /// of the client what is for the edge to say.
+    is_barred: &'a dyn Fn(&[u8]) -> bool,
+    /// The trailers without those, where there are some.
+    trailers: OnceCell<Fields>,
 }
 
 impl<'a, B: BodyRead> Replay<'a, B> {
-    /// Keeps up to `bound` bytes; `is_spent` is set when there were more.
-    pub fn new(source: &'a mut B, bound: usize, is_spent: &'a Cell<bool>) -> Self {
+    /// Keeps up to `bound` bytes; `is_spent` is set when there were more. Trailer fields that are barred are left out.
+    pub fn new(
+        source: &'a mut B,
+        bound: usize,
+        is_spent: &'a Cell<bool>,
+        is_barred: &'a dyn Fn(&[u8]) -> bool,
+    ) -> Self {
         is_spent.set(false);
-        Self { source, kept: Vec::new(), at: 0, bound, is_spent }
+        Self { source, kept: Vec::new(), at: 0, bound, is_spent, is_barred, trailers: OnceCell::new() }
     }
 
     /// Starts over; false when more has been read than is kept.
@@ -72,7 +82,15 @@ impl<B: BodyRead> BodyRead for Replay<'_, B> {
     }
 
     fn trailers(&self) -> Option<&Fields> {
-        self.source.trailers()
+        let trailers = self.source.trailers()?;
+        if !trailers.iter().any(|(_, name, _)| (self.is_barred)(name)) {
+            return Some(trailers);
+        }
+        Some(self.trailers.get_or_init(|| {
+            let mut others = trailers.clone();
+            others.remove_where(|_, name, _| (self.is_barred)(name));
+            others
+        }))
     }
 
     fn is_done(&self) -> bool {
@@ -148,7 +166,7 @@ mod tests {
             for step in 1..12 {
                 let is_spent = Cell::new(true);
                 let mut source = Pieces(vec![b"hello ", b"wo", b"rld"]);
-                let mut body = Replay::new(&mut source, 11, &is_spent);
+                let mut body = Replay::new(&mut source, 11, &is_spent, &|_| false);
                 read(&mut body, left_at, step);
                 assert!(body.rewind());
                 assert_eq!(read(&mut body, 99, step), b"hello world", "left at {left_at} in steps of {step}");
@@ -163,7 +181,7 @@ mod tests {
     fn of_a_long_body_nothing_is_kept() {
         let is_spent = Cell::new(false);
         let mut source = Pieces(vec![b"hello ", b"world"]);
-        let mut body = Replay::new(&mut source, 10, &is_spent);
+        let mut body = Replay::new(&mut source, 10, &is_spent, &|_| false);
         assert_eq!(read(&mut body, 6, 6), b"hello ");
         assert_eq!(read(&mut body, 99, 6), b"world");
         assert!(!body.rewind() && body.is_done() && is_spent.get());

@@ -51,7 +51,11 @@ impl Proxying<'_> {
         let plan = &self.pool.plan;
         plan.retry.budget.deposit(self.since_epoch(self.tally.started));
         let bound = if is_idempotent(&self.request.method) { plan.retry.max_body } else { 0 };
-        let mut body = Replay::new(body, bound, &self.tally.body_spent);
+        let is_barred = |name: &[u8]| {
+            self.route.request_edits.overrules(name)
+                || self.route.guard.as_ref().is_some_and(|guard| guard.owns(self.local, name))
+        };
+        let mut body = Replay::new(body, bound, &self.tally.body_spent, &is_barred);
         let mut tried = Tried::new();
         let mut chosen_at = if plan.gate.is_some() { Instant::now() } else { self.tally.started };
         let mut last = None;

@@ -74,6 +74,11 @@ impl RouteAuth {
         Ok(claims)
     }
 
+    /// Whether a field tells the origin who has come.
+    pub fn owns(&self, local: &Local, name: &[u8]) -> bool {
+        fields::is_ours(name, &local.auths[self.index].plan.plan.headers)
+    }
+
     /// Whether the claims are what this route asks for beyond what all do.
     fn suffices(&self, auth: &AuthLocal, claims: Rc<Claims>) -> Result<Rc<Claims>, Denied> {
         match self.requirements.check(&claims) {

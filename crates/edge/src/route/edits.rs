@@ -98,6 +98,12 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
+    /// Whether what a message says by itself in a field is removed or replaced.
+    pub fn overrules(&self, name: &[u8]) -> bool {
+        let removed = self.remove.iter();
+        removed.chain(self.set.iter().map(|write| &write.name)).any(|ours| name.eq_ignore_ascii_case(ours))
+    }
+
     /// Whether a field is given a value that differs from request to request.
     pub fn varies(&self, name: &[u8]) -> bool {
         let mut writes = self.set.iter().chain(&self.add);

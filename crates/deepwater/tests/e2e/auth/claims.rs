@@ -1,9 +1,11 @@
 //! What claims must say, and who is told what they say.
 
+use http::HeaderMap;
 use serde_json::json;
 
 use super::Gate;
 use crate::support::tokens::{claims_of, get_as, get_with, with};
+use crate::support::{H2Client, request, soon};
 
 const USERS: &str = r#"
     [[edge.route]]
@@ -37,6 +39,48 @@ async fn claims_go_to_the_origin_and_nobody_else_can_say_them() {
     assert_eq!((request.all("x_user"), request.all("x-admin")), (vec![], vec![]));
     assert_eq!(request.get("x-other"), Some("mine"));
     assert_eq!(request.get("authorization"), Some(&*format!("Bearer {token}")), "the token goes on");
+}
+
+/// Trailers that say who has come, and one that does not.
+const TRAILERS: [(&str, &str); 6] = [
+    ("x-user", "root"),
+    ("x_user", "root"),
+    ("x-roles", "admin"),
+    ("x-forwarded-for", "192.0.2.1"),
+    ("x-tenant", "7"),
+    ("checksum", "abc"),
+];
+
+#[tokio::test]
+async fn trailers_cannot_say_who_has_come() {
+    let edited = USERS.replace(
+        "pool = \"app\"\n    auth = \"users\"",
+        "pool = \"app\"\n    auth = \"users\"\n    request_headers = { set = { X-Tenant = \"1\" } }",
+    );
+    let gate = Gate::with(&edited).await;
+    let token = gate.secret.token(&with(claims_of("ada"), json!({ "suspended": false })));
+    let trailers: String = TRAILERS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields = format!("Authorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n");
+    let asked = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n3\r\nabc\r\n0\r\n{trailers}\r\n");
+    assert_eq!(gate.edge.ask(asked).await.status(), 200);
+
+    let client = H2Client::over(gate.edge.dial(0).await).await;
+    let mut asked = request("POST", "/");
+    asked.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let (response, mut body) = client.begin(asked, false).await;
+    body.send_data("abc".into(), false).unwrap();
+    let trailers = TRAILERS.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    body.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
+    assert_eq!(soon("an answer", response).await.unwrap().status(), 200);
+
+    for request in gate.origin.heard() {
+        assert_eq!(
+            (request.get("x-user"), request.get("x-tenant"), request.text()),
+            (Some("ada"), Some("1"), "abc")
+        );
+        assert_eq!(request.trailers, [("checksum".to_owned(), "abc".to_owned())]);
+    }
+    assert_eq!(gate.origin.heard().len(), 2);
 }
 
 #[tokio::test]

@@ -10,12 +10,17 @@ pub(super) fn tell(fields: &mut Fields, headers: &[(Box<str>, ClaimPath)], claim
     if headers.is_empty() {
         return;
     }
-    fields.remove_where(|_, name, _| headers.iter().any(|(ours, _)| reads_as(name, ours)));
+    fields.remove_where(|_, name, _| is_ours(name, headers));
     for (name, path) in headers {
         if let Some(value) = claims.and_then(|claims| claims.text(path)) {
             fields.add(name.as_bytes(), value.as_bytes());
         }
     }
+}
+
+/// Whether a name says, or may be taken to say, who has come.
+pub(super) fn is_ours(name: &[u8], headers: &[(Box<str>, ClaimPath)]) -> bool {
+    headers.iter().any(|(ours, _)| reads_as(name, ours))
 }
 
 /// Whether a server may take a name for ours: CGI and all that came of it write `X-User` and `X_User` alike.
@@ -27,8 +32,7 @@ fn reads_as(name: &[u8], ours: &str) -> bool {
 /// Keeps `Connection` from having fields removed on the way to the origin, or to the cache, that say who has come.
 fn keep(fields: &mut Fields, headers: &[(Box<str>, ClaimPath)]) {
     let is_kept = |member: &[u8]| {
-        matches!(Name::of(member), Name::Authorization | Name::Cookie)
-            || headers.iter().any(|(ours, _)| reads_as(member, ours))
+        matches!(Name::of(member), Name::Authorization | Name::Cookie) || is_ours(member, headers)
     };
     if !fields.all_known(Name::Connection).flat_map(list_members).any(is_kept) {
         return;
