@@ -1,6 +1,7 @@
 //! Requests with idempotency keys: repeated, through one node or another, they are done once.
 
 mod dying;
+mod encrypted;
 mod redis;
 mod repeating;
 mod till;
