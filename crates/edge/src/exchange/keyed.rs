@@ -80,8 +80,10 @@ impl Passage<'_> {
         if problem.leaves_body() {
             reply.close_after();
         }
+        let mut fields = problem.fields();
+        tally.write_rate(&mut fields);
         let answering = Answering { worker, request, deadline, tally, cache_status: None };
-        answering.whole(problem.status(), problem.fields(), problem.body().as_bytes(), reply).await;
+        answering.whole(problem.status(), fields, problem.body().as_bytes(), reply).await;
     }
 
     /// Has the request done by a task of its own, and gives the client what comes of it.
@@ -95,7 +97,8 @@ impl Passage<'_> {
         let Self { worker, local, at, peer, framing, tally, deadline, .. } = *self;
         let passing = local.plan.cache.as_ref().and_then(|_| Passing::of_write(request, peer));
         let values = self.prepare(request);
-        let own = Rc::new(Tally::new(tally.client_ip));
+        // What the client is told of its limit is not kept for repeats.
+        let own = Rc::new(Tally { rate: tally.rate.clone(), ..Tally::new(tally.client_ip) });
         let failure = {
             let own = Rc::clone(&own);
             move || own.failure.get()

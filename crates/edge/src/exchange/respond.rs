@@ -66,6 +66,7 @@ impl Answering<'_> {
         fields.add_known(Name::ContentType, b"text/plain; charset=utf-8");
         fields.add_known(Name::CacheControl, b"no-store");
         fields.add_known(Name::ProxyStatus, format!("deepwater; error={}", failure.error()).as_bytes());
+        self.tally.write_rate(&mut fields);
         for (name, value) in more {
             fields.add(name, value);
         }

@@ -93,3 +93,30 @@ async fn what_never_reached_a_server_may_be_tried_again_at_once() {
     let again = edge.ask(order("k", "{}")).await;
     assert_eq!((again.status(), again.text(), again.get("idempotent-replayed")), (200, "done", None));
 }
+
+#[tokio::test]
+async fn every_answer_says_where_the_rate_limit_stands() {
+    let till = Till::open().await;
+    let limited = "idempotency = { required = true }\nrate_limit = { rate = 4, per = \"1h\" }";
+    let edge = alone(&till, limited).await;
+    let mut told = Vec::new();
+    for asked in [order("k", "{}"), order("k", "{}"), order("k", "{1}"), order_with("", "{}")] {
+        let answer = edge.ask(asked).await;
+        assert_eq!(answer.all("ratelimit-policy"), ["\"default\";q=4;w=3600"], "{answer:?}");
+        let [stands] = answer.all("ratelimit")[..] else { panic!("once, not {answer:?}") };
+        told.push((answer.status(), stands.to_owned()));
+    }
+    let stands = |status, left, full| (status, format!("\"default\";r={left};t={full}"));
+    assert_eq!(told, [stands(201, 3, 900), stands(201, 2, 1800), stands(422, 1, 2700), stands(400, 0, 3600)]);
+
+    // With or without a key.
+    let nowhere = pool("app", &[Origin::nowhere().await]);
+    let limited = "idempotency = true\nrate_limit = { rate = 4, per = \"1h\" }";
+    let edge =
+        Deepwater::start(&format!("{LISTEN}[[edge.route]]\npool = \"app\"\n{limited}\n{nowhere}")).await;
+    for (asked, left) in [(order("k", "{}"), 3), (order_with("", "{}"), 2)] {
+        let answer = edge.ask(asked).await;
+        let stands = format!("\"default\";r={left};t={}", (4 - left) * 900);
+        assert_eq!((answer.status(), answer.all("ratelimit")), (502, vec![&*stands]));
+    }
+}
