@@ -269,3 +269,19 @@ fn evidence(
     let (signal, unit) = (signal.name, signal.unit);
     Some(Evidence { signal, label: label.to_owned(), value, unit, text: text(value) })
 }
+
+/// What cannot be told yet of cliffs of a kind, unless so little is in use that it does not matter.
+fn unsure(cliffs: &Cliffs, kind: Kind) -> Vec<String> {
+    let small = |cliff: &Cliff| cliff.used.zip(cliff.limit).is_some_and(|(used, limit)| used < limit / 2.0);
+    let unknown = |cliff: &&Cliff| cliff.kind == kind && cliff.level == Level::Unknown && !small(cliff);
+    cliffs.cliffs.iter().filter(unknown).map(|cliff| cliff.text.clone()).collect()
+}
+
+/// Share of the busy cores from which they are the application's.
+const MATTERS: f64 = 0.3;
+
+/// Whether an application takes a part of the machine's busy cores that matters; none when it is not known.
+fn uses_machine(picture: &Picture<'_>, application: &str) -> Option<bool> {
+    let busy = picture.minute(&crate::signal::CPU_BUSY, "")?;
+    Some(picture.minute(&crate::signal::APP_CPU, application)? >= MATTERS * busy)
+}

@@ -2,8 +2,8 @@
 //! routes that do not cache how much of what is asked for was asked for in the minute before, and whether a cache would
 //! store it; so the gain is counted, not guessed.
 
-use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
-use crate::cliffs::Cliffs;
+use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, evidence, uses_machine};
+use crate::cliffs::{Cliff, Cliffs, Kind, Level};
 use crate::facts::Route;
 use crate::picture::Picture;
 use crate::signal;
@@ -41,7 +41,7 @@ impl Rule for Cache {
         "cache"
     }
 
-    fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
+    fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let routes: Vec<&Route> =
             picture.facts.routes.iter().filter(|route| route.application.is_some()).collect();
         let uncached: Vec<&&Route> = routes.iter().filter(|route| !route.cached).collect();
@@ -52,7 +52,7 @@ impl Rule for Cache {
         }
         let (mut found, mut missing, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
         for route in uncached {
-            match look(picture, route) {
+            match look(picture, cliffs, route) {
                 Outcome::Advise(advice) => found.push(*advice),
                 Outcome::NoNeed(why) => reasons.push(why),
                 Outcome::CannotTell(why) => missing.push(why),
@@ -70,7 +70,7 @@ enum Outcome {
     CannotTell(String),
 }
 
-fn look(picture: &Picture<'_>, route: &Route) -> Outcome {
+fn look(picture: &Picture<'_>, cliffs: &Cliffs, route: &Route) -> Outcome {
     let name = &route.name;
     let of = |signal| picture.store.mean(signal, name, picture.store.ticks().min(600) as usize);
     let rate = of(&signal::REQUESTS).unwrap_or(0.0);
@@ -107,12 +107,28 @@ fn look(picture: &Picture<'_>, route: &Route) -> Outcome {
             repeats / rate * 100.0
         ));
     }
-    Outcome::Advise(Box::new(advise(picture, route, (rate, repeats, saves), gives_lifetime)))
+    let cliff = moved(picture, cliffs, route);
+    Outcome::Advise(Box::new(advise(picture, route, cliff, (rate, repeats, saves), gives_lifetime)))
+}
+
+/// The nearest cliff that fewer requests to the application move.
+fn moved(picture: &Picture<'_>, cliffs: &Cliffs, route: &Route) -> Option<String> {
+    let application = route.application.as_deref().unwrap_or_default();
+    let moves = |cliff: &&Cliff| match cliff.kind {
+        Kind::Cpu | Kind::Concurrency | Kind::Memory if cliff.resource == application => true,
+        Kind::Cpu => cliff.resource == "machine" && uses_machine(picture, application) != Some(false),
+        // Whoever asks the application asks its database through it.
+        Kind::ConnectionPool => true,
+        _ => false,
+    };
+    let near = cliffs.cliffs.iter().filter(|cliff| cliff.level >= Level::Watch);
+    near.filter(moves).map(|cliff| cliff.id.clone()).next()
 }
 
 fn advise(
     picture: &Picture<'_>,
     route: &Route,
+    cliff: Option<String>,
     (rate, repeats, saves): (f64, f64, f64),
     gives_lifetime: bool,
 ) -> Advice {
@@ -135,7 +151,7 @@ fn advise(
         technique: "cache",
         title: format!("cache the answers of {name}"),
         why: format!("{:.0} % of what is asked of it comes again within a minute", repeats / rate * 100.0),
-        cliff: None,
+        cliff,
         gain: Gain {
             text: format!("{saves:.1} of its {rate:.1} requests a second do not reach the application"),
             from,
@@ -187,6 +203,15 @@ mod tests {
             "{gain:?}"
         );
         assert!(advice[0].lines.as_ref().unwrap().contains("cache = true"), "{:?}", advice[0].lines);
+    }
+
+    #[test]
+    fn it_goes_with_the_nearest_cliff_that_it_moves() {
+        let mut scene = scene(0.5, 0.0);
+        assert_eq!(scene.advised(&Cache)[0].cliff, None);
+        scene.cliff(Kind::Disk, "disk", Level::Near, None);
+        scene.cliff(Kind::Concurrency, "app", Level::Near, Some(400.0));
+        assert_eq!(scene.advised(&Cache)[0].cliff.as_deref(), Some("concurrency:app"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A limit on requests at once, with a waiting room: what comes beyond what the application can do is refused at once, and the
 //! rest is answered as fast as ever. Without it, an overload is answered late, all of it, and helps nobody.
 
-use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, uses_machine, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
 use crate::picture::Picture;
 use crate::signal;
@@ -35,8 +35,12 @@ impl Rule for Concurrency {
             return Verdict::NoNeed("every pool of targets has a limit already".into());
         }
         let concerned = unlimited.iter().filter(|known| {
+            // Cores that others use are not given back by refusing requests.
+            let machine = uses_machine(picture, &known.name) != Some(false);
             near.iter().any(|cliff| {
-                cliff.resource == known.name || cliff.resource == "machine" || cliff.kind == Kind::Locks
+                cliff.resource == known.name
+                    || (cliff.resource == "machine" && machine)
+                    || cliff.kind == Kind::Locks
             })
         });
         let advice: Vec<Advice> = concerned
@@ -124,6 +128,11 @@ mod tests {
     fn another_resource_of_somebody_else_is_no_reason() {
         let mut scene = scene();
         scene.cliff(Kind::Cpu, "other", Level::Near, Some(400.0));
+        assert!(scene.no_need(&Concurrency).contains("not the application"));
+        scene.cliff(Kind::Cpu, "machine", Level::Near, Some(400.0));
+        scene.advised(&Concurrency);
+        scene.all(&signal::CPU_BUSY, "", 2.0);
+        scene.all(&signal::APP_CPU, "app", 0.1);
         assert!(scene.no_need(&Concurrency).contains("not the application"));
     }
 }

@@ -1,6 +1,6 @@
 //! A disk that fills: whatever the load, it ends on a day that can be told.
 
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, unsure, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
 use crate::picture::Picture;
 use crate::signal;
@@ -21,7 +21,7 @@ impl Rule for Disk {
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let found: Vec<Advice> = worrying(cliffs, Kind::Disk).map(|cliff| advise(picture, cliff)).collect();
-        Verdict::of(found, &[], || "the disk does not fill".into())
+        Verdict::of(found, &unsure(cliffs, Kind::Disk), || "the disk does not fill".into())
     }
 }
 

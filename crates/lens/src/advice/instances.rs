@@ -1,7 +1,7 @@
 //! More processes, or more machines: a thread that is full on a machine with idle cores, workers that are all busy while
 //! cores idle, or cores that are all at work.
 
-use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, unsure, uses_machine, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
 use crate::facts::Application;
 use crate::picture::Picture;
@@ -38,18 +38,28 @@ impl Rule for Instances {
         let near: Vec<&Cliff> =
             worrying(cliffs, Kind::Cpu).chain(worrying(cliffs, Kind::Concurrency)).collect();
         if near.is_empty() {
-            return Verdict::NoNeed("neither cores nor workers are near their end".into());
+            let missing = unsure(cliffs, Kind::Cpu);
+            return Verdict::of(Vec::new(), &missing, || {
+                "neither cores nor workers are near their end".into()
+            });
         }
         let cores = picture.store.latest(&signal::CPU_CORES, "");
         let Some(idle) = cores.zip(picture.minute(&signal::CPU_BUSY, "")).map(|(cores, busy)| cores - busy)
         else {
             return Verdict::CannotTell("how many cores idle is not known".into());
         };
-        let (mut found, mut reasons): (Vec<Advice>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut found, mut reasons, mut missing) = (Vec::<Advice>::new(), Vec::new(), Vec::new());
         for cliff in near {
             let application =
                 picture.facts.applications.iter().find(|application| application.name == cliff.resource);
             let advice = match application {
+                None if cliff.resource == "machine" && is_of_others(picture) => {
+                    missing.push(format!(
+                        "{}, and hardly by the application: what uses them is not seen from here, `top` tells",
+                        cliff.text
+                    ));
+                    continue;
+                }
                 None if cliff.resource == "machine" => Ok(machines(picture, cliff)),
                 None => Err(format!("{} is none of the pools of targets", cliff.resource)),
                 Some(application) => processes(picture, cliffs, cliff, application, idle),
@@ -61,8 +71,15 @@ impl Rule for Instances {
                 Err(why) => reasons.push(why),
             }
         }
-        Verdict::of(found, &[], || reasons.join("; "))
+        Verdict::of(found, &missing, || reasons.join("; "))
     }
+}
+
+/// Whether it is known of all applications that they hardly use the machine's cores.
+fn is_of_others(picture: &Picture<'_>) -> bool {
+    let applications = &picture.facts.applications;
+    !applications.is_empty()
+        && applications.iter().all(|known| uses_machine(picture, &known.name) == Some(false))
 }
 
 fn processes(
@@ -194,12 +211,20 @@ mod tests {
     }
 
     #[test]
+    fn cores_that_others_use_are_no_reason_for_another_machine() {
+        let mut scene = scene(3.9);
+        scene.cliff(Kind::Cpu, "machine", Level::Near, Some(800.0));
+        assert!(scene.cannot_tell(&Instances).contains("`top`"));
+    }
+
+    #[test]
     fn a_full_machine_gets_another_one_without_a_figure() {
         let mut scene = scene(3.9);
+        scene.all(&signal::APP_CPU, "app", 2.5);
         scene.cliff(Kind::Cpu, "machine", Level::Near, Some(800.0));
         let advice = scene.advised(&Instances);
         assert_eq!((advice[0].gain.to, advice[0].lines.as_ref()), (None, None));
-        assert!(advice[0].why.contains("`app` uses 0.9"), "{}", advice[0].why);
+        assert!(advice[0].why.contains("`app` uses 2.5"), "{}", advice[0].why);
     }
 
     #[test]

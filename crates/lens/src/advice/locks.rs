@@ -1,7 +1,7 @@
 //! Hot rows: one transaction at a time holds a row, so its end is at one write for each time it is held, λ·E[hold] = 1. No
 //! setting of a proxy changes that; the transaction does.
 
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, unsure, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
 use crate::picture::Picture;
 use crate::signal;
@@ -22,7 +22,7 @@ impl Rule for Locks {
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let found: Vec<Advice> = worrying(cliffs, Kind::Locks).map(|cliff| advise(picture, cliff)).collect();
-        Verdict::of(found, &[], || "no row is waited for much".into())
+        Verdict::of(found, &unsure(cliffs, Kind::Locks), || "no row is waited for much".into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Memory: what requests under way hold is bounded by how many may be under way; what is never given back is a leak, which
 //! needs a restart now and a heap profile for good.
 
-use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, unsure, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind, Range};
 use crate::facts::Application;
 use crate::picture::Picture;
@@ -37,7 +37,7 @@ impl Rule for Memory {
     }
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let (mut found, mut missing) = (Vec::new(), unsure(cliffs, Kind::Memory));
         for cliff in worrying(cliffs, Kind::Memory) {
             match look(picture, cliff) {
                 Ok(advice) => found.push(advice),

@@ -1,6 +1,6 @@
 //! The link: fewer bytes by compression, or bytes that others send.
 
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, unsure, worrying};
 use crate::cliffs::{Cliffs, Kind};
 use crate::picture::Picture;
 use crate::signal;
@@ -24,7 +24,8 @@ impl Rule for Network {
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let Some(cliff) = worrying(cliffs, Kind::Network).next() else {
-            return Verdict::NoNeed("the link has room".into());
+            let missing = unsure(cliffs, Kind::Network);
+            return Verdict::of(Vec::new(), &missing, || "the link has room".into());
         };
         let lost = picture.minute(&signal::RETRANSMITS, "").filter(|share| *share >= LOSSY);
         if let Some(share) = lost {
@@ -77,6 +78,10 @@ mod tests {
     fn a_full_link_gets_fewer_bytes_without_a_figure() {
         let mut scene = Scene::new();
         assert!(scene.no_need(&Network).contains("room"));
+        scene.cliff(Kind::Network, "link", Level::Unknown, None).text =
+            "how fast the link is is not known".into();
+        assert!(scene.cannot_tell(&Network).contains("how fast"));
+        scene.cliffs.cliffs.clear();
         scene.cliff(Kind::Network, "link", Level::Near, Some(250.0));
         scene.all(&signal::SENT, "", 10_240_000.0);
         scene.all(&signal::REQUESTS, "", 200.0);

@@ -2,7 +2,7 @@
 //! many, and √L more for the moments in which more come at once. It helps only while the database has room: a
 //! server whose cores are busy serves more connections no faster.
 
-use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, worrying};
+use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, unsure, worrying};
 use crate::cliffs::{Cliff, Cliffs, Kind};
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -32,7 +32,7 @@ impl Rule for PoolSize {
     }
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let (mut found, mut missing) = (Vec::new(), unsure(cliffs, Kind::ConnectionPool));
         for cliff in worrying(cliffs, Kind::ConnectionPool) {
             match advise(picture, cliff) {
                 Ok(advice) => found.push(advice),
