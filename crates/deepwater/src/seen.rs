@@ -112,6 +112,11 @@ impl Level {
 }
 
 impl Cliffs {
+    /// The whole in a sentence.
+    pub(crate) fn verdict(&self) -> String {
+        told(&self.summary)
+    }
+
     /// The one that comes first.
     pub(crate) fn nearest(&self) -> Option<&Cliff> {
         self.cliffs.iter().find(|cliff| Some(&cliff.id) == self.nearest.as_ref())
@@ -158,7 +163,7 @@ impl Advised {
     /// The first advice with its gain, its price and its lines; or that there is none.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Some(Advice { title, gain, price, lines, elsewhere, .. }) = self.first() else {
-            return vec![format!("{}.", sentence(&self.summary))];
+            return vec![told(&self.summary)];
         };
         let Price { complexity, staleness, money, operations } = price;
         let mut text = vec![format!("Do next: {}", clean(title))];
@@ -177,6 +182,11 @@ impl Advised {
         text.extend(elsewhere.iter().map(|elsewhere| format!("  {}", sentence(elsewhere))));
         text
     }
+}
+
+/// A summary as a sentence; the lens needs a few seconds before it has one.
+fn told(summary: &str) -> String {
+    if summary.is_empty() { "Nothing is known yet.".into() } else { format!("{}.", sentence(summary)) }
 }
 
 /// A clause of the console as a sentence without its end.
@@ -325,6 +335,7 @@ Do next: 12 connections for `shop`
         assert_eq!(advised.lines().join("\n"), expected);
         let nothing = Advised { summary: "you need nothing now".into(), advice: Vec::new() };
         assert_eq!(nothing.lines(), ["You need nothing now."]);
+        assert_eq!(Advised::default().lines(), ["Nothing is known yet."]);
     }
 
     #[test]

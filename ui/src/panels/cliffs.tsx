@@ -23,7 +23,7 @@ function View({ live }: { live: Live }) {
       <p class={`verdict level-${level(found, nearest)}`}>
         <State state={level(found, nearest)} />{" "}
         <strong>
-          <Said text={found.summary} />
+          <Said text={found.summary || "nothing is known yet"} />
         </strong>
       </p>
       <div class="next">

@@ -1,11 +1,11 @@
 //! The lens's part of the page: which cliff is next, and what to do about it.
 
-use crate::seen::{Advised, Cliffs, clean, sentence};
+use crate::seen::{Advised, Cliffs, clean};
 use crate::table::{Align, Table};
 
 /// The whole in a sentence, the cliffs that are worth a look, and the first advice.
 pub(super) fn lines(cliffs: &Cliffs, advised: Option<&Advised>) -> Vec<String> {
-    let mut lines = vec![format!("{}.", sentence(&cliffs.summary))];
+    let mut lines = vec![cliffs.verdict()];
     let mut table = Table::new(&[
         ("cliff", Align::Left),
         ("resource", Align::Left),

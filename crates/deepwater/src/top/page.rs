@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::figures::{Figures, Pool, Route};
 use super::view::View;
 use super::way::Way;
-use crate::seen::{Advised, Cliff, Cliffs, Level, amount, clean, number, sentence};
+use crate::seen::{Advised, Cliff, Cliffs, Level, amount, clean, number};
 use crate::table::{Align, Table, lasting, latency};
 use crate::terminal::{DIM, GREEN, RED, YELLOW};
 
@@ -81,8 +81,7 @@ fn head(view: &View, width: usize) -> Vec<Line> {
     let level = nearest.map_or(Level::Unknown, |cliff| cliff.level);
     // Where none is in sight, only the sentence tells whether that is known.
     let tint = if nearest.is_some() { colour(level) } else { None };
-    let mut lines =
-        vec![Line::new(clean(&title), Some(DIM)), Line::new(format!("{}.", sentence(&cliffs.summary)), tint)];
+    let mut lines = vec![Line::new(clean(&title), Some(DIM)), Line::new(cliffs.verdict(), tint)];
     if let Some(way) = nearest.and_then(|cliff| Way::to(cliff, cliffs)) {
         let cells = width.saturating_sub(12).clamp(BAR.1, BAR.0);
         lines.push(Line::new(format!("  {:<8}{}", level.as_str(), way.bar(cells)), tint));
@@ -116,15 +115,15 @@ fn cliffs(cliffs: &Cliffs) -> Vec<Line> {
     let rows = cliffs.cliffs.iter().map(|cliff| {
         let Cliff { level, resource, text, .. } = cliff;
         let level_word = level.as_str().to_owned();
-        let cells = [cliff.kind(), clean(resource), level_word, cliff.in_use(), cliff.reached(), clean(text)];
+        let cells = [cliff.kind(), clean(resource), level_word, cliff.reached(), cliff.in_use(), clean(text)];
         (cells, colour(*level))
     });
     let columns = [
         ("Cliff", Align::Left),
         ("resource", Align::Left),
         ("level", Align::Left),
-        ("in use", Align::Left),
         ("reached at", Align::Left),
+        ("in use", Align::Left),
         ("in words", Align::Left),
     ];
     table(&columns, rows)
@@ -277,11 +276,11 @@ The pool of `shop` is exhausted at 410 req/s (360–470); you are at 250 req/s.
 ";
         assert_eq!(text(&head), expected);
         let expected = "\
-Cliff            resource  level    in use                reached at                       in words
-connection pool  shop/web  watch    2.5 of 4 connections  410/s (360–470)                  it ends
-memory           app       near     1.7 GiB of 3.7 GiB    in 3 d 0 h (2 d 7 h – 4 d 15 h)  it ends
-cpu              machine   clear    0.4 of 2 cores        –                                it ends
-network          link      unknown  361 KiB/s             –                                it ends
+Cliff            resource  level    reached at                       in use                in words
+connection pool  shop/web  watch    410/s (360–470)                  2.5 of 4 connections  it ends
+memory           app       near     in 3 d 0 h (2 d 7 h – 4 d 15 h)  1.7 GiB of 3.7 GiB    it ends
+cpu              machine   clear    –                                0.4 of 2 cores        it ends
+network          link      unknown  –                                361 KiB/s             it ends
 
 Do next: 12 connections for `shop`
   gain        twice the load

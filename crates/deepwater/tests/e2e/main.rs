@@ -20,6 +20,7 @@ mod http1;
 mod http2;
 mod hygiene;
 mod idempotency;
+mod lens;
 mod origins;
 mod out;
 mod pgbouncer;
