@@ -15,8 +15,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Connections take turns after so many bytes.
 const PIECE_BYTES: usize = 16 * 1024;
-/// What an idle line saves up: no more than a link's own queue lets through at once.
-const MOST_SAVED: Duration = Duration::from_millis(2);
+/// What an idle line saves up, so that a machine which wakes the relay late does not make the line narrower.
+const MOST_SAVED: Duration = Duration::from_millis(5);
 const STACK_BYTES: usize = 64 * 1024;
 
 /// A token bucket, kept as the moment at which all that was passed is paid for.

@@ -13,7 +13,7 @@ from deepwater_bench.process import Failure
 from deepwater_bench.record import commit, machine
 from deepwater_bench.setting import prepared
 
-from . import limiters, report, rounds, stage, verdict
+from . import limiters, others, report, rounds, stage, verdict
 
 SCHEMA = 1
 ROUNDS, SECONDS = 2, 100.0
@@ -79,6 +79,8 @@ def _run(arguments):
     tools.say(f"seed {seed}")
     with prepared(None, seconds, origin=False) as setting:
         built = stage.programs(setting.directory)
+        if (taken := others.now(setting)) > others.MOST:
+            tools.say(f"others take {taken:.2f} cores of this machine: what is measured now may prove nothing")
         server = postgres_server.Server(setting) if for_postgres else None
         try:
             for number, plan in plans:

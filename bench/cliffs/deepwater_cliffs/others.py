@@ -8,6 +8,8 @@ from deepwater_bench.cpu import cpu_ns, machine_time, tree
 
 # Cores. More, and the limiter may have been somebody else.
 MOST = 0.15
+# For a look before the first round.
+LOOK_S = 2.0
 
 
 class Watch:
@@ -28,3 +30,10 @@ class Watch:
         """Processor time of this process and all that it has started, ended ones included, in nanoseconds."""
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         return cpu_ns(tree(os.getpid()), self._source, gone=0) + round(1e9 * (ended.ru_utime + ended.ru_stime))
+
+
+def now(setting):
+    """Cores that others take at the moment."""
+    watch = Watch(setting)
+    time.sleep(LOOK_S)
+    return watch.cores()
