@@ -149,7 +149,11 @@ pub(crate) enum Measured {
     /// The load at which a cliff is reached.
     Knee(String),
     /// A signal, by name and label: the mean of a minute.
-    Signal(&'static crate::signal::Signal, String),
+    Signal(&'static Signal, String),
+    /// The same of what grows with the load: as it would be at the load at which it was measured before.
+    AtLoad(&'static Signal, String, Option<f64>),
+    /// The sum over some labels of a signal, so many times.
+    Sum(&'static Signal, Vec<String>, f64),
 }
 
 /// What it costs, in the user's terms.
@@ -188,6 +192,13 @@ pub(crate) enum Done {
     Authenticated { route: String },
     /// It does not show there.
     NotSeen,
+}
+
+impl Measured {
+    /// What grows with the load, at the load of now.
+    fn at_load(picture: &Picture<'_>, signal: &'static Signal, label: &str) -> Self {
+        Self::AtLoad(signal, label.to_owned(), picture.minute(&crate::signal::REQUESTS, ""))
+    }
 }
 
 impl Done {
@@ -268,6 +279,11 @@ fn evidence(
     let value = picture.minute(signal, label)?;
     let (signal, unit) = (signal.name, signal.unit);
     Some(Evidence { signal, label: label.to_owned(), value, unit, text: text(value) })
+}
+
+/// The cliff of a server's connections, if it is near.
+fn connections(cliffs: &Cliffs, database: &str) -> Option<String> {
+    worrying(cliffs, Kind::Connections).find(|cliff| cliff.resource == database).map(|cliff| cliff.id.clone())
 }
 
 /// What cannot be told yet of cliffs of a kind, unless so little is in use that it does not matter.

@@ -157,7 +157,7 @@ fn advise(
             from,
             to: from.map(|from| (from - saves).max(0.0)),
             unit: "requests per second".into(),
-            measured: Measured::Signal(&signal::UPSTREAM_RATE, application),
+            measured: Measured::at_load(picture, &signal::UPSTREAM_RATE, &application),
         },
         price: if gives_lifetime { PRICE_OF_LIFETIME } else { PRICE },
         lines: Some(

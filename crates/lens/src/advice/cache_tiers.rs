@@ -115,7 +115,7 @@ fn look(picture: &Picture<'_>, route: &Route, cliff: &Cliff) -> Result<Advice, S
             from: Some(fetches),
             to: None,
             unit: "requests per second".into(),
-            measured: Measured::Signal(&signal::CACHE_FETCHES, name.clone()),
+            measured: Measured::at_load(picture, &signal::CACHE_FETCHES, name),
         },
         price,
         lines,

@@ -73,7 +73,7 @@ fn advise(picture: &Picture<'_>, route: &Route) -> Option<Advice> {
             from,
             to: from.map(|from| (from - denied).max(0.0)),
             unit: "requests per second".into(),
-            measured: Measured::Signal(&signal::UPSTREAM_RATE, application),
+            measured: Measured::at_load(picture, &signal::UPSTREAM_RATE, &application),
         },
         price: PRICE,
         lines: Some(Lines::Authenticate { route: name.clone(), known }.to_string()),

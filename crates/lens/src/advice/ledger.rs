@@ -12,6 +12,7 @@ use super::{Advice, Considered, Measured};
 use crate::cliffs::Cliffs;
 use crate::facts::Facts;
 use crate::picture::Picture;
+use crate::signal;
 
 /// Seconds after which what advice changed is measured: what was before is no part of the mean then.
 const SETTLED: u64 = 90;
@@ -184,6 +185,16 @@ impl Ledger {
                     cliff.and_then(|cliff| cliff.at).map(|at| at.load)
                 }
                 Measured::Signal(signal, label) => picture.minute(signal, label),
+                Measured::AtLoad(signal, label, then) => {
+                    let now = picture.minute(&signal::REQUESTS, "").filter(|load| *load > 0.0);
+                    let scale = then.zip(now).map(|(then, now)| then / now);
+                    picture.minute(signal, label).zip(scale).map(|(value, scale)| value * scale)
+                }
+                Measured::Sum(signal, labels, times) => labels
+                    .iter()
+                    .filter_map(|label| picture.minute(signal, label))
+                    .reduce(|a, b| a + b)
+                    .map(|sum| sum * times),
             };
             if let Some(measured) = measured {
                 let Applied { before, predicted, unit, .. } = &following.shown;
@@ -192,7 +203,12 @@ impl Ledger {
                     Some(figure) => format!("{figure:.3} {what}"),
                     None => format!("nothing {what}"),
                 });
-                following.shown.text = format!("{} ({unit})", told.join(", "));
+                let load = if matches!(following.measured_in, Measured::AtLoad(..)) {
+                    ", at the load of then"
+                } else {
+                    ""
+                };
+                following.shown.text = format!("{} ({unit}{load})", told.join(", "));
                 following.shown.measured = Some(measured);
             }
         }

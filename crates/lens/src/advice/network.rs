@@ -51,7 +51,7 @@ impl Rule for Network {
                 from: sent,
                 to: None,
                 unit: "bytes per second".into(),
-                measured: Measured::Signal(&signal::SENT, String::new()),
+                measured: Measured::at_load(picture, &signal::SENT, ""),
             },
             price: PRICE,
             lines: None,

@@ -2,7 +2,7 @@
 //! only on the day all of them are busy.
 
 use super::pool_size::{LEAVE, pools_of};
-use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict};
+use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, connections};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -22,7 +22,7 @@ impl Rule for PoolSum {
         "pool_sum"
     }
 
-    fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
+    fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let databases = &picture.facts.databases;
         if databases.is_empty() {
             return Verdict::NoNeed("no database goes through Deepwater".into());
@@ -33,7 +33,7 @@ impl Rule for PoolSum {
             if databases[..at].iter().any(|before| before.server == database.server) {
                 continue;
             }
-            match look(picture, database) {
+            match look(picture, cliffs, database) {
                 Ok(advice) => found.extend(advice),
                 Err(why) => missing.push(why),
             }
@@ -44,7 +44,7 @@ impl Rule for PoolSum {
     }
 }
 
-fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, String> {
+fn look(picture: &Picture<'_>, cliffs: &Cliffs, database: &Database) -> Result<Option<Advice>, String> {
     let server = &database.server;
     let most = picture
         .store
@@ -80,7 +80,7 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
         technique: "pool_sum",
         title: format!("pools of {server} that fit its connections"),
         why: format!("together they may ask for {sum:.0} connections, and the server allows {most:.0}"),
-        cliff: Some(format!("connections:{}", database.name)),
+        cliff: connections(cliffs, &database.name),
         gain: Gain {
             text: format!(
                 "nobody is refused by the server: {:.0} connections at most, of {most:.0}",
@@ -89,7 +89,11 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
             from: Some(sum),
             to: Some(most * (1.0 - LEAVE)),
             unit: "connections".into(),
-            measured: Measured::Signal(&signal::DB_CONNECTIONS, database.name.clone()),
+            measured: Measured::Sum(
+                &signal::POOL_SIZE,
+                pools.iter().map(|(label, _)| label.clone()).collect(),
+                database.application_servers.max(1) as f64,
+            ),
         },
         price: PRICE,
         lines: Some(lines.join("\n")),

@@ -1,7 +1,7 @@
 //! A pool for connections that go past it: each one is a process of the server, made and forgotten at the pace of the clients.
 
 use super::pool_size::pools_of;
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, evidence};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, connections, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -26,7 +26,7 @@ impl Rule for Pooling {
         "pooling"
     }
 
-    fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
+    fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let databases = &picture.facts.databases;
         if databases.is_empty() {
             return Verdict::CannotTell(
@@ -40,7 +40,7 @@ impl Rule for Pooling {
             if databases[..at].iter().any(|before| before.server == database.server) {
                 continue;
             }
-            match look(picture, database) {
+            match look(picture, cliffs, database) {
                 Ok(advice) => found.extend(advice),
                 Err(why) => missing.push(why),
             }
@@ -49,7 +49,7 @@ impl Rule for Pooling {
     }
 }
 
-fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, String> {
+fn look(picture: &Picture<'_>, cliffs: &Cliffs, database: &Database) -> Result<Option<Advice>, String> {
     let name = &database.name;
     let unknown = || format!("how many connections the server of {name} has is not known");
     let open = picture.minute(&signal::DB_CONNECTIONS, name).ok_or_else(unknown)?;
@@ -68,7 +68,7 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
         why: format!(
             "at least {past:.0} of its {open:.0} connections go past the pools, and it allows {most:.0}"
         ),
-        cliff: Some(format!("connections:{name}")),
+        cliff: connections(cliffs, name),
         gain: Gain {
             text: "their connections are shared; how many it takes then shows once they are seen".into(),
             from: Some(open),

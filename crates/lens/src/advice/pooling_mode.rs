@@ -57,11 +57,9 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
     let name = &database.name;
     let prefix = format!("{name}/");
     let pools = picture.store.labels(&signal::POOL_SIZE);
-    let waiting: f64 = pools
-        .iter()
-        .filter(|pool| pool.starts_with(&prefix))
-        .filter_map(|pool| picture.minute(&signal::POOL_WAITING, pool))
-        .sum();
+    let pools: Vec<String> =
+        pools.iter().filter(|pool| pool.starts_with(&prefix)).map(ToString::to_string).collect();
+    let waiting: f64 = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_WAITING, pool)).sum();
     let of = |signal| {
         picture.minute(signal, name).ok_or_else(|| {
             format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
@@ -88,11 +86,12 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
         why: format!("{:.0} % of them are held by clients that do nothing", (1.0 - at_work / open) * 100.0),
         cliff: None,
         gain: Gain {
-            text: format!("{then:.0} connections serve what {open:.0} are held for now, peaks included"),
+            text: format!("{then:.0} in place of {open:.0} connections serve the same, peaks included"),
             from: Some(open),
             to: Some(then.min(open)),
-            unit: "connections".into(),
-            measured: Measured::Signal(&signal::DB_CONNECTIONS, name.clone()),
+            unit: "connections held".into(),
+            // Those that idle in the pool then are held by nobody.
+            measured: Measured::Sum(&signal::POOL_BUSY, pools, 1.0),
         },
         price: PRICE,
         lines: Some(Lines::Transactions { database: name.clone() }.to_string()),

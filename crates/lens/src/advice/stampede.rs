@@ -65,7 +65,7 @@ fn advise(picture: &Picture<'_>, route: &Route, rate: f64, under_way: f64) -> Ad
             from: Some(rate),
             to: None,
             unit: "requests per second".into(),
-            measured: Measured::Signal(&signal::CACHE_FETCHES, name.clone()),
+            measured: Measured::at_load(picture, &signal::CACHE_FETCHES, name),
         },
         price: PRICE,
         lines: Some(Lines::Coalesce { route: name.clone() }.to_string()),

@@ -130,7 +130,7 @@ impl Machine {
         };
         self.rate(store, &signal::NET_SENT, "", sum(|interface| interface.sent_bytes));
         self.rate(store, &signal::NET_RECEIVED, "", sum(|interface| interface.received_bytes));
-        put(store, &signal::NET_SPEED, "", least(config.limits.network.map(|rate| rate.bytes()), speed));
+        put(store, &signal::NET_SPEED, "", least(config.limits.network.map(deepwater_core::config::Bitrate::bytes), speed));
         let now = self.now;
         let mut grown = |name: &'static str, counter| {
             self.rates.entry((name, String::new())).or_default().per_second(now, counter)

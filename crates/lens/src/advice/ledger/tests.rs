@@ -109,6 +109,40 @@ fn followed_advice_is_measured_against_what_was_predicted() {
 }
 
 #[test]
+fn what_grows_with_the_load_is_compared_at_the_same_load() {
+    let mut desk = Desk::new();
+    let mut given = advice();
+    given.gain.measured = Measured::AtLoad(&signal::UPSTREAM_RATE, "app".into(), Some(100.0));
+    desk.note(vec![given]);
+    desk.facts.applications[0].limited = true;
+    desk.note(Vec::new());
+    desk.seconds = 100;
+    // Twice the load, and as many requests reach the application as before: half as many for each.
+    desk.store.put(&signal::REQUESTS, "", 200.0);
+    desk.store.put(&signal::UPSTREAM_RATE, "app", 90.0);
+    desk.store.pass(1);
+    let page = desk.note(Vec::new());
+    assert_eq!(page.applied[0].measured, Some(45.0));
+    assert!(page.applied[0].text.ends_with("at the load of then)"), "{}", page.applied[0].text);
+}
+
+#[test]
+fn sums_are_measured_as_sums() {
+    let mut desk = Desk::new();
+    let mut given = advice();
+    let pools = vec!["shop/app".to_owned(), "shop/reports".to_owned(), "gone/app".to_owned()];
+    given.gain.measured = Measured::Sum(&signal::POOL_SIZE, pools, 2.0);
+    desk.note(vec![given]);
+    desk.facts.applications[0].limited = true;
+    desk.note(Vec::new());
+    desk.seconds = 100;
+    desk.store.put(&signal::POOL_SIZE, "shop/app", 20.0);
+    desk.store.put(&signal::POOL_SIZE, "shop/reports", 5.0);
+    desk.store.pass(1);
+    assert_eq!(desk.note(Vec::new()).applied[0].measured, Some(50.0));
+}
+
+#[test]
 fn nothing_is_an_answer() {
     assert_eq!(Desk::new().note(Vec::new()).summary, "nothing is served yet, so there is nothing to advise");
 }
