@@ -44,9 +44,9 @@ test("the one thing to do has its gain, its price in four terms and its lines", 
 
   await panel().getByText("1 more piece of advice").click();
   await shows(advice("replicas:shop"), "Deepwater does not send reads to replicas yet");
-  await panel().getByText("What else was considered").click();
-  await shows(panel().locator(".do"), "concurrency limit: every pool of targets has a limit already");
-  await shows(panel().locator(".do"), "partitioning: cannot tell: no query has been seen yet");
+  await panel().getByText("What else was considered: 1 cannot be told, 1 not needed").click();
+  await shows(panel().locator(".do"), /Not needed\s*concurrency limit: Every pool of targets has a limit already/);
+  await shows(panel().locator(".do"), /Cannot be told yet\s*partitioning: No query has been seen yet/);
 });
 
 test("without the clipboard the lines are selected", async () => {
@@ -132,8 +132,16 @@ test("what cannot be told is grey and says so, never green", async () => {
     assert.equal(colour, await style(page.locator(".tile dt").first(), "color"), "the quiet colour");
     assert.equal(await panel().locator(".track").count(), 0);
   }
-  await panel().getByText("What is not known here, and why: 1").click();
-  await shows(panel().locator(".unknowns"), "What the server of shop doesThe server of database \"shop\" cannot be asked");
+  const unknowns = panel().locator(".unknowns");
+  await shows(unknowns, "What is not known, and why: 1");
+  assert.ok(await unknowns.getByText("The server of database \"shop\" cannot be asked").isVisible(), "unfolded: it is all there is to say");
+
+  server.cliffs = "forecast";
+  await shows(verdict(), "watch");
+  const folded = unknowns.getByText("Cannot tell yet when the network link is full");
+  assert.ok(!(await folded.isVisible()), "folded: there is more to see");
+  await panel().getByText("What is not known, and why: 2").click();
+  assert.ok(await folded.isVisible());
 });
 
 test("all cliffs are rows that can be folded, and stay as they were left", async () => {

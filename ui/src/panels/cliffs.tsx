@@ -30,11 +30,12 @@ function View({ live }: { live: Live }) {
         <div>
           {nearest && <Nearest cliff={nearest} load={found.load ?? undefined} />}
           {nearest && <Evident live={live} evidence={nearest.evidence ?? []} />}
+          {!nearest && <Unknowns live={live} cliffs={all} open />}
         </div>
         <Next page={advice} said={found.summary} done={() => live.wake()} />
       </div>
       <All cliffs={all} load={found.load ?? undefined} />
-      <Unknowns live={live} />
+      {nearest && <Unknowns live={live} cliffs={all} open={false} />}
       <Applied applied={advice.applied ?? []} />
     </>
   );

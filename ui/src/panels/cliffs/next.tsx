@@ -125,20 +125,25 @@ function Dismissed({ advice, done }: { advice: Advice; done: () => void }) {
   );
 }
 
-/** What was looked at and is not advised: that there is no need, or that it cannot be told. */
+/** What was looked at and is not advised: what cannot be told comes first, then where there is no need. */
 function Considered({ page: { considered = [] } }: { page: AdvicePage }) {
   if (considered.length === 0) return null;
+  const untold = considered.filter(({ verdict }) => verdict === "cannot_tell");
+  const needless = considered.filter(({ verdict }) => verdict !== "cannot_tell");
+  const row = ({ technique, why }: (typeof considered)[number]) => (
+    <li key={technique}>
+      <strong>{format.words(technique)}</strong>: <Said text={why} />
+    </li>
+  );
   return (
     <details>
-      <summary>What else was considered</summary>
-      <ul>
-        {considered.map(({ technique, verdict, why }) => (
-          <li key={technique}>
-            <strong>{format.words(technique)}</strong>: {verdict === "cannot_tell" ? "cannot tell: " : ""}
-            {why}
-          </li>
-        ))}
-      </ul>
+      <summary>
+        What else was considered: {untold.length} cannot be told, {needless.length} not needed
+      </summary>
+      {untold.length > 0 && <p class="quiet">Cannot be told yet</p>}
+      <ul>{untold.map(row)}</ul>
+      {needless.length > 0 && <p class="quiet">Not needed</p>}
+      <ul>{needless.map(row)}</ul>
     </details>
   );
 }
