@@ -22,7 +22,7 @@ struct Families {
     collectors: Vec<Collector>,
 }
 
-type Collector = Box<dyn Fn(&mut Sink) + Send>;
+type Collector = Arc<dyn Fn(&mut Sink) + Send + Sync>;
 
 /// All series of one name: live cells, and what dropped cells left.
 struct Family<C, T> {
@@ -144,8 +144,8 @@ impl Registry {
     }
 
     /// Calls back at every scrape for values that live elsewhere.
-    pub fn collect(&self, collector: impl Fn(&mut Sink) + Send + 'static) {
-        self.families().collectors.push(Box::new(collector));
+    pub fn collect(&self, collector: impl Fn(&mut Sink) + Send + Sync + 'static) {
+        self.families().collectors.push(Arc::new(collector));
     }
 
     /// Everything in the Prometheus text format, version 0.0.4.
@@ -167,10 +167,11 @@ impl Registry {
         for (name, family) in &families.histograms {
             all.push(family.read(name, Kind::Histogram, |total| Reading::Durations(Box::new(total))));
         }
+        // They take locks of their own, under which others register metrics: none of ours may be held meanwhile.
+        let collectors = families.collectors.clone();
+        drop(families);
         let mut sink = Sink { families: BTreeMap::new() };
-        for collector in &families.collectors {
-            collector(&mut sink);
-        }
+        collectors.iter().for_each(|collector| collector(&mut sink));
         all.extend(sink.families.into_values());
         all
     }
@@ -338,6 +339,30 @@ mod tests {
         registry.counter_of_micros("busy_seconds_total", "Busy.", &[]).add(1_500_000);
         assert!(registry.render().ends_with("# TYPE busy_seconds_total counter\nbusy_seconds_total 1.5\n"));
         assert_eq!(registry.sum("busy_seconds_total", &[]), 1_500_000);
+    }
+
+    #[test]
+    fn a_collector_may_wait_for_who_registers() {
+        let registry = Registry::default();
+        let own = Arc::new(Mutex::new(()));
+        let (collected, asked) = std::sync::mpsc::sync_channel(1);
+        registry.collect({
+            let own = Arc::clone(&own);
+            move |_| {
+                let _ = collected.try_send(());
+                drop(own.lock().unwrap());
+            }
+        });
+        let held = own.lock().unwrap();
+        let scraped = std::thread::spawn({
+            let registry = registry.clone();
+            move || registry.read().len()
+        });
+        asked.recv().unwrap();
+        // Under the lock that the collector waits for.
+        registry.counter("x_total", "X.", &[]).increment();
+        drop(held);
+        scraped.join().unwrap();
     }
 
     #[test]
