@@ -150,6 +150,7 @@ fn missing(reason: Reason, together: usize) -> String {
         Reason::RangeTooWide { .. } => {
             "needs more time or more load: all that could be said is too vague".into()
         }
+        Reason::BendUnseen { .. } => "needs more load: it is used for longer when there is more, and how much longer cannot be seen yet".into(),
         Reason::BackgroundFills { .. } => "it is full whatever the load".into(),
         other => format!("cannot be told: {other}"),
     }

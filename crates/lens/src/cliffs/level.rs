@@ -7,6 +7,8 @@ use super::{Finding, Kind, Outlook, evidence};
 use crate::picture::{Load, Picture};
 use crate::signal::Signal;
 
+/// Share in use, below which a forecast would be made from next to nothing.
+const LEAST: f64 = 0.3;
 /// Share in use, above which the next one may find none.
 const FULL: f64 = 0.95;
 
@@ -36,6 +38,7 @@ pub(super) fn find(picture: &Picture<'_>, load: Option<&Load>, counted: Counted<
         queue: None,
     };
     let outlook = match bound::outlook(picture, load, &bound) {
+        _ if now < LEAST * most => Outlook::NoneInSight(format!("{now:.0} of {most:.0} are in use")),
         // It is in use, and load does not decide about it: there is a margin, and that is all there is to say.
         Outlook::CannotTell(_) if now < most / 2.0 => {
             Outlook::NoneInSight("load hardly decides about it".into())

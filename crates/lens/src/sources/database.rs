@@ -25,9 +25,9 @@ const CALM: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(200);
 /// Time between two questions about what changes slowly.
 const SLOW: Duration = Duration::from_secs(10);
-/// Longest wait for an answer.
-const LIMIT: Duration = Duration::from_millis(800);
-/// Time between two attempts at a server that does not answer.
+/// Longest wait for an answer. A server that is busy is slow to say so.
+const LIMIT: Duration = Duration::from_secs(3);
+/// Time between two attempts at a server that cannot be asked.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// All databases that are asked.
@@ -108,6 +108,7 @@ async fn keep_asking(ask: Ask, database: String, state: Arc<Mutex<State>>) {
         let pause = match &answered {
             Ok(true) => BUSY,
             Ok(false) => CALM,
+            Err(AskError::TooSlow { .. } | AskError::Busy) => CALM,
             Err(_) => PAUSE,
         };
         note_unknown(&state, answered.err());

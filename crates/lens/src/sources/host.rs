@@ -18,6 +18,7 @@ pub(crate) struct Machine {
     roots: Roots,
     rates: BTreeMap<(&'static str, String), Rate>,
     families: BTreeMap<String, Family>,
+    shared: BTreeMap<String, Shared>,
     unknown: Vec<Unknown>,
     /// Seconds that were measured so far: the host crate's clock.
     now: Duration,
@@ -31,6 +32,7 @@ impl Machine {
             roots,
             rates: BTreeMap::new(),
             families: BTreeMap::new(),
+            shared: BTreeMap::new(),
             unknown: Vec::new(),
             now: Duration::ZERO,
         }
@@ -130,7 +132,12 @@ impl Machine {
         };
         self.rate(store, &signal::NET_SENT, "", sum(|interface| interface.sent_bytes));
         self.rate(store, &signal::NET_RECEIVED, "", sum(|interface| interface.received_bytes));
-        put(store, &signal::NET_SPEED, "", least(config.limits.network.map(deepwater_core::config::Bitrate::bytes), speed));
+        put(
+            store,
+            &signal::NET_SPEED,
+            "",
+            least(config.limits.network.map(deepwater_core::config::Bitrate::bytes), speed),
+        );
         let now = self.now;
         let mut grown = |name: &'static str, counter| {
             self.rates.entry((name, String::new())).or_default().per_second(now, counter)
@@ -196,6 +203,7 @@ impl Machine {
             let why = "none of its targets is a process of this machine that may be looked at".to_owned();
             self.unknown.push(Unknown { what: format!("processes of {name}"), why });
             self.families.remove(name);
+            self.shared.remove(name);
             return;
         }
         let family = self.families.entry(name.clone()).or_default();
@@ -206,12 +214,27 @@ impl Machine {
         put(store, &signal::APP_THREAD, name, reading.hottest.map(|(_, thread)| thread.cpu));
         let delay = self.share(&signal::APP_DELAY, name, reading.run_delay);
         put(store, &signal::APP_DELAY, name, delay);
-        let memory = reading.proportional_bytes.map_or(reading.resident_bytes, |proportional| {
-            // The proportional size is some seconds old: it says what is shared, the resident size what has grown since.
-            proportional.min(reading.resident_bytes)
-        });
+        let shared = self.shared.entry(name.clone()).or_default();
+        let memory = shared.memory(reading.resident_bytes, reading.proportional_bytes);
         store.put(&signal::APP_MEMORY, name, memory as f64);
         store.put(&signal::APP_THREADS, name, reading.threads as f64);
+    }
+}
+
+/// What processes share with each other and with others: counted in the resident size of each. The proportional size tells,
+/// but it is dear to read, so it is some seconds old; the resident size tells what has changed since.
+#[derive(Default)]
+struct Shared {
+    proportional: u64,
+    bytes: u64,
+}
+
+impl Shared {
+    fn memory(&mut self, resident: u64, proportional: Option<u64>) -> u64 {
+        if let Some(read) = proportional.filter(|read| *read != self.proportional) {
+            (self.proportional, self.bytes) = (read, resident.saturating_sub(read));
+        }
+        resident.saturating_sub(self.bytes)
     }
 }
 
@@ -240,6 +263,16 @@ fn local_port(target: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_grows_with_the_resident_size_between_two_readings_of_what_is_shared() {
+        let mut shared = Shared::default();
+        assert_eq!(shared.memory(100, None), 100);
+        assert_eq!(shared.memory(100, Some(80)), 80);
+        assert_eq!(shared.memory(150, Some(80)), 130);
+        assert_eq!(shared.memory(160, Some(150)), 150);
+        assert_eq!(shared.memory(5, Some(150)), 0, "others have taken over what was shared");
+    }
 
     #[test]
     fn targets_of_this_machine_are_known_by_their_address() {
