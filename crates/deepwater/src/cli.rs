@@ -26,6 +26,7 @@ Examples:
   deepwater run --postgres postgres://app:secret@127.0.0.1:5432/shop
                                                 pool connections to a database, no file needed
   deepwater check -c deepwater.toml --print     validate, and show every setting in force
+  deepwater top                                 watch which cliff comes next, and at what load
   deepwater purge --tag product:42              drop from the cache what carries a tag
   deepwater demo                                watch a sample shop survive a flash sale
 

@@ -119,7 +119,7 @@ impl Screen {
     fn menu(&self, above: usize, below: usize) -> Line {
         let more = match (above, below) {
             (0, 0) => String::new(),
-            (above, below) => format!("   {above} lines above, {below} below"),
+            (above, below) => format!("   {above} above, {below} below"),
         };
         match self.paused {
             true => Line::new(format!("paused: p goes on   {MENU}{more}"), Some(YELLOW)),
@@ -194,10 +194,7 @@ mod tests {
         let lines =
             |screen: &Screen| screen.lines(120, 15).into_iter().map(|line| line.text).collect::<Vec<_>>();
         let before = lines(&screen);
-        assert!(
-            before[7].starts_with("Cliff") && before[14].ends_with("0 lines above, 14 below"),
-            "{before:?}"
-        );
+        assert!(before[7].starts_with("Cliff") && before[14].ends_with("0 above, 14 below"), "{before:?}");
         screen.scroll(Key::Lines(1), 120, 15);
         assert!(lines(&screen)[7].starts_with("connection pool"));
         assert_eq!(lines(&screen)[..7], before[..7], "the head stays");
@@ -205,7 +202,7 @@ mod tests {
         assert_eq!(screen.scrolled, 7);
         screen.scroll(Key::Bottom, 120, 15);
         screen.scroll(Key::Lines(5), 120, 15);
-        assert!(last(&screen, 15).ends_with("14 lines above, 0 below"), "{}", last(&screen, 15));
+        assert!(last(&screen, 15).ends_with("14 above, 0 below"), "{}", last(&screen, 15));
         assert!(!last(&screen, 100).contains("above"), "a larger window shows all of it");
         screen.scroll(Key::Lines(-100), 120, 15);
         assert_eq!(lines(&screen), before);

@@ -94,7 +94,7 @@ async fn top_is_drawn_in_its_place_and_leaves_the_terminal_as_it_was() {
     }
     assert!(shown.contains('…'), "what does not fit is cut: {shown:?}");
     top.press("p\x1b[B");
-    top.shows("1 lines above").await;
+    top.shows("1 above").await;
     top.press("q");
     assert_eq!(top.ends().await, Some(0));
     top.shows(LEAVE).await;
@@ -111,7 +111,7 @@ async fn top_gives_the_terminal_back_when_it_is_ended_or_stopped() {
     let shown = top.shows(LEAVE).await;
     soon("it to stop", async {
         while !top.is_stopped() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;
