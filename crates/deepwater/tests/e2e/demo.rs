@@ -400,7 +400,7 @@ async fn under_overload_crawlers_are_refused_first() {
     }
     // On a machine that is busy with other tests, some customers may be refused, too; never as many as crawlers.
     let [.., critical, normal, low] = refused[..] else { panic!("{refused:?}") };
-    assert!(critical <= normal && normal < low && low > 0.3, "{refused:?}");
+    assert!(critical <= normal + 0.02 && normal < low && low > 0.3, "{refused:?}");
     demo.says("nobody is turned away any longer").await;
     demo.says("1 overload").await;
     demo.ends().await;

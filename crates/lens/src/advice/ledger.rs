@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Considered, Measured};
-use crate::cliffs::Cliffs;
+use crate::cliffs::{Cliffs, Level};
 use crate::facts::Facts;
 use crate::picture::Picture;
 use crate::signal;
@@ -219,6 +219,11 @@ fn summary(rows: &[Row], cliffs: &Cliffs) -> String {
     match rows.iter().find(|row| row.dismissed.is_none()) {
         Some(row) => format!("{}: {}", row.advice.title, row.advice.gain.text),
         None if cliffs.load.is_none() => "nothing is served yet, so there is nothing to advise".into(),
+        None if cliffs.nearest.is_none()
+            && cliffs.cliffs.iter().any(|cliff| cliff.level == Level::Unknown) =>
+        {
+            "nothing to advise yet: where the next cliff is cannot be told".into()
+        }
         None if cliffs.nearest.is_none() => "you need nothing now: no cliff is in sight".into(),
         None => "you need nothing now".into(),
     }

@@ -11,7 +11,7 @@ use crate::support::{Deepwater, LISTEN, Origin, ROUTE, ok, pool, soon};
 /// More than all buffers between two ends hold.
 const SIZE: usize = 16 << 20;
 /// Longer than the patience of one side, shorter than the other's.
-const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// An edge with this patience with clients, and this with servers.
 async fn patient(origin: &Origin, client: &str, server: &str) -> Deepwater {
@@ -42,7 +42,7 @@ async fn talkative() -> (Origin, Arc<Notify>) {
 #[tokio::test]
 async fn a_client_may_take_an_answer_slowly_however_fast_the_server_must_be() {
     let (origin, _) = talkative().await;
-    let edge = patient(&origin, "1h", "100ms").await;
+    let edge = patient(&origin, "1h", "1s").await;
     let mut client = edge.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let head = client.head().await;
@@ -73,14 +73,14 @@ async fn a_server_may_pause_in_its_answer_however_fast_clients_must_be() {
         visit.linger().await;
     })
     .await;
-    let edge = patient(&origin, "100ms", "1h").await;
+    let edge = patient(&origin, "1s", "1h").await;
     assert_eq!(edge.get("/").await.text(), "halfhalf");
 }
 
 #[tokio::test]
 async fn a_client_may_pause_in_its_body_however_fast_the_server_must_be() {
     let origin = Origin::answering(|request| ok(request.text())).await;
-    let edge = patient(&origin, "1h", "100ms").await;
+    let edge = patient(&origin, "1h", "1s").await;
     for before in ["", "half"] {
         let mut client = edge.client().await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n{before}")).await;
