@@ -221,7 +221,9 @@ impl Done {
             Self::PoolSizeWithin { database, most } => {
                 facts.databases.iter().any(|known| known.name == *database && known.pool_size <= *most)
             }
-            Self::Coalesces { route } => facts.routes.iter().any(|known| known.name == *route && known.coalesces),
+            Self::Coalesces { route } => {
+                facts.routes.iter().any(|known| known.name == *route && known.coalesces)
+            }
             Self::CacheBytes { least } => facts.cache_bytes >= *least,
             Self::Authenticated { route } => {
                 facts.routes.iter().any(|known| known.name == *route && known.authenticated)
