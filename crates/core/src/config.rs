@@ -32,8 +32,8 @@ mod tests;
 
 pub use document::Document;
 pub use format::ParseError;
-pub use merge::merge;
 pub use lint::undocumented;
+pub use merge::merge;
 pub use nearest::nearest;
 pub use path::KeyPath;
 pub use place::{Checker, Place};

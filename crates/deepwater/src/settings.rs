@@ -73,8 +73,10 @@ impl Settings {
     pub(crate) fn fronting(arguments: &RunArguments) -> Result<Self, Failure> {
         let console = arguments.console.parse();
         let console = console.map_err(|error: String| Failure::Usage(format!("--console: {error}")))?;
-        let mut settings =
-            Self { console: deepwater_lens::console::Config { listen: console, token: None }, ..Self::default() };
+        let mut settings = Self {
+            console: deepwater_lens::console::Config { listen: console, token: None },
+            ..Self::default()
+        };
         if !arguments.to.is_empty() {
             settings.edge.listen = vec![edge::Listen::http(&arguments.listen)];
             settings.edge.route = vec![edge::Route { pool: Some("app".into()), ..edge::Route::default() }];

@@ -6,6 +6,8 @@ mod events;
 mod keep;
 mod pages;
 mod sampler;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -399,7 +399,7 @@ impl Stage<'_> {
     pub(super) async fn ask(&self, path: &str, call: Call) -> Option<Reply> {
         let mut endpoints = self.planes.edge.endpoints();
         endpoints.extend(self.planes.pool.iter().flat_map(|pool| pool.endpoints()));
-        endpoints.extend(self.planes.lens.iter().flat_map(|lens| lens.endpoints()));
+        endpoints.extend(self.planes.lens.iter().flat_map(deepwater_lens::Lens::endpoints));
         let endpoint = endpoints.iter().find(|endpoint: &&Endpoint| endpoint.path == path)?;
         Some((endpoint.call)(call).await)
     }

@@ -11,8 +11,8 @@ use deepwater_lens::{FactSource, Facts};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Planes, facts};
 use super::difference::{self, Difference};
+use super::{Planes, facts};
 use crate::settings::{Settings, directory_of};
 
 deepwater_core::event! {

@@ -17,7 +17,7 @@ pub(super) struct Locks;
 /// Waiters on average, below which nobody waits but by chance.
 const LEAST_WAITERS: f64 = 0.005;
 /// Ticks that are taken together: in each there are one to five samples.
-const TOGETHER: usize = 10;
+const TOGETHER: usize = 5;
 /// Waiters on average, with which the lock decides about all else.
 const QUEUE: f64 = 3.0;
 

@@ -96,7 +96,11 @@ pub(super) fn index<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Endpoi
         .map(|endpoint| (endpoint.method, endpoint.path, endpoint.about))
         .chain([
             ("GET", "/", "the dashboard"),
-            ("GET", "/metrics", "metrics in the Prometheus text format, or in OpenMetrics for who asks for it"),
+            (
+                "GET",
+                "/metrics",
+                "metrics in the Prometheus text format, or in OpenMetrics for who asks for it",
+            ),
             ("GET", PATH, ABOUT),
         ])
         .map(|(method, path, about)| json!({ "method": method, "path": path, "about": about }))

@@ -42,7 +42,11 @@ impl Usage {
         };
         let resident = self.resident_bytes.map(|bytes| bytes as f64);
         gauge("deepwater_process_resident_bytes", "Memory held in RAM.", resident);
-        gauge("deepwater_process_open_files", "Open file descriptors.", self.open_files.map(|files| files as f64));
+        gauge(
+            "deepwater_process_open_files",
+            "Open file descriptors.",
+            self.open_files.map(|files| files as f64),
+        );
     }
 }
 

@@ -69,8 +69,9 @@ fn reason(body: &[u8]) -> Result<String, String> {
     struct Body {
         reason: String,
     }
-    let body: Body = serde_json::from_slice(body)
-        .map_err(|error| format!("the body says why, as in {{\"reason\": \"we shed at the CDN\"}}: {error}"))?;
+    let body: Body = serde_json::from_slice(body).map_err(|error| {
+        format!("the body says why, as in {{\"reason\": \"we shed at the CDN\"}}: {error}")
+    })?;
     let reason = body.reason.trim();
     match reason.len() {
         0 => Err("the reason is empty: say why, for whoever asks next year".into()),
@@ -98,10 +99,12 @@ fn signals_page(shared: &Shared, call: &Call) -> Reply {
     let value = |name| query_value(&call.query, name);
     match value("name") {
         None => Reply::ok(&all(shared)),
-        Some(name) => match course(shared, &name, &value("label").unwrap_or_default(), value("last").as_deref()) {
-            Ok(course) => Reply::ok(&course),
-            Err((status, what)) => Reply::error(status, &what),
-        },
+        Some(name) => {
+            match course(shared, &name, &value("label").unwrap_or_default(), value("last").as_deref()) {
+                Ok(course) => Reply::ok(&course),
+                Err((status, what)) => Reply::error(status, &what),
+            }
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::signal;
 
 /// The first line, with the version of the format.
 const MAGIC: &[u8] = b"deepwater lens 1\n";
+/// More ticks than a process lives: 30,000 years.
+const MOST_TICKS: u64 = 1 << 40;
 /// Longest name or label.
 const MOST_TEXT: usize = 4_096;
 
@@ -57,6 +59,9 @@ impl Store {
     pub fn take_in(&mut self, bytes: &[u8], now: u64) -> Result<(), SnapshotError> {
         let mut rest = Rest(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
         let (written, ticks, count) = (rest.u64()?, rest.u64()?, rest.u64()?);
+        if ticks > MOST_TICKS {
+            return Err(SnapshotError::Damaged);
+        }
         let mut read: BTreeMap<&'static str, BTreeMap<Arc<str>, Series>> = BTreeMap::new();
         let mut room = self.most();
         for _ in 0..count {
@@ -115,7 +120,8 @@ impl<'a> Rest<'a> {
             return Err(SnapshotError::Damaged);
         }
         let (points, _) = self.take(4 * count)?.as_chunks::<4>();
-        Ok(points.iter().map(|bytes| f32::from_le_bytes(*bytes)))
+        let point = |bytes: &[u8; 4]| Some(f32::from_le_bytes(*bytes)).filter(|point| point.is_finite());
+        Ok(points.iter().map(move |bytes| point(bytes).unwrap_or(f32::NAN)))
     }
 }
 

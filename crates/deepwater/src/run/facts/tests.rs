@@ -36,8 +36,11 @@ mode = "session"
 primary = "postgres://app@127.0.0.1:5432/other"
 "#;
 
+/// Whether lines are in force.
+type InForce = fn(&Facts) -> bool;
+
 /// One of each, and what must be in force with it.
-fn examples() -> Vec<(Lines, fn(&Facts) -> bool)> {
+fn examples() -> Vec<(Lines, InForce)> {
     let application = || "my app".to_owned();
     vec![
         (Lines::Cache { route: "/*".into(), default_ttl_s: None }, |facts| facts.routes[1].cached),

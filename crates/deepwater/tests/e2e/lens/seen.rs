@@ -36,7 +36,8 @@ async fn status_begins_with_the_next_cliff() {
     assert!(rest.starts_with("Deepwater "), "{rest}");
     let sentence = verdict.lines().next().unwrap();
     assert!(sentence.starts_with(char::is_uppercase) && sentence.ends_with('.'), "{sentence}");
-    assert!(verdict.contains("Do next: ") || verdict.contains("ou need nothing now"), "{verdict}");
+    let answers = ["Do next: ", "ou need nothing now", "othing to advise yet"];
+    assert!(answers.iter().any(|answer| verdict.contains(answer)), "{verdict}");
 
     let json = asked(&edge, &["status", "--json"]).await;
     let json: Value = serde_json::from_str(&json.stdout).unwrap();

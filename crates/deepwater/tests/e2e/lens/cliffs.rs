@@ -1,0 +1,97 @@
+//! What ends first, from real load on a real server.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::pg_wire::Pg;
+use crate::support::postgres::{Place, Pooler, Version};
+use crate::support::{Deepwater, LISTEN, Origin, ROUTE, pool};
+
+/// A forecast needs half a minute of load.
+const WATCHED: Duration = Duration::from_secs(100);
+
+/// A client that says the same again and again.
+async fn insist(place: Place, sql: &'static str) {
+    let mut session = Pg::login(&place).await;
+    loop {
+        session.run(sql).await;
+    }
+}
+
+/// Looks until one of the cliffs is as wanted.
+async fn cliff(deepwater: &Deepwater, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut seen = Value::Null;
+    let found = timeout(WATCHED, async {
+        loop {
+            seen = deepwater.json("/api/cliffs").await;
+            if let Some(cliff) = seen["cliffs"].as_array().unwrap().iter().find(|cliff| wanted(cliff)) {
+                return cliff.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await;
+    found.unwrap_or_else(|_| panic!("not among {seen:#}"))
+}
+
+#[tokio::test]
+async fn a_pool_tells_how_much_it_can_carry() {
+    let database = Version::Newest.database().await;
+    let pooler = Pooler::before(&database, "pool_size = 4\n").await;
+    let mut clients = JoinSet::new();
+    // One of four connections is always in use: what four can do is about four times as much.
+    clients.spawn(insist(pooler.place(&database), "SELECT pg_sleep(0.02)"));
+    let found = cliff(&pooler, |cliff| cliff["kind"] == "connection_pool" && !cliff["at"].is_null()).await;
+    let (at, load) = (&found["at"], pooler.json("/api/cliffs").await["load"]["value"].as_f64().unwrap());
+    let [value, low, high] = ["load", "low", "high"].map(|name| at[name].as_f64().unwrap());
+    assert!(low < value && value < high, "{found:#}");
+    assert!((2.0..=5.0).contains(&(value / load)), "{load} of {found:#}");
+    assert_eq!(found["limit"], 4.0);
+    assert!(found["text"].as_str().unwrap().contains(" is exhausted at "), "{found:#}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_row_is_seen() {
+    let database = Version::Newest.database().await;
+    database
+        .admin()
+        .await
+        .run("CREATE TABLE counters AS SELECT 1 AS id, 0 AS n; GRANT ALL ON counters TO PUBLIC")
+        .await;
+    let pooler = Pooler::before(&database, "pool_size = 10\n").await;
+    let mut clients = JoinSet::new();
+    for _ in 0..6 {
+        let sql = "BEGIN; UPDATE counters SET n = n + 1 WHERE id = 1; SELECT pg_sleep(0.02); COMMIT";
+        clients.spawn(insist(pooler.place(&database), sql));
+    }
+    let found = cliff(&pooler, |cliff| cliff["kind"] == "locks" && cliff["state"] == "pressing").await;
+    assert!(found["text"].as_str().unwrap().contains("`public.counters`"), "{found:#}");
+    assert!(found["evidence"].as_array().unwrap().iter().any(|one| one["signal"] == "locks.waiters"));
+}
+
+/// The system's files are not where they should be, and the database does not let itself be asked.
+#[tokio::test]
+async fn what_cannot_be_measured_is_said_and_harms_nobody() {
+    let origin = Origin::named("ok").await;
+    let nowhere = "[lens.system]\nproc = \"/nowhere/proc\"\nsys = \"/nowhere/sys\"\n";
+    let config = format!("{LISTEN}{nowhere}{ROUTE}{}", pool("app", &[origin.address]));
+    let edge = Deepwater::start(&config).await;
+    let signals = timeout(WATCHED, async {
+        loop {
+            assert_eq!(edge.get("/").await.text(), "ok");
+            let signals = edge.json("/api/signals").await;
+            if !signals["signals"].as_array().unwrap().is_empty() {
+                return signals;
+            }
+        }
+    })
+    .await
+    .unwrap();
+    let unknown = signals["unknown"].as_array().unwrap();
+    assert!(unknown.iter().any(|one| one["what"] == "memory"), "{unknown:#?}");
+    let measured = |name: &str| signals["signals"].as_array().unwrap().iter().any(|one| one["name"] == name);
+    assert!(measured("traffic.requests") && !measured("memory.used"), "{signals:#}");
+}
