@@ -62,8 +62,10 @@ pub(super) fn outlook(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<
     };
     let found = match demand::forecast(&windows, &load.mix, bound.capacity, bound.law, &settings) {
         demand::Outlook::Knee(knee) => Ok((knee.at, knee.low, knee.high)),
-        demand::Outlook::CannotTell(Reason::LoadDidNotVary { .. }) if bound.idle_without_load => {
-            in_proportion(&windows, bound.capacity)
+        demand::Outlook::CannotTell(reason)
+            if bound.idle_without_load && known >= LEAST_TICKS && may_be_proportional(reason) =>
+        {
+            in_proportion(&windows, bound.capacity, reason)
         }
         demand::Outlook::CannotTell(reason) => Err(reason),
     };
@@ -97,20 +99,41 @@ fn window(ticks: &[(&Vec<f64>, f64)]) -> Window {
     Window { throughput: (0..classes).map(mean).collect(), busy }
 }
 
-/// A load that hardly varies tells what all of it takes. Its range is that of the mean, and what the model may miss
-/// as far away as the end is.
-fn in_proportion(windows: &[Window], capacity: f64) -> Result<(f64, f64, f64), Reason> {
+/// Whether a line through nought may be told where a line with a background could not be.
+fn may_be_proportional(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::LoadDidNotVary { .. }
+            | Reason::DemandIndistinct
+            | Reason::ExplainsTooLittle { .. }
+            | Reason::RangeTooWide { .. }
+            | Reason::TooFewWindows { .. }
+    )
+}
+
+/// Windows of which a mean may be taken.
+const LEAST_MEAN: usize = 6;
+
+/// What is not used without load is used in proportion to it: all of it, over all the load. Its range is what the windows
+/// deviate from that, and what the model may miss as far away as the end is.
+fn in_proportion(windows: &[Window], capacity: f64, reason: Reason) -> Result<(f64, f64, f64), Reason> {
+    if windows.len() < LEAST_MEAN {
+        return Err(reason);
+    }
     let n = windows.len() as f64;
-    let load: f64 = windows.iter().flat_map(|window| &window.throughput).sum::<f64>() / n;
-    let used: f64 = windows.iter().map(|window| window.busy).sum::<f64>() / n;
+    let load = |window: &Window| window.throughput.iter().sum::<f64>();
+    let (mean_load, used) =
+        windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + load(window) / n, sum.1 + window.busy / n));
     let utilisation = used / capacity;
     if utilisation.is_nan() || utilisation < LEAST_USED {
         return Err(Reason::LoadTooLow { utilisation: utilisation.max(0.0) });
     }
-    let variance = windows.iter().map(|window| (window.busy - used).powi(2)).sum::<f64>() / (n - 1.0);
-    let sampling = Z * (variance / n).sqrt() / used;
+    let each = used / mean_load;
+    let deviation =
+        windows.iter().map(|window| (window.busy - each * load(window)).powi(2)).sum::<f64>() / (n - 1.0);
+    let sampling = Z * (deviation / n).sqrt() / used;
     let error = sampling.hypot(MODEL_ERROR * (1.0 - utilisation).max(0.0));
-    let at = load / utilisation;
+    let at = mean_load / utilisation;
     Ok((at, at / (1.0 + error), at * (1.0 + error)))
 }
 
