@@ -275,7 +275,7 @@ async fn a_large_answer_goes_at_the_clients_pace_and_not_through_memory() {
         })
         .await
     };
-    let edge = Deepwater::fronting(&origin).await;
+    let edge = Deepwater::unwatched(&origin).await;
     let before = edge.resident_bytes();
     let mut client = edge.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

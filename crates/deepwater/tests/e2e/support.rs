@@ -15,7 +15,7 @@ mod wire;
 use std::time::Duration;
 
 pub use change::{Successor, told_to_leave};
-pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, pool, run};
+pub use deepwater::{Deepwater, Home, LISTEN, ROUTE, Run, UNWATCHED, pool, run};
 pub use h2::{H2Client, H2Origin, read_all, request, send_all};
 pub use load::{Load, Outcome};
 pub use origin::{Answer, Origin, Visit, ok};

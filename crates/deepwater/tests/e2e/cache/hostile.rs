@@ -1,7 +1,7 @@
 //! Clients that try to put their answer before others, or to fill the cache; origins that are careless.
 
 use super::{Gate, caching, config, did, fresh, get, is_hit, with};
-use crate::support::{Deepwater, Ending, Origin};
+use crate::support::{Deepwater, Ending, Origin, UNWATCHED};
 
 /// Fields that frameworks believe though no key holds them.
 const UNKEYED: &[&str] = &[
@@ -167,7 +167,9 @@ async fn what_varies_by_too_much_is_not_stored() {
 async fn five_thousand_variants_stay_bounded() {
     let body = "x".repeat(2_000);
     let origin = Origin::answering(move |_| with("Cache-Control: max-age=60\nVary: User-Agent", &body)).await;
-    let edge = Deepwater::start(&format!("[cache]\nmemory = \"64MiB\"\n{}", config(&origin, "true"))).await;
+    let edge =
+        Deepwater::start(&format!("{UNWATCHED}[cache]\nmemory = \"64MiB\"\n{}", config(&origin, "true")))
+            .await;
     let mut client = edge.client().await;
     client.get("/innocent").await;
     let before = edge.resident_bytes();

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Gate, caching, config, did, fresh, is_hit, with};
+use crate::support::UNWATCHED;
 use crate::support::{Deepwater, Ending, Origin};
 
 const KIB: usize = 1024;
@@ -10,7 +11,7 @@ const KIB: usize = 1024;
 const MEMORY: &str = "[cache]\nmemory = \"1MiB\"\n";
 
 async fn small_cache(origin: &Origin) -> Deepwater {
-    Deepwater::start(&format!("{MEMORY}{}", config(origin, "true"))).await
+    Deepwater::start(&format!("{UNWATCHED}{MEMORY}{}", config(origin, "true"))).await
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::support::{Deepwater, LISTEN, Origin, ROUTE, pool, soon};
+use crate::support::{Deepwater, LISTEN, Origin, ROUTE, UNWATCHED, pool, soon};
 
 use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, HEADERS, PING, PRIORITY,
@@ -234,7 +234,7 @@ async fn a_client_that_asks_for_much_and_reads_nothing_costs_little_and_is_left(
     };
     let timeouts = "[edge.timeouts]\nbody = \"1s\"\nidle = \"1s\"\n";
     let pool = format!("{}timeouts = {{ body = \"1s\" }}\n", pool("app", &[origin.address]));
-    let edge = Deepwater::start(&format!("{LISTEN}{timeouts}{ROUTE}{pool}")).await;
+    let edge = Deepwater::start(&format!("{LISTEN}{UNWATCHED}{timeouts}{ROUTE}{pool}")).await;
     let before = edge.resident_bytes();
     // The widest window for each stream, and for all of them.
     let window = [0, 4, 0x7f, 0xff, 0xff, 0xff];

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use deepwater_core::random::Random;
 
+use crate::support::UNWATCHED;
 use crate::support::pg_wire::say::{
     bind, execute, message, parse, query, startup, sync, untagged, with_length,
 };
@@ -13,7 +14,7 @@ use crate::support::{Origin, Visit};
 
 async fn pooled(keys: &str) -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
-    let pooler = Pooler::before(&database, keys).await;
+    let pooler = Pooler::before(&database, &format!("{keys}\n{UNWATCHED}")).await;
     let place = pooler.place(&database);
     (database, pooler, place)
 }

@@ -2,6 +2,7 @@
 
 mod gibibyte;
 
+use crate::support::UNWATCHED;
 use crate::support::pg_wire::{Pg, say};
 use crate::support::postgres::{Database, Place, Pooler, Version};
 
@@ -13,7 +14,7 @@ const GROWTH: u64 = 16 * MIB as u64;
 
 async fn pooled() -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
-    let pooler = Pooler::before(&database, "").await;
+    let pooler = Pooler::before(&database, UNWATCHED).await;
     let place = pooler.place(&database);
     (database, pooler, place)
 }
@@ -145,8 +146,7 @@ async fn a_client_that_does_not_read_costs_nobody_memory() {
 async fn idle_clients_take_little_memory() {
     const CLIENTS: usize = 500;
     let database = Version::Newest.database().await;
-    // What measuring takes is not theirs.
-    let pooler = Pooler::before(&database, "[lens]\nenabled = false\n").await;
+    let pooler = Pooler::before(&database, UNWATCHED).await;
     let place = pooler.place(&database);
     let mut sessions = Vec::new();
     // What is allocated once is there after the first.

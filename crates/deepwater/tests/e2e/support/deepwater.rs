@@ -17,6 +17,9 @@ use super::origin::Origin;
 use super::soon;
 use super::wire::{Message, Wire};
 
+/// No lens, where memory is measured.
+pub const UNWATCHED: &str = "[lens]\nenabled = false\n";
+
 /// A listener on a free port; one thread, so that what is counted is exact.
 pub const LISTEN: &str = "[edge]\nworkers = 1\n[[edge.listen]]\naddress = \"127.0.0.1:0\"\n";
 /// Everything to the pool `app`.
@@ -89,6 +92,11 @@ impl Deepwater {
     /// Runs a configuration until it listens.
     pub async fn start(config: &str) -> Self {
         Self::start_in(Home::new(), config).await
+    }
+
+    /// The same without the lens, where memory is measured: what measuring takes is bounded, and another story's.
+    pub async fn unwatched(origin: &Origin) -> Self {
+        Self::start(&format!("{LISTEN}{UNWATCHED}{ROUTE}{}", pool("app", &[origin.address]))).await
     }
 
     /// The shortest configuration there is, in front of an origin.
