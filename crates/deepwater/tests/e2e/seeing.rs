@@ -23,12 +23,11 @@ async fn metrics_are_valid_and_move() {
     let routes = "[[edge.route]]\nname = \"api\"\nmatch = { path = \"/api/*\" }\npool = \"app\"\n\
                   [[edge.route]]\nmatch = { path = \"/500\" }\npool = \"app\"\n";
     let edge = Deepwater::start(&format!("{LISTEN}{routes}{}", pool("app", &[origin.address]))).await;
-    let before = edge.metrics().await;
-    assert_eq!(
-        before.get(REQUESTS, &[("route", "api"), ("status", "2xx")]),
-        Some(0.0),
-        "there before the first request"
-    );
+    // There before the first request, as soon as the thread that counts them is.
+    soon("a count of no requests", async {
+        while edge.metrics().await.get(REQUESTS, &[("route", "api"), ("status", "2xx")]) != Some(0.0) {}
+    })
+    .await;
 
     let mut client = edge.client().await;
     for path in ["/api/1", "/api/2", "/500", "/nowhere"] {
