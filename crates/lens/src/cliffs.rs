@@ -11,6 +11,7 @@ mod descriptors;
 mod disk;
 mod judge;
 mod level;
+mod line;
 mod locks;
 mod memory;
 mod network;

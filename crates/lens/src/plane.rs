@@ -10,7 +10,7 @@ mod sampler;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -67,13 +67,14 @@ pub(crate) struct State {
     unknown: Vec<Unknown>,
 }
 
+/// If the lens panics while it writes, its pages show what it knew, and `/api/status` goes on.
 impl Shared {
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().expect("no panic while measurements are written")
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().expect("no panic while measurements are written")
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -81,8 +81,8 @@ signals! {
     SWAP_USED = "memory.swap_used", "bytes", "Swap in use.";
     OOM_KILLS = "memory.oom_kills", "kills per second", "Processes killed for want of memory.";
 
-    NET_SENT = "network.sent", "bytes per second", "Bytes sent by the network interfaces, the loopback apart.";
-    NET_RECEIVED = "network.received", "bytes per second", "Bytes received by them.";
+    NET_SENT = "network.sent", "bytes per second", "Bytes sent by the busiest network interface, the loopback apart.";
+    NET_RECEIVED = "network.received", "bytes per second", "Bytes received by the busiest one.";
     NET_SPEED = "network.speed", "bytes per second", "What the link is good for, each way.";
     RETRANSMITS = "network.retransmits", "ratio", "Share of TCP segments that were sent again.";
     ACCEPT_OVERFLOWS = "network.accept_overflows", "connections per second", "Connections that found an accept queue full.";

@@ -16,6 +16,18 @@ use series::Series;
 pub use series::Span;
 pub use snapshot::SnapshotError;
 
+/// What was measured in one tick, before it is put into the store: reading may block, and nobody who looks at the store
+/// should wait for that.
+#[derive(Debug, Default)]
+pub struct Samples(Vec<(&'static Signal, String, f64)>);
+
+impl Samples {
+    /// Notes a value.
+    pub fn put(&mut self, signal: &'static Signal, label: &str, value: f64) {
+        self.0.push((signal, label.to_owned(), value));
+    }
+}
+
 /// All series.
 #[derive(Debug)]
 pub struct Store {
@@ -50,6 +62,11 @@ impl Store {
         let mut series = Series::default();
         series.put(value);
         self.series.entry(signal.name).or_default().insert(label.into(), series);
+    }
+
+    /// The same of many.
+    pub fn put_all(&mut self, samples: &Samples) {
+        samples.0.iter().for_each(|(signal, label, value)| self.put(signal, label, *value));
     }
 
     /// The tick is over, and perhaps further ones in which nothing was measured.

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import { NOTHING, timeOfDay } from "../format";
 import type { Live } from "../live";
 import { SIGNALS, type SignalName } from "../signals";
+import { type Brush, usePlot } from "./plot";
 
 /** Narrowest and widest span of time shown: it grows with what is known. */
 const SPAN_SECONDS = { least: 60, most: 600 };
@@ -28,31 +29,10 @@ interface Props {
 
 /** Signals over the last ten minutes, as lines or stacked on each other. */
 export function Chart({ live, label, layers, stacked }: Props) {
-  const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>(null);
   /** The point under the pointer. */
   const [pointed, point] = useState<number>();
 
-  useEffect(() => {
-    const element = place.current;
-    if (!element) return;
-    // Canvas colours do not follow the style sheet: the chart is built anew when they change.
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const build = () => {
-      plot.current?.destroy();
-      plot.current = new uPlot(options(element, live, layers, !!stacked, point), [[]], element);
-      plot.current.setData(data(live, layers, !!stacked));
-    };
-    const resized = new ResizeObserver(() => plot.current?.setSize(size(element)));
-    build();
-    dark.addEventListener("change", build);
-    resized.observe(element);
-    return () => {
-      dark.removeEventListener("change", build);
-      resized.disconnect();
-      plot.current?.destroy();
-    };
-  }, []);
+  const { place, plot } = usePlot(HEIGHT, (brush) => options(brush, live, layers, !!stacked, point), []);
 
   useEffect(() => plot.current?.setData(data(live, layers, !!stacked)));
 
@@ -93,8 +73,6 @@ const shown = (live: Live, signal: SignalName, at = -1): string => {
   return typeof value === "number" ? SIGNALS[signal].show(value) : NOTHING;
 };
 
-const size = (element: HTMLElement) => ({ width: element.clientWidth, height: HEIGHT });
-
 /** Layers are drawn from the top down, so that an empty one is hidden by the edge of the one below it. */
 function data(live: Live, layers: Layer[], stacked: boolean): uPlot.AlignedData {
   const columns = layers.map(({ signal }) => live.history.column(signal));
@@ -115,23 +93,14 @@ function stack(columns: (number | null)[][]): (number | null)[][] {
 }
 
 function options(
-  element: HTMLElement,
+  { colour, axis }: Brush,
   live: Live,
   layers: Layer[],
   stacked: boolean,
   point: (at: number | undefined) => void,
-): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
+): Omit<uPlot.Options, "width" | "height"> {
   const show = SIGNALS[layers[0]?.signal ?? "requests"].show;
-  const axis: uPlot.Axis = {
-    stroke: colour("--quiet"),
-    font: `11px ${style.fontFamily}`,
-    grid: { stroke: colour("--line"), width: 1 },
-    ticks: { show: false },
-  };
   return {
-    ...size(element),
     padding: [8, 26, 0, 0],
     cursor: { points: { show: !stacked }, drag: { x: false, y: false }, y: false },
     legend: { show: false },
@@ -141,8 +110,8 @@ function options(
       y: { range: (_, __, top) => [0, Math.max(1, (top ?? 0) * 1.08)] },
     },
     axes: [
-      { ...axis, size: 28, space: 70, values: (_, ticks) => ticks.map(clock) },
-      { ...axis, size: 62, space: 32, values: (_, ticks) => ticks.map((tick) => (tick === 0 ? "0" : show(tick))) },
+      { ...axis(11), size: 28, space: 70, values: (_, ticks) => ticks.map(clock) },
+      { ...axis(11), size: 62, space: 32, values: (_, ticks) => ticks.map((tick) => (tick === 0 ? "0" : show(tick))) },
     ],
     series: [
       {},

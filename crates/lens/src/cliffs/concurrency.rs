@@ -5,12 +5,16 @@
 //! and it answers no more of them. By Little's law the workers are what it answers then, times what an answer takes
 //! when nobody waits.
 
-use super::{Detector, Finding, Kind, Outlook, Range, evidence};
+use deepwater_forecast::usl::{self, Point};
+
+use super::{Detector, Evidence, Finding, Kind, Outlook, Range, evidence};
 use crate::picture::{Load, Picture};
-use crate::signal;
+use crate::signal::{self, Signal};
 
 pub(super) struct Concurrency;
 
+/// The probability that a range holds the truth.
+const CONFIDENCE: f64 = 0.9;
 /// Ticks that must have been measured.
 const LEAST_TICKS: usize = 30;
 /// Latency over its floor, from which requests wait rather than work.
@@ -43,8 +47,12 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Findin
             let passed =
                 picture.now(&signal::UPSTREAM_RATE, name).unwrap_or(0.0) / load.now.max(f64::MIN_POSITIVE);
             let at = |rate: f64| rate / passed.clamp(0.01, 1.0);
-            let range =
-                Range { value: at(found.rate), low: at(found.low), high: at(found.high), confidence: 0.9 };
+            let range = Range {
+                value: at(found.rate),
+                low: at(found.low),
+                high: at(found.high),
+                confidence: CONFIDENCE,
+            };
             Outlook::AtLoad(range)
         }
         (Ok(_), None) => Outlook::CannotTell("nothing is served now".into()),
@@ -64,6 +72,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Findin
         evidence(picture, &signal::UPSTREAM_RATE, name, |rate| {
             format!("it answers {rate:.1} requests a second")
         }),
+        second_opinion(name, &known),
     ];
     Some(Finding {
         kind: Kind::Concurrency,
@@ -76,6 +85,28 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Findin
         pressing,
         evidence: evidence.into_iter().flatten().collect(),
     })
+}
+
+/// What the scalability law says of the same ticks. It keeps silent about low load.
+fn second_opinion(label: &str, known: &[(f64, f64)]) -> Option<Evidence> {
+    let point = |(rate, latency): &(f64, f64)| Point { n: rate * latency, x: *rate };
+    let points: Vec<Point> = known.iter().map(point).collect();
+    let (value, text) = match usl::forecast(&points, CONFIDENCE) {
+        usl::Outlook::Peak(top) => {
+            let (n, usl::Estimate { value, low, high }) = (top.n.value, top.x);
+            (
+                value,
+                format!("at most {value:.0} ({low:.0}–{high:.0}) with {n:.0} at once, and fewer with more"),
+            )
+        }
+        usl::Outlook::NoPeakInSight { limit: usl::Estimate { value, low, high }, .. } => {
+            (value, format!("no peak in sight, and never more than {value:.0} ({low:.0}–{high:.0})"))
+        }
+        usl::Outlook::CannotTell(_) => return None,
+    };
+    let Signal { name, unit, .. } = signal::UPSTREAM_RATE;
+    let text = format!("the scalability law, a second opinion, says of its requests per second: {text}");
+    Some(Evidence { signal: name, label: label.to_owned(), value, unit, text })
 }
 
 /// Workers that were all busy.
@@ -133,6 +164,21 @@ mod tests {
         let found = workers(&known).ok().unwrap();
         assert!((found.workers - 8.0).abs() < 1.0, "{}", found.workers);
         assert!(found.now && (found.rate - 400.0).abs() < 20.0, "{}", found.rate);
+    }
+
+    #[test]
+    fn the_scalability_law_has_a_second_opinion_once_it_bends() {
+        // X(N) = 50·N/(1 + 0.03(N - 1) + 0.0005·N(N - 1)): 680 a second at most, with 44 at once.
+        let tick = |n: u32| {
+            let n = f64::from(n);
+            let rate = 50.0 * n / (1.0 + 0.03 * (n - 1.0) + 0.000_5 * n * (n - 1.0));
+            (rate, n / rate)
+        };
+        let bent: Vec<_> = (1..=60).map(tick).collect();
+        let found = second_opinion("app", &bent).unwrap();
+        assert!((found.value - 680.0).abs() < 5.0 && found.text.contains("44 at once"), "{found:?}");
+        let low: Vec<_> = (1..=8).cycle().take(60).map(tick).collect();
+        assert_eq!(second_opinion("app", &low), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use deepwater_forecast::demand::Law;
 use deepwater_forecast::trend::{self, Sample};
 
 use super::bound::{self, Bound};
+use super::line::Line;
 use super::{Detector, Evidence, Finding, Kind, Outlook, Range, evidence};
 use crate::picture::{Load, Picture, mean_of_last};
 use crate::signal;
@@ -145,25 +146,10 @@ fn leak(points: &[f64], limit: f64) -> Option<Outlook> {
 /// them on average, in pieces of `p`, the deviation is √(p·m). The piece is estimated by what the residuals vary.
 fn at_peaks(range: Range, used: &[f64], limit: f64, load: Option<&Load>) -> Range {
     let Some(load) = load else { return range };
-    let pairs: Vec<(f64, f64)> = load
-        .rows
-        .iter()
-        .map(|row| row.iter().sum::<f64>())
-        .zip(used.iter().copied())
-        .filter(|(rate, used)| rate.is_finite() && used.is_finite())
-        .collect();
-    let n = pairs.len() as f64;
-    let mean = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0 / n, sum.1 + pair.1 / n));
-    let moment =
-        |f: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|(x, y)| f(x - mean.0, y - mean.1)).sum::<f64>();
-    let (xx, xy, yy) = (moment(&|x, _| x * x), moment(&|x, y| x * y), moment(&|_, y| y * y));
-    if xx <= 0.0 || xy <= 0.0 || pairs.len() < 3 {
-        return range;
-    }
-    let slope = xy / xx;
-    let held = slope * mean.0;
-    let piece = ((yy - xy * xy / xx) / (n - 2.0)).max(0.0) / held;
-    let room = limit - (mean.1 - held);
+    let Some(line) = Line::through(load, used) else { return range };
+    let held = line.slope * line.loads[1];
+    let piece = line.deviation.powi(2) / held;
+    let room = limit - line.base;
     if !(held > 0.0 && room > 0.0 && piece.is_finite()) {
         return range;
     }

@@ -3,6 +3,7 @@
 use deepwater_forecast::demand::Law;
 
 use super::bound::{self, Bound, Queue};
+use super::line::Line;
 use super::{Detector, Finding, Kind, evidence};
 use crate::picture::{Load, Picture};
 use crate::signal;
@@ -60,28 +61,13 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str) -> Option<Findin
     })
 }
 
-/// Whether connections are kept for longer when there is more load: something behind them fills up then. The slope of the
-/// time over the load must be told from none (five standard errors), and matter: a half over what was seen.
+/// Whether connections are kept for longer when there is more load: something behind them fills up then. The slope must be
+/// told from none (five standard errors), and matter: half as long again at the highest load as at the lowest.
 fn law(load: Option<&Load>, holds: &[f64]) -> Law {
-    let Some(load) = load else { return Law::Utilisation };
-    let loads = load.rows.iter().map(|row| row.iter().sum::<f64>());
-    let points: Vec<(f64, f64)> = loads
-        .zip(holds.iter().copied())
-        .filter(|(load, hold)| load.is_finite() && hold.is_finite())
-        .collect();
-    let n = points.len() as f64;
-    let mean = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0 / n, sum.1 + point.1 / n));
-    let sum =
-        |f: &dyn Fn(f64, f64) -> f64| points.iter().map(|(x, y)| f(x - mean.0, y - mean.1)).sum::<f64>();
-    let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
-    let slope = xy / xx;
-    let error = ((yy - slope * xy).max(0.0) / (n - 2.0) / xx).sqrt();
-    let spread =
-        points.iter().map(|(load, _)| *load).fold((f64::MAX, 0.0_f64), |(a, b), x| (a.min(x), b.max(x)));
-    let matters = slope * (spread.1 - spread.0) >= 0.5 * (mean.1 - slope * (mean.0 - spread.0));
-    if points.len() >= 10 && slope > 5.0 * error && matters {
-        Law::Holding { saturates_at: None }
-    } else {
-        Law::Utilisation
-    }
+    let longer = load.and_then(|load| Line::through(load, holds)).is_some_and(|line| {
+        let [lowest, _, highest] = line.loads;
+        let matters = line.slope * (highest - lowest) >= 0.5 * (line.base + line.slope * lowest);
+        line.slope > 5.0 * line.error && matters
+    });
+    if longer { Law::Holding { saturates_at: None } } else { Law::Utilisation }
 }

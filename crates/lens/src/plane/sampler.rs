@@ -80,12 +80,14 @@ impl Sampler {
         self.databases.follow(&facts);
         let config = shared.config.load();
 
+        // The first tick has nothing to compare with, a second one right after it hardly anything.
+        let whole = seconds > TICK.as_secs_f64() / 2.0;
+        let machine = whole.then(|| self.machine.read(&facts, &config, seconds));
         let mut state = shared.write();
         let store = &mut state.store;
-        // The first tick has nothing to compare with, a second one right after it hardly anything.
-        if seconds > TICK.as_secs_f64() / 2.0 {
+        if let Some(machine) = machine {
             self.planes.read(store, seconds);
-            self.machine.read(store, &facts, &config, seconds);
+            store.put_all(&machine);
             self.databases.read(store);
             let spent = thread_time();
             store.put(&signal::LENS_COST, "", spent.saturating_sub(self.spent).as_secs_f64() / seconds);

@@ -10,13 +10,15 @@ use super::Unknown;
 use crate::config::{Config, System};
 use crate::facts::{Application, Facts};
 use crate::signal::{self, Signal};
-use crate::store::Store;
+use crate::store::Samples;
 
 /// The machine, read once a tick.
 pub(crate) struct Machine {
     host: Host,
     roots: Roots,
     rates: BTreeMap<(&'static str, String), Rate>,
+    /// What each interface sends and receives.
+    interfaces: BTreeMap<String, [Rate; 2]>,
     families: BTreeMap<String, Family>,
     shared: BTreeMap<String, Shared>,
     unknown: Vec<Unknown>,
@@ -31,6 +33,7 @@ impl Machine {
             host: Host::new(roots.clone()),
             roots,
             rates: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
             families: BTreeMap::new(),
             shared: BTreeMap::new(),
             unknown: Vec::new(),
@@ -39,21 +42,25 @@ impl Machine {
     }
 
     /// Measures what the machine did in the `seconds` since the last time.
-    pub(crate) fn read(&mut self, store: &mut Store, facts: &Facts, config: &Config, seconds: f64) {
+    pub(crate) fn read(&mut self, facts: &Facts, config: &Config, seconds: f64) -> Samples {
+        let mut samples = Samples::default();
+        let out = &mut samples;
         self.now += Duration::from_secs_f64(seconds);
         self.unknown.clear();
         let reading = self.host.read(self.now);
-        self.cpu(store, &reading, config);
-        self.memory(store, &reading);
-        self.network(store, &reading, config);
-        self.disk(store, &reading);
+        self.cpu(out, &reading, config);
+        self.memory(out, &reading);
+        self.network(out, &reading, config);
+        self.disk(out, &reading);
         self.host.finder.look(self.now);
-        self.ports(store, &reading);
-        self.families
-            .retain(|name, _| facts.applications.iter().any(|application| application.name == *name));
+        self.ports(out, &reading);
+        let known = |name: &String| facts.applications.iter().any(|application| application.name == *name);
+        self.families.retain(|name, _| known(name));
+        self.shared.retain(|name, _| known(name));
         for application in &facts.applications {
-            self.application(store, application);
+            self.application(out, application);
         }
+        samples
     }
 
     /// What cannot be measured here.
@@ -66,10 +73,10 @@ impl Machine {
     }
 
     /// Puts the growth of a counter in a second.
-    fn rate(&mut self, store: &mut Store, signal: &'static Signal, label: &str, counter: Option<u64>) {
+    fn rate(&mut self, out: &mut Samples, signal: &'static Signal, label: &str, counter: Option<u64>) {
         let now = self.now;
         let rate = self.rates.entry((signal.name, label.to_owned())).or_default();
-        put(store, signal, label, rate.per_second(now, counter));
+        put(out, signal, label, rate.per_second(now, counter));
     }
 
     /// Puts the growth of a time in a second: a share, or cores.
@@ -78,105 +85,106 @@ impl Machine {
         self.rates.entry((signal.name, label.to_owned())).or_default().seconds_per_second(now, time)
     }
 
-    fn cpu(&mut self, store: &mut Store, reading: &HostReading, config: &Config) {
+    fn cpu(&mut self, out: &mut Samples, reading: &HostReading, config: &Config) {
         let cpu = &reading.cpu;
         let cores = config.limits.cores.map(f64::from);
-        put(store, &signal::CPU_CORES, "", least(cores, cpu.effective_cores));
+        put(out, &signal::CPU_CORES, "", least(cores, cpu.effective_cores));
         let busy = self.share(&signal::CPU_BUSY, "", cpu.all.map(|all| all.user + all.system));
-        put(store, &signal::CPU_BUSY, "", busy);
+        put(out, &signal::CPU_BUSY, "", busy);
         let steal = self.share(&signal::CPU_STEAL, "", cpu.all.map(|all| all.steal));
-        put(store, &signal::CPU_STEAL, "", steal);
+        put(out, &signal::CPU_STEAL, "", steal);
         let pressure = self.share(&signal::CPU_PRESSURE, "", cpu.pressure.map(|pressure| pressure.some));
-        put(store, &signal::CPU_PRESSURE, "", pressure);
+        put(out, &signal::CPU_PRESSURE, "", pressure);
         let throttled = cpu.cgroup.as_ref().and_then(|group| group.throttled);
         let throttled = self.share(&signal::CPU_THROTTLED, "", throttled);
-        put(store, &signal::CPU_THROTTLED, "", throttled);
+        put(out, &signal::CPU_THROTTLED, "", throttled);
     }
 
-    fn memory(&mut self, store: &mut Store, reading: &HostReading) {
+    fn memory(&mut self, out: &mut Samples, reading: &HostReading) {
         let memory = &reading.memory;
         let limit = memory.limit_bytes.map(|bytes| bytes as f64);
-        put(store, &signal::MEMORY_LIMIT, "", limit);
+        put(out, &signal::MEMORY_LIMIT, "", limit);
         let headroom = memory.headroom_bytes.map(|bytes| bytes as f64);
         put(
-            store,
+            out,
             &signal::MEMORY_USED,
             "",
             limit.zip(headroom).map(|(limit, headroom)| (limit - headroom).max(0.0)),
         );
         let pressure =
             self.share(&signal::MEMORY_PRESSURE, "", memory.pressure.map(|pressure| pressure.some));
-        put(store, &signal::MEMORY_PRESSURE, "", pressure);
+        put(out, &signal::MEMORY_PRESSURE, "", pressure);
         let reclaim = &memory.reclaim;
         let refaults =
             [reclaim.refaults_anon, reclaim.refaults_file].into_iter().flatten().reduce(u64::saturating_add);
-        self.rate(store, &signal::REFAULTS, "", refaults);
-        self.rate(store, &signal::MAJOR_FAULTS, "", reclaim.major_faults);
-        self.rate(store, &signal::OOM_KILLS, "", reclaim.oom_kills);
+        self.rate(out, &signal::REFAULTS, "", refaults);
+        self.rate(out, &signal::MAJOR_FAULTS, "", reclaim.major_faults);
+        self.rate(out, &signal::OOM_KILLS, "", reclaim.oom_kills);
         let swap = memory.swap_total_bytes.zip(memory.swap_free_bytes);
-        put(store, &signal::SWAP_USED, "", swap.map(|(total, free)| total.saturating_sub(free) as f64));
+        put(out, &signal::SWAP_USED, "", swap.map(|(total, free)| total.saturating_sub(free) as f64));
     }
 
-    fn network(&mut self, store: &mut Store, reading: &HostReading, config: &Config) {
+    fn network(&mut self, out: &mut Samples, reading: &HostReading, config: &Config) {
         let network = &reading.network;
-        let mut speed = None;
-        for interface in network.interfaces.iter().filter(|interface| !interface.loopback) {
-            self.rate(store, &signal::NET_SENT, &interface.name, Some(interface.sent_bytes));
-            self.rate(store, &signal::NET_RECEIVED, &interface.name, Some(interface.received_bytes));
+        let now = self.now;
+        let (mut sent, mut received, mut speed) = (None, None, None);
+        let interfaces = || network.interfaces.iter().filter(|interface| !interface.loopback);
+        // Containers come and go with theirs.
+        self.interfaces.retain(|name, _| interfaces().any(|interface| interface.name == *name));
+        for interface in interfaces() {
+            let [out, back] = self.interfaces.entry(interface.name.clone()).or_default();
+            // The busiest: what a bridge passes on is the same bytes once more.
+            sent = most(sent, out.per_second(now, Some(interface.sent_bytes)));
+            received = most(received, back.per_second(now, Some(interface.received_bytes)));
             // The slowest that is told of: the one that is full first.
             speed = least(speed, interface.speed_bits_per_second.map(|bits| bits as f64 / 8.0));
         }
-        let sum = |of: fn(&deepwater_host::Interface) -> u64| {
-            let interfaces = network.interfaces.iter().filter(|interface| !interface.loopback);
-            interfaces.map(of).reduce(u64::saturating_add)
-        };
-        self.rate(store, &signal::NET_SENT, "", sum(|interface| interface.sent_bytes));
-        self.rate(store, &signal::NET_RECEIVED, "", sum(|interface| interface.received_bytes));
+        put(out, &signal::NET_SENT, "", sent);
+        put(out, &signal::NET_RECEIVED, "", received);
         put(
-            store,
+            out,
             &signal::NET_SPEED,
             "",
             least(config.limits.network.map(deepwater_core::config::Bitrate::bytes), speed),
         );
-        let now = self.now;
         let mut grown = |name: &'static str, counter| {
             self.rates.entry((name, String::new())).or_default().per_second(now, counter)
         };
-        let (out, again) =
+        let (segments, again) =
             (grown("segments", network.tcp.segments_out), grown("again", network.tcp.retransmitted));
         put(
-            store,
+            out,
             &signal::RETRANSMITS,
             "",
-            out.zip(again).filter(|(out, _)| *out >= 1.0).map(|(out, again)| again / out),
+            segments.zip(again).filter(|(sent, _)| *sent >= 1.0).map(|(sent, again)| again / sent),
         );
-        self.rate(store, &signal::ACCEPT_OVERFLOWS, "", network.tcp.listen_overflows);
-        self.rate(store, &signal::SOFTNET_DROPS, "", network.softnet_dropped);
-        put(store, &signal::DESCRIPTORS, "", network.descriptors.map(|count| count as f64));
-        put(store, &signal::DESCRIPTOR_LIMIT, "", network.descriptor_limit.map(|count| count as f64));
+        self.rate(out, &signal::ACCEPT_OVERFLOWS, "", network.tcp.listen_overflows);
+        self.rate(out, &signal::SOFTNET_DROPS, "", network.softnet_dropped);
+        put(out, &signal::DESCRIPTORS, "", network.descriptors.map(|count| count as f64));
+        put(out, &signal::DESCRIPTOR_LIMIT, "", network.descriptor_limit.map(|count| count as f64));
     }
 
-    fn disk(&mut self, store: &mut Store, reading: &HostReading) {
+    fn disk(&mut self, out: &mut Samples, reading: &HostReading) {
         let pressure =
             self.share(&signal::IO_PRESSURE, "", reading.disk.pressure.map(|pressure| pressure.some));
-        put(store, &signal::IO_PRESSURE, "", pressure);
+        put(out, &signal::IO_PRESSURE, "", pressure);
         match Space::of(std::path::Path::new(".")) {
             Ok(space) => {
-                store.put(&signal::DISK_FREE, "", space.available_bytes as f64);
-                store.put(&signal::DISK_SIZE, "", space.total_bytes as f64);
+                out.put(&signal::DISK_FREE, "", space.available_bytes as f64);
+                out.put(&signal::DISK_SIZE, "", space.total_bytes as f64);
             }
             Err(error) => self.unknown.push(Unknown { what: "space on disk".into(), why: error.to_string() }),
         }
     }
 
-    fn ports(&mut self, store: &mut Store, reading: &HostReading) {
+    fn ports(&mut self, out: &mut Samples, reading: &HostReading) {
         let sockets = self.host.finder.sockets();
         let used =
             sockets.and_then(|sockets| sockets.busiest.as_ref()).map(|busiest| f64::from(busiest.ports));
-        put(store, &signal::PORTS_USED, "", used);
+        put(out, &signal::PORTS_USED, "", used);
         let range = reading.network.ephemeral_ports;
         put(
-            store,
+            out,
             &signal::PORT_LIMIT,
             "",
             range.map(|(first, last)| f64::from(last.saturating_sub(first)) + 1.0),
@@ -184,7 +192,7 @@ impl Machine {
     }
 
     /// The processes that serve the application's targets on this machine.
-    fn application(&mut self, store: &mut Store, application: &Application) {
+    fn application(&mut self, out: &mut Samples, application: &Application) {
         let name = &application.name;
         let local = application.targets.iter().filter_map(|target| local_port(target));
         let mut pids = Vec::new();
@@ -210,14 +218,14 @@ impl Machine {
         family.set(&self.roots, &pids);
         let reading = family.read(self.now);
         let cpu = self.share(&signal::APP_CPU, name, Some(reading.cpu));
-        put(store, &signal::APP_CPU, name, cpu);
-        put(store, &signal::APP_THREAD, name, reading.hottest.map(|(_, thread)| thread.cpu));
+        put(out, &signal::APP_CPU, name, cpu);
+        put(out, &signal::APP_THREAD, name, reading.hottest.map(|(_, thread)| thread.cpu));
         let delay = self.share(&signal::APP_DELAY, name, reading.run_delay);
-        put(store, &signal::APP_DELAY, name, delay);
+        put(out, &signal::APP_DELAY, name, delay);
         let shared = self.shared.entry(name.clone()).or_default();
         let memory = shared.memory(reading.resident_bytes, reading.proportional_bytes);
-        store.put(&signal::APP_MEMORY, name, memory as f64);
-        store.put(&signal::APP_THREADS, name, reading.threads as f64);
+        out.put(&signal::APP_MEMORY, name, memory as f64);
+        out.put(&signal::APP_THREADS, name, reading.threads as f64);
     }
 }
 
@@ -238,10 +246,15 @@ impl Shared {
     }
 }
 
-fn put(store: &mut Store, signal: &Signal, label: &str, value: Option<f64>) {
+fn put(out: &mut Samples, signal: &'static Signal, label: &str, value: Option<f64>) {
     if let Some(value) = value {
-        store.put(signal, label, value);
+        out.put(signal, label, value);
     }
+}
+
+/// The larger of what is known.
+fn most(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::max)
 }
 
 /// The smaller of what is known.
