@@ -24,7 +24,9 @@ pub(super) fn of(settings: &Settings) -> Facts {
         limited: pool.concurrency.is_some(),
     });
     let postgres = &settings.postgres;
-    let databases = postgres.databases.iter().map(|(name, database)| Database {
+    // What stands for any name is no database that could be asked.
+    let named = postgres.databases.iter().filter(|(name, _)| *name != "*");
+    let databases = named.map(|(name, database)| Database {
         name: name.clone(),
         server: database.primary.hosts.first().map(ToString::to_string).unwrap_or_default(),
         pool_size: database.pool_size.unwrap_or(postgres.pool_size),

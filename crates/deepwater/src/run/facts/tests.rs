@@ -131,3 +131,13 @@ fn every_line_that_advice_prints_is_read_and_does_what_it_says() {
     let kinds: BTreeSet<usize> = examples().iter().map(|(lines, _)| kind(lines)).collect();
     assert_eq!(kinds.len(), 9, "every kind has an example");
 }
+
+#[test]
+fn what_stands_for_any_database_is_none_that_could_be_asked() {
+    let mut table: Table = BASE.parse().unwrap();
+    let any: Table =
+        "[postgres.databases.\"*\"]\nprimary = \"postgres://app@127.0.0.1:5432\"".parse().unwrap();
+    merge(&mut table, any, None);
+    let names: Vec<String> = of(&read(&table)).databases.into_iter().map(|database| database.name).collect();
+    assert_eq!(names, ["other.shop", "shop"]);
+}
