@@ -72,13 +72,14 @@ fn this_process_is_measured_alone_and_as_a_family() {
     let roots = Roots::default();
     let own = std::process::id();
     let mut process = Process::open(&roots, own).expect("it lives");
-    process.read(second(1)).expect("it lives");
-    let read = process.read(second(2)).expect("it lives");
+    // Another test's threads may be so many that they are looked at in turns.
+    let mut readings = (1..=8).map(|now| process.read(second(now)).expect("it lives"));
+    let read = readings.find(|read| read.hottest.is_some()).expect("a thread was looked at twice");
     assert!(read.threads > 0 && read.resident_bytes > 100_000, "{read:?}");
-    assert!(read.hottest.is_some() && read.descriptor_limit.is_some(), "{read:?}");
+    assert!(read.descriptor_limit.is_some(), "{read:?}");
     let mut family = Family::new();
     family.set(&roots, &[process.pid()]);
-    assert_eq!(family.read(second(3)).processes, 1);
+    assert_eq!(family.read(second(9)).processes, 1);
     println!("{read:#?}");
 }
 
