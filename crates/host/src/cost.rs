@@ -2,6 +2,7 @@
 //! --nocapture`.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,18 @@ fn mean(step: u64, runs: u32, mut run: impl FnMut(Duration)) -> Duration {
         run(Duration::from_secs(u64::from(number) * step));
     }
     cpu().saturating_sub(start) / runs
+}
+
+/// Somebody who listens, and both ends of connections.
+fn clients(count: usize) -> (TcpListener, Vec<[TcpStream; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("bound");
+    let connect = |_| {
+        let client = TcpStream::connect(address).expect("connected");
+        [client, listener.accept().expect("accepted").0]
+    };
+    let ends = (0..count).map(connect).collect();
+    (listener, ends)
 }
 
 #[test]
@@ -47,9 +60,10 @@ fn what_reading_costs() {
     println!("machine, each second                    {machine:?}");
     println!("process of {THREADS} threads, each second       {many_threads:?}");
     println!("finder ({sockets} sockets), each ten seconds     {finder:?}");
-    if let Ok(mut diag) = Diag::open() {
-        println!("all backlogs                            {:?}", mean(1, 100, |_| drop(diag.backlogs())));
-    }
+    let clients = clients(100);
+    let (listener, mut diag) = (clients.0.local_addr().expect("bound"), Diag::default());
+    let connections = mean(1, 100, |_| drop(diag.connections(listener, 512)));
+    println!("connections of a port of 100 clients    {connections:?}");
     let second = machine + many_threads + finder / 10;
     println!("together: {:.2} % of a core at one reading a second", second.as_secs_f64() * 100.0);
 

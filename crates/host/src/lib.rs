@@ -9,7 +9,7 @@
 //! - [`Host`] holds the sources that concern the machine and this process: [`Cpu`], [`Memory`], [`Network`],
 //!   [`Sockets`], [`Disk`].
 //! - [`Finder`] says which processes listen on a port; [`Process`], [`Family`] and [`Cgroup`] measure them.
-//! - [`Diag`] asks the kernel for `TCP_INFO` of single connections.
+//! - [`Diag`] asks the kernel for `TCP_INFO` of the connections of a port.
 //!
 //! # What it costs
 //! Files that are read every second stay open and are read with `pread` into one buffer. What is dear is
@@ -46,7 +46,7 @@ mod testing;
 
 pub use cgroup::{Cgroup, CgroupCpu, CgroupMemory, CgroupReading};
 pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
-pub use diag::{Backlog, Diag, TcpInfo};
+pub use diag::{Connection, Connections, Diag, TcpInfo};
 pub use disk::{Device, Disk, DiskReading, Space};
 pub use finder::{Finder, Pid};
 pub use host::{Host, HostReading};

@@ -38,8 +38,7 @@ const WHAT: &str = "tcp sockets";
 pub struct Listener {
     /// Where.
     pub address: SocketAddr,
-    /// Connections that are open and wait to be accepted. How many may wait is told by
-    /// [`Diag::backlogs`](crate::Diag::backlogs).
+    /// Connections that are open and wait to be accepted.
     pub queued: u32,
     pub(crate) inode: u64,
 }
