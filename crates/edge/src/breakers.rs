@@ -1,6 +1,7 @@
 //! Circuit breakers of a pool: one for the pool as a whole, one for each of its targets.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use deepwater_core::Events;
 use deepwater_upstream::{
     Breaker, BreakerState, Change, CircuitBreaker, OnChange, Outcome, Pass, Pool, Target, TargetId, Verdict,
 };
+use foldhash::fast::RandomState;
 use serde_json::{Value, json};
 use smallvec::SmallVec;
 
@@ -45,7 +47,9 @@ pub(crate) struct Breakers {
 
 struct OfTargets {
     settings: Breaker,
-    known: RwLock<HashMap<TargetId, Arc<CircuitBreaker>>>,
+    known: RwLock<HashMap<TargetId, Arc<CircuitBreaker>, RandomState>>,
+    /// Whether one may be open. As long as none is, no request has to look at them all.
+    any_open: Arc<AtomicBool>,
 }
 
 /// Leave to send a request to a target, to be given back with how it ended.
@@ -61,8 +65,7 @@ impl Breakers {
             .breaker
             .clone()
             .map(|settings| CircuitBreaker::new(settings, seed, told(&events, &pool, WHOLE)));
-        let of_targets =
-            config.target_breaker.clone().map(|settings| OfTargets { settings, known: RwLock::default() });
+        let of_targets = config.target_breaker.clone().map(OfTargets::new);
         Self { pool, events, seed, whole, of_targets }
     }
 
@@ -81,9 +84,10 @@ impl Breakers {
     /// Targets that nothing may be sent to.
     #[inline]
     pub fn avoid(&self, now: u64, avoid: &mut SmallVec<[TargetId; 4]>) {
-        if let Some(of_targets) = &self.of_targets {
-            let known = of_targets.known.read().expect("no panic while breakers are held");
-            avoid.extend(known.iter().filter(|(_, breaker)| breaker.is_open(now)).map(|(id, _)| *id));
+        if let Some(of_targets) = &self.of_targets
+            && of_targets.any_open.load(SeqCst)
+        {
+            of_targets.avoid(now, avoid);
         }
     }
 
@@ -102,11 +106,15 @@ impl Breakers {
         let Some(of_targets) = &self.of_targets else { return Ok(Leave { whole, target: None }) };
         let breaker = of_targets.of(target, || {
             self.forget_gone(of_targets, targets);
-            CircuitBreaker::new(
-                of_targets.settings.clone(),
-                self.seed ^ target.id.get(),
-                told(&self.events, &self.pool, &target.name),
-            )
+            let tell = told(&self.events, &self.pool, &target.name);
+            let any_open = Arc::clone(&of_targets.any_open);
+            let on_change: OnChange = Box::new(move |change| {
+                if change.state == BreakerState::Open {
+                    any_open.store(true, SeqCst);
+                }
+                tell(change);
+            });
+            CircuitBreaker::new(of_targets.settings.clone(), self.seed ^ target.id.get(), on_change)
         });
         match breaker.try_pass(now) {
             Ok(pass) => Ok(Leave { whole, target: Some((breaker, pass)) }),
@@ -156,6 +164,25 @@ impl Breakers {
 }
 
 impl OfTargets {
+    fn new(settings: Breaker) -> Self {
+        Self { settings, known: RwLock::default(), any_open: Arc::default() }
+    }
+
+    #[cold]
+    fn avoid(&self, now: u64, avoid: &mut SmallVec<[TargetId; 4]>) {
+        // First: a breaker that opens from here on says so again.
+        self.any_open.store(false, SeqCst);
+        let known = self.known.read().expect("no panic while breakers are held");
+        for (id, breaker) in &*known {
+            if breaker.state() == BreakerState::Open {
+                self.any_open.store(true, SeqCst);
+            }
+            if breaker.is_open(now) {
+                avoid.push(*id);
+            }
+        }
+    }
+
     fn of(&self, target: &Target, make: impl FnOnce() -> Arc<CircuitBreaker>) -> Arc<CircuitBreaker> {
         if let Some(breaker) = self.known.read().expect("no panic while breakers are held").get(&target.id) {
             return Arc::clone(breaker);

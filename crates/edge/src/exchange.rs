@@ -52,6 +52,8 @@ pub(crate) struct Tally {
     body_spent: Cell<bool>,
     /// The request's place among those that may be with its pool at once.
     turn: Cell<Option<Permit>>,
+    /// When the last attempt was over, where a breaker wanted to know.
+    settled: Cell<Option<Instant>>,
     /// How often the request was sent again.
     resent: Cell<u32>,
 }
@@ -71,6 +73,7 @@ impl Tally {
             rate: OnceCell::new(),
             body_spent: Cell::default(),
             turn: Cell::default(),
+            settled: Cell::default(),
             resent: Cell::default(),
         }
     }
@@ -126,18 +129,20 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     deadline.limit(route.timeout.map(|timeout| tally.started + timeout));
     let mut admitted = Admitted::default();
     if let Some(guard) = &route.guard {
-        // Boxed: most requests never wait here.
-        match Box::pin(guard.admit(worker, &local, request, tally.client_ip, &captures)).await {
-            Ok(passed) => admitted = passed,
-            Err(refusal) => {
-                if refusal.failure == Failure::RateLimited {
-                    local.routes[index].rate_limited.increment();
-                }
-                let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
-                answering.refusal(&refusal, reply).await;
-                drop(in_flight);
-                return finish(worker, &local, Some(index), request, &tally);
+        let who = (tally.client_ip, tally.started);
+        let mut passed = guard.admit(request, &captures, who).map(|passed| admitted = passed);
+        if passed.is_ok() && guard.verifies() {
+            // Boxed: few requests ever wait here.
+            passed = Box::pin(guard.verify(worker, &local, request, &captures, who, &mut admitted)).await;
+        }
+        if let Err(refusal) = passed {
+            if refusal.failure == Failure::RateLimited {
+                local.routes[index].rate_limited.increment();
             }
+            let answering = Answering { worker, request, deadline, tally: &tally, cache_status: None };
+            answering.refusal(&refusal, reply).await;
+            drop(in_flight);
+            return finish(worker, &local, Some(index), request, &tally);
         }
     }
     if let Some(rate) = admitted.rate {

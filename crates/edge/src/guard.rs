@@ -8,6 +8,7 @@ mod rate;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use deepwater_auth::{AddressList, Claims};
 
@@ -61,15 +62,12 @@ impl Refusal {
 }
 
 impl Guard {
-    /// Lets a request pass, or says why not. Fields that carry claims to the origin are the guard's alone: those of the
-    /// client are removed, those of what was proved are set.
-    pub async fn admit(
+    /// Lets a request of that time pass what needs no proof, or says why not.
+    pub fn admit(
         &self,
-        worker: &Rc<Worker>,
-        local: &Rc<Local>,
-        request: &mut Request,
-        client_ip: IpAddr,
+        request: &Request,
         captures: &Captures,
+        (client_ip, now): (IpAddr, Instant),
     ) -> Result<Admitted, Refusal> {
         if let Some(addresses) = &self.addresses
             && !addresses.allows(client_ip)
@@ -78,16 +76,35 @@ impl Guard {
         }
         let mut admitted = Admitted::default();
         for rate in &self.rates {
-            rate.take(worker, request, client_ip, captures, None, &mut admitted.rate)?;
+            rate.take(request, captures, None, (client_ip, now), &mut admitted.rate)?;
         }
+        Ok(admitted)
+    }
+
+    /// Whether [`Self::verify`] has anything to do.
+    pub fn verifies(&self) -> bool {
+        self.auth.is_some() || !self.claim_rates.is_empty()
+    }
+
+    /// Lets an admitted request pass by what it proves, or says why not. Fields that carry claims to the origin are the
+    /// guard's alone: those of the client are removed, those of what was proved are set.
+    pub async fn verify(
+        &self,
+        worker: &Rc<Worker>,
+        local: &Rc<Local>,
+        request: &mut Request,
+        captures: &Captures,
+        (client_ip, now): (IpAddr, Instant),
+        admitted: &mut Admitted,
+    ) -> Result<(), Refusal> {
         if let Some(auth) = &self.auth {
             admitted.claims = auth.check(worker, local, request).await?;
         }
         for rate in &self.claim_rates {
             let claims = admitted.claims.as_deref();
-            rate.take(worker, request, client_ip, captures, claims, &mut admitted.rate)?;
+            rate.take(request, captures, claims, (client_ip, now), &mut admitted.rate)?;
         }
-        Ok(admitted)
+        Ok(())
     }
 
     /// Whether a field is the guard's alone to write.

@@ -96,6 +96,15 @@ impl Fields {
         self.add_line(id, id.as_str().as_bytes(), value);
     }
 
+    /// Adds a field that is written already, `name: value` and CR LF, by the length of its name.
+    pub(crate) fn add_written(&mut self, name: usize, line: &[u8]) {
+        debug_assert!(line[name..].starts_with(b": ") && line.ends_with(b"\r\n"), "{line:?}");
+        let whole = self.store(line);
+        let start = whole.start as usize;
+        let (name, value) = (Span::new(start, name), Span::new(start + name + 2, line.len() - name - 4));
+        self.fields.push(Field { name, value, id: Name::of(name.of(&self.bytes)), live: true });
+    }
+
     #[inline]
     fn add_line(&mut self, id: Name, name: &[u8], value: &[u8]) {
         self.bytes.reserve(name.len() + value.len() + 4);

@@ -28,21 +28,25 @@ impl Proxying<'_> {
         body: &mut B,
         reply: &mut R,
     ) {
-        match self.turn(reply).await {
-            Ok(permit) => self.tally.turn.set(permit),
+        let began = match self.turn(reply).await {
+            Ok((permit, began)) => {
+                self.tally.turn.set(permit);
+                began
+            }
             Err(NoTurn::Refused(refusal)) => return self.answering().refusal(&refusal, reply).await,
             Err(NoTurn::ClientLeft) => {
                 self.tally.failure.set(Some(Failure::ClientAborted));
                 return reply.abort();
             }
-        }
-        let outcome = self.attempts(response, out, body, reply).await;
+        };
+        let outcome = self.attempts(began, response, out, body, reply).await;
         self.end_turn(outcome.as_ref());
     }
 
     /// Sends the request until there is an answer, or nothing more is to be tried; the last outcome.
     async fn attempts<B: BodyRead, R: Reply>(
         &self,
+        began: Instant,
         response: &mut Response,
         out: &mut Vec<u8>,
         body: &mut B,
@@ -57,7 +61,7 @@ impl Proxying<'_> {
         };
         let mut body = Replay::new(body, bound, &self.tally.body_spent, &is_barred);
         let mut tried = Tried::new();
-        let mut chosen_at = if plan.gate.is_some() { Instant::now() } else { self.tally.started };
+        let mut chosen_at = began;
         let mut last = None;
         loop {
             let (lease, leave) = match self.choose(chosen_at, &tried) {
@@ -101,7 +105,12 @@ impl Proxying<'_> {
 
     /// Ends a lease: what became of the request counts for the target, and for the breakers.
     fn settle(&self, lease: Lease, leave: Leave, outcome: Outcome) {
-        self.pool.plan.breakers.record(leave, || self.since_epoch(Instant::now()), &outcome);
+        let now = || {
+            let now = Instant::now();
+            self.tally.settled.set(Some(now));
+            self.since_epoch(now)
+        };
+        self.pool.plan.breakers.record(leave, now, &outcome);
         lease.done(outcome);
     }
 

@@ -22,14 +22,18 @@ pub(super) enum NoTurn {
 }
 
 impl Proxying<'_> {
-    /// Waits until the request may go to the pool, for as long as it may; at once where there is no limit.
-    pub(super) async fn turn<R: Reply>(&self, reply: &mut R) -> Result<Option<Permit>, NoTurn> {
-        let Some(gate) = &self.pool.plan.gate else { return Ok(None) };
-        match gate.enter(self.route.priority, self.since_epoch(self.tally.started)) {
-            Entered::Go(permit) => Ok(Some(permit)),
+    /// Waits until the request may go to the pool, for as long as it may; at once where there is no limit. And when that was.
+    pub(super) async fn turn<R: Reply>(&self, reply: &mut R) -> Result<(Option<Permit>, Instant), NoTurn> {
+        let came = self.tally.started;
+        let Some(gate) = &self.pool.plan.gate else { return Ok((None, came)) };
+        match gate.enter(self.route.priority, self.since_epoch(came)) {
+            Entered::Go(permit) => Ok((Some(permit), came)),
             Entered::Full => Err(self.overloaded(gate)),
             // Boxed: most requests never wait.
-            Entered::Wait(ticket) => Box::pin(self.wait(gate, ticket, reply)).await.map(Some),
+            Entered::Wait(ticket) => {
+                let permit = Box::pin(self.wait(gate, ticket, reply)).await?;
+                Ok((Some(permit), Instant::now()))
+            }
         }
     }
 
@@ -62,7 +66,7 @@ impl Proxying<'_> {
     /// Gives the turn to the next, and tells the limit how it went.
     pub(super) fn end_turn(&self, outcome: Option<&Outcome>) {
         let (Some(permit), Some(outcome)) = (self.tally.turn.take(), outcome) else { return };
-        let now = self.since_epoch(Instant::now());
+        let now = self.since_epoch(self.tally.settled.get().unwrap_or_else(Instant::now));
         let whole = Duration::from_nanos(now.saturating_sub(permit.admitted()));
         match *outcome {
             // To the first byte: the rest goes at the client's pace.

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use deepwater_auth::{ClaimPath, Claims};
 use deepwater_upstream::{RateLimiter, Taken};
+use smallvec::SmallVec;
 
 use crate::config::RateLimit;
 use crate::failure::Failure;
 use crate::head::{Fields, Request};
 use crate::route::Captures;
 use crate::sticky;
-use crate::worker::Worker;
 
 use super::Refusal;
 
@@ -33,7 +33,7 @@ pub(crate) struct Rate {
     pub(super) key: Key,
     pub(super) config: RateLimit,
     pub(super) buckets: Arc<Buckets>,
-    /// `RateLimit-Policy`, the same for everybody.
+    /// The line of `RateLimit-Policy`, the same for everybody.
     policy: Arc<str>,
 }
 
@@ -76,15 +76,31 @@ pub(crate) struct RateState {
     reset: Duration,
 }
 
+/// The names of both fields (draft-ietf-httpapi-ratelimit-headers-10).
+const POLICY: &[u8] = b"ratelimit-policy";
+const LIMIT: &[u8] = b"ratelimit";
+
 impl RateState {
-    /// Tells the client (draft-ietf-httpapi-ratelimit-headers-10).
+    /// Tells the client. Each field is one line: one copy in place of four.
     pub fn write(&self, fields: &mut Fields) {
-        fields.add(b"ratelimit-policy", self.policy.as_bytes());
-        fields.add(b"ratelimit", self.line().as_bytes());
+        fields.add_written(POLICY.len(), self.policy.as_bytes());
+        fields.add_written(LIMIT.len(), &self.line());
     }
 
-    fn line(&self) -> String {
-        format!("\"default\";r={};t={}", self.remaining, whole_seconds(self.reset))
+    /// The same for an answer of our own.
+    fn add_to(&self, refusal: Refusal) -> Refusal {
+        let value = |line: &[u8], name: &[u8]| line[name.len() + 2..line.len() - 2].to_vec();
+        let (policy, limit) = (value(self.policy.as_bytes(), POLICY), value(&self.line(), LIMIT));
+        refusal.with(POLICY, policy).with(LIMIT, limit)
+    }
+
+    fn line(&self) -> SmallVec<[u8; 64]> {
+        let mut line = SmallVec::from_slice(b"ratelimit: \"default\";r=");
+        line.extend_from_slice(itoa::Buffer::new().format(self.remaining).as_bytes());
+        line.extend_from_slice(b";t=");
+        line.extend_from_slice(itoa::Buffer::new().format(whole_seconds(self.reset)).as_bytes());
+        line.extend_from_slice(b"\r\n");
+        line
     }
 }
 
@@ -92,7 +108,7 @@ impl Rate {
     pub(super) fn new(key: Key, config: RateLimit, buckets: Arc<Buckets>) -> Self {
         let burst = config.burst.unwrap_or(config.rate);
         let window = whole_seconds(config.per.get()).max(1);
-        let policy = format!("\"default\";q={burst};w={window}").into();
+        let policy = format!("ratelimit-policy: \"default\";q={burst};w={window}\r\n").into();
         Self { key, config, buckets, policy }
     }
 
@@ -106,14 +122,12 @@ impl Rate {
     /// When there were too many.
     pub(super) fn take(
         &self,
-        worker: &Worker,
         request: &Request,
-        client_ip: IpAddr,
         captures: &Captures,
         claims: Option<&Claims>,
+        (client_ip, now): (IpAddr, Instant),
         nearest: &mut Option<RateState>,
     ) -> Result<(), Refusal> {
-        let now = worker.context.clock.now();
         let by_address = |ip: IpAddr| self.buckets.take(&address_bytes(ip), now);
         let taken = match &self.key {
             Key::All => self.buckets.take(b"", now),
@@ -139,10 +153,8 @@ impl Rate {
         };
         if !taken.allowed {
             let wait = whole_seconds(taken.retry_after).max(1);
-            return Err(Refusal::new(Failure::RateLimited)
-                .with(b"retry-after", wait.to_string())
-                .with(b"ratelimit-policy", self.policy.as_bytes())
-                .with(b"ratelimit", state.line()));
+            let refusal = Refusal::new(Failure::RateLimited).with(b"retry-after", wait.to_string());
+            return Err(state.add_to(refusal));
         }
         if nearest.as_ref().is_none_or(|nearest| state.remaining < nearest.remaining) {
             *nearest = Some(state);
@@ -173,8 +185,8 @@ fn address_bytes(ip: IpAddr) -> [u8; 9] {
 }
 
 /// A text as a key that no address is.
-fn tagged(value: &[u8]) -> smallvec::SmallVec<[u8; 64]> {
-    let mut key = smallvec::SmallVec::from_slice(b"=");
+fn tagged(value: &[u8]) -> SmallVec<[u8; 64]> {
+    let mut key = SmallVec::from_slice(b"=");
     key.extend_from_slice(value);
     key
 }
