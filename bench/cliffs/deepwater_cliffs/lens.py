@@ -1,4 +1,4 @@
-"""What the lens says: `/api/cliffs`, read and judged no further than needed here."""
+"""What the lens says: `/api/cliffs`, read and judged no further than needed here, and what it takes."""
 
 import http.client
 import json
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from deepwater_bench.process import Failure
 
 PATH = "/api/cliffs"
+STATUS = "/api/status"
 PATIENCE_S = 10
 
 
@@ -76,18 +77,31 @@ def _forecast(at):
 
 def read(port, expected):
     """The reading at this moment, from the console on `port`."""
+    return parse(_get(port, PATH), expected)
+
+
+def cost(port):
+    """What the lens takes: (cores on average of the last minute, bytes of what it has measured)."""
+    answer = _get(port, STATUS)
+    try:
+        return float(answer["lens"]["cpu"]), int(answer["lens"]["bytes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(f"{STATUS} does not tell what the lens takes: {error!r}") from None
+
+
+def _get(port, path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
-        connection.request("GET", PATH)
+        connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
     except OSError as error:
-        raise Failure(f"{PATH}: {error}") from None
+        raise Failure(f"{path}: {error}") from None
     finally:
         connection.close()
     if answer.status != 200:
-        raise Failure(f"{PATH} answers with status {answer.status}: is the lens in this binary?")
+        raise Failure(f"{path} answers with status {answer.status}: is the lens in this binary?")
     try:
-        return parse(json.loads(body), expected)
+        return json.loads(body)
     except ValueError:
-        raise Failure(f"{PATH} answers with what is no JSON: {body[:200]!r}") from None
+        raise Failure(f"{path} answers with what is no JSON: {body[:200]!r}") from None

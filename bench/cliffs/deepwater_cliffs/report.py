@@ -27,6 +27,9 @@ def _told(record, form, bullet):
     for total in totals(record["runs"]):
         mark = "met" if total.met else "missed"
         lines.append(f"{bullet}{total.text}: {total.count} of {total.runs} (goal {total.goal:.0%}): {mark}")
+    if record["runs"]:
+        cores, held = (max(run[key] for run in record["runs"]) for key in ("lens_cores", "lens_bytes"))
+        lines.append(f"{bullet}The lens took {cores:.2%} of a core and {held / 2**20:.1f} MiB where it took most")
     for run in record["runs"]:
         if run["unsound"]:
             lines.append(f"{bullet}{_name(run)} proves nothing: {run['unsound']}")

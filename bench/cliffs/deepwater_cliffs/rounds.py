@@ -19,6 +19,7 @@ def play(setting, plan, seconds, binary, server, built, seed, number):
         readings, ramped = _ramp(scene, plan, seconds, limiters.load_seed(seed, plan.limiter, number, "ramp"))
         knee, steps = ramp.climb(_stepper(scene, plan, seed, number), plan.nominal)
         foreign = watch.cores()
+        cores, held = lens.cost(scene.console)
     run = {
         "limiter": plan.limiter,
         "cliff": plan.cliff,
@@ -32,6 +33,8 @@ def play(setting, plan, seconds, binary, server, built, seed, number):
         "ramp": ramped.record(),
         "steps": [one.record() for one in steps],
         "foreign_cores": round(foreign, 3),
+        "lens_cores": round(cores, 5),
+        "lens_bytes": held,
         "unsound": _unsound(knee, ramped, steps, foreign),
     }
     run["verdict"] = verdict.judge(run)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 TOLERANCE = 0.25
 # Shares of all runs. One that could not tell counts as missed in each.
 RIGHT, WITHIN, COVERED = 0.90, 0.80, 0.80
+# Of one core, in every run: what the lens may take.
+MOST_CORES = 0.01
 
 
 def judge(run):
@@ -18,6 +20,7 @@ def judge(run):
         "error": error,
         "within": error is not None and abs(error) <= TOLERANCE,
         "covered": bool(forecast and knee) and forecast["low"] <= knee <= forecast["high"],
+        "cheap": run["lens_cores"] <= MOST_CORES,
     }
 
 
@@ -44,5 +47,6 @@ def totals(runs):
             ("the right cliff named", "right", RIGHT),
             (f"forecast within ± {TOLERANCE:.0%} of the knee", "within", WITHIN),
             ("range covers the knee", "covered", COVERED),
+            (f"the lens takes no more than {MOST_CORES:.0%} of a core", "cheap", 1.0),
         )
     ]

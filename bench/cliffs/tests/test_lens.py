@@ -51,7 +51,7 @@ class Console(http.server.BaseHTTPRequestHandler):
     status, body = 200, b""
 
     def do_GET(self):
-        self.send_response(self.status if self.path == lens.PATH else 404)
+        self.send_response(self.status if self.path in (lens.PATH, lens.STATUS) else 404)
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -75,6 +75,17 @@ class Asking(unittest.TestCase):
     def test_the_console_is_asked(self):
         self.console.body = json.dumps(answer(cliff("cpu:app", "cpu", AT), nearest="cpu:app")).encode()
         self.assertEqual(self.read().nearest, "cpu:app")
+
+    def cost(self, told):
+        self.console.body = json.dumps(told).encode()
+        return lens.cost(self.server.server_address[1])
+
+    def test_what_the_lens_takes(self):
+        self.assertEqual(self.cost({"lens": {"cpu": 0.004, "bytes": 1000}}), (0.004, 1000))
+
+    def test_what_it_does_not_tell_is_not_nothing(self):
+        with self.assertRaisesRegex(Failure, "does not tell"):
+            self.cost({"lens": {"cpu": None, "bytes": 1000}})
 
     def test_a_binary_without_the_lens_ends_the_run(self):
         self.console.status = 404

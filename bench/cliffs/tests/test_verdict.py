@@ -3,7 +3,7 @@ import unittest
 from deepwater_cliffs import report, verdict
 
 
-def run(knee=400, forecast=(410, 360, 470), nearest="connection_pool:shop/bench", limiter="pool", number=1, unsound=None):
+def run(knee=400, forecast=(410, 360, 470), nearest="connection_pool:shop/bench", limiter="pool", number=1, unsound=None, cores=0.004):
     at = None if forecast is None else dict(zip(("load", "low", "high"), forecast)) | {"confidence": 0.8}
     reading = {"nearest": nearest, "state": "forecast" if at else "cannot_tell", "forecast": at}
     made = {
@@ -14,6 +14,8 @@ def run(knee=400, forecast=(410, 360, 470), nearest="connection_pool:shop/bench"
         "reading": reading,
         "ramp": {"rate": 200},
         "unsound": unsound,
+        "lens_cores": cores,
+        "lens_bytes": 5 << 20,
     }
     return made | {"verdict": verdict.judge(made)}
 
@@ -22,7 +24,7 @@ class Judging(unittest.TestCase):
     def test_a_good_forecast(self):
         judged = run()["verdict"]
         self.assertAlmostEqual(judged.pop("error"), 0.025)
-        self.assertEqual(judged, {"right": True, "within": True, "covered": True})
+        self.assertEqual(judged, {"right": True, "within": True, "covered": True, "cheap": True})
 
     def test_off_by_more_than_a_quarter(self):
         judged = run(forecast=(520, 380, 600))["verdict"]
@@ -34,7 +36,7 @@ class Judging(unittest.TestCase):
 
     def test_what_cannot_be_told_is_missed_in_each(self):
         judged = run(forecast=None, nearest=None)["verdict"]
-        self.assertEqual(judged, {"right": False, "error": None, "within": False, "covered": False})
+        self.assertEqual(judged, {"right": False, "error": None, "within": False, "covered": False, "cheap": True})
 
     def test_a_wrong_cliff(self):
         self.assertFalse(run(nearest="cpu:machine")["verdict"]["right"])
@@ -46,13 +48,17 @@ class Judging(unittest.TestCase):
 
 class Totals(unittest.TestCase):
     def met(self, runs):
-        return {total.key: total.met for total in verdict.totals(runs)}
+        return {total.key: total.met for total in verdict.totals(runs) if total.key != "cheap"}
 
     def test_nine_of_ten_have_to_be_right_and_eight_within_and_covered(self):
         good, wrong = [run()] * 9, run(nearest="cpu:machine", forecast=None)
         self.assertEqual(self.met([*good, wrong]), {"right": True, "within": True, "covered": True})
         self.assertEqual(self.met([*good[:-1], wrong, wrong]), {"right": False, "within": True, "covered": True})
         self.assertEqual(self.met([*good[:-2], wrong, wrong, wrong]), {"right": False, "within": False, "covered": False})
+
+    def test_one_run_in_which_the_lens_is_dear_is_too_many(self):
+        cheap = [total for total in verdict.totals([run()] * 9 + [run(cores=0.011)]) if total.key == "cheap"]
+        self.assertEqual([total.met for total in cheap], [False])
 
     def test_no_run_meets_nothing(self):
         self.assertEqual(set(self.met([]).values()), {False})
