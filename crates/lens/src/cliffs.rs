@@ -30,9 +30,10 @@ pub use judge::{At, Change, Cliff, Cliffs, Level, LoadNow};
 
 /// All detectors.
 const DETECTORS: [&dyn Detector; 10] = [
-    &pool::Pool,
     &cpu::Cpu,
     &locks::Locks,
+    // After those whose queues are waited in while a connection is held.
+    &pool::Pool,
     &memory::Memory,
     &network::Network,
     &concurrency::Concurrency,
@@ -88,8 +89,9 @@ impl Kind {
 
 /// Finds cliffs of one kind.
 trait Detector: Sync {
-    /// One finding for each resource there is. `load` is none when nothing is served.
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding>;
+    /// One finding for each resource there is. `load` is none when nothing is served; `found` is what the detectors before
+    /// this one found.
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, found: &[Finding]) -> Vec<Finding>;
 }
 
 /// What is found of one resource.
@@ -170,6 +172,9 @@ fn evidence(
 /// All that is found.
 pub(crate) fn look(picture: &Picture<'_>) -> (Option<Load>, Vec<Finding>) {
     let load = picture.load();
-    let findings = DETECTORS.iter().flat_map(|detector| detector.look(picture, load.as_ref())).collect();
+    let mut findings = Vec::new();
+    for detector in DETECTORS {
+        findings.extend(detector.look(picture, load.as_ref(), &findings));
+    }
     (load, findings)
 }

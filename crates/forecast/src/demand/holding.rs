@@ -53,41 +53,69 @@ fn stretch(share: f64, servers: f64) -> f64 {
 
 /// The bent line through the rows, if they show a bend or are told of a saturation beyond them.
 pub(super) fn fit(load: &[f64], busy: &[f64], weights: &[f64], saturates_at: Option<f64>) -> Option<Curve> {
+    let rows = Rows { load, busy, weights };
     let highest = load.iter().copied().fold(0.0, f64::max);
     let told = saturates_at.filter(|at| *at > NEAREST * highest);
-    let growth = (FARTHEST / NEAREST).powf(1.0 / (PLACES - 1) as f64);
-    let places: Vec<f64> = match told {
-        Some(at) => vec![at],
-        None => (0..PLACES).map(|at| highest * NEAREST * growth.powi(at as i32)).collect(),
+    let shown = rows.shown(highest, told);
+    let Some(at) = told else {
+        let (squares, curve) = shown?;
+        // Background, slope and deviation; the bend adds a slope and the place of its saturation.
+        let straight = straight(load, busy, weights)?.residual_squares;
+        return (rows.gain(straight, 3.0, squares, 5.0) > MARGIN - 2.0).then_some(curve);
     };
-    let most_each = 2.0 * mean(busy) / mean(load);
-    let mut best: Option<(f64, Curve)> = None;
-    for saturation in places {
-        for servers in SERVERS {
-            // Cheaper than a fit that would be refused: no more can be held there than all that is held.
-            if told.is_none() && most_each * saturation / servers < *PART.start() {
-                continue;
-            }
-            let Some(fit) = bent(load, busy, weights, saturation, servers) else { continue };
-            let [background, apart, stretched] = fit.coefficients[..] else { continue };
-            if told.is_none() && !PART.contains(&(stretched * saturation / servers)) {
-                continue;
-            }
-            if best.is_none_or(|(least, _)| fit.residual_squares < least) {
-                best =
-                    Some((fit.residual_squares, Curve { background, apart, stretched, servers, saturation }));
+    let told = SERVERS.into_iter().filter_map(|servers| rows.bent(at, servers)).reduce(better)?;
+    // Something else may fill up before that of which it was told.
+    let earlier = shown.filter(|(squares, _)| rows.gain(told.0, 4.0, *squares, 5.0) > MARGIN);
+    let (_, curve) = earlier.unwrap_or(told);
+    (curve.stretched > 0.0).then_some(curve)
+}
+
+fn better(one: (f64, Curve), other: (f64, Curve)) -> (f64, Curve) {
+    if other.0 < one.0 { other } else { one }
+}
+
+/// What was measured in each window.
+struct Rows<'a> {
+    load: &'a [f64],
+    busy: &'a [f64],
+    weights: &'a [f64],
+}
+
+impl Rows<'_> {
+    /// The best line that bends towards a saturation between the highest load and `limit`, and its squared residuals.
+    fn shown(&self, highest: f64, limit: Option<f64>) -> Option<(f64, Curve)> {
+        let growth = (FARTHEST / NEAREST).powf(1.0 / (PLACES - 1) as f64);
+        let places = (0..PLACES).map(|at| highest * NEAREST * growth.powi(at as i32));
+        let places = places.take_while(|at| limit.is_none_or(|limit| *at < limit));
+        let most_each = 2.0 * mean(self.busy) / mean(self.load);
+        let mut best = None;
+        for saturation in places {
+            for servers in SERVERS {
+                // Cheaper than a fit that would be refused: no more can be held there than all that is held.
+                if most_each * saturation / servers < *PART.start() {
+                    continue;
+                }
+                let found = self.bent(saturation, servers);
+                let found =
+                    found.filter(|(_, curve)| PART.contains(&(curve.stretched * saturation / servers)));
+                best = best.into_iter().chain(found).reduce(better);
             }
         }
+        best
     }
-    let (squares, curve) = best.filter(|(_, curve)| curve.stretched > 0.0)?;
-    if told.is_some() {
-        return Some(curve);
+
+    /// The line that bends towards that saturation.
+    fn bent(&self, saturation: f64, servers: f64) -> Option<(f64, Curve)> {
+        let fit = bent(self.load, self.busy, self.weights, saturation, servers)?;
+        let [background, apart, stretched] = fit.coefficients[..] else { return None };
+        Some((fit.residual_squares, Curve { background, apart, stretched, servers, saturation }))
     }
-    let straight = straight(load, busy, weights)?.residual_squares;
-    let rows = load.len() as f64;
-    // Background, slope and deviation; the bend adds a slope and the place of its saturation.
-    let gain = rows * (straight / squares).ln() - (penalty(5.0, rows) - penalty(3.0, rows));
-    (gain > MARGIN - 2.0).then_some(curve)
+
+    /// By how much the second fit is better than the first (Akaike's criterion), each with so many parameters.
+    fn gain(&self, first: f64, fewer: f64, second: f64, more: f64) -> f64 {
+        let rows = self.load.len() as f64;
+        rows * (first / second).ln() - (penalty(more, rows) - penalty(fewer, rows))
+    }
 }
 
 fn penalty(parameters: f64, rows: f64) -> f64 {

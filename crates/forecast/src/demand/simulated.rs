@@ -105,6 +105,15 @@ fn connections_in_front_of_cores_whose_own_knee_is_known() {
     }
 }
 
+/// They fill up long before that of which the forecast was told. What they show counts, where they show it.
+#[test]
+fn connections_in_front_of_cores_that_are_not_what_the_forecast_was_told_of() {
+    let law = Law::Holding { saturates_at: Some(800.0) };
+    let score = score(30, 1, &pool(1), 20.0, 200.0 * filled(1, 20.0), law);
+    let label = format!("{score:?}");
+    assert!(score.within >= 12, "{label}");
+}
+
 /// With nothing known of the cores, the bend is often hidden in the noise. Then nothing is told. From a fixed seed, as
 /// of few forecasts four in five are not always right.
 #[test]

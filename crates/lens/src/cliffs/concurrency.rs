@@ -25,7 +25,7 @@ const PLATEAU: f64 = 0.85;
 const LEAST_FULL: usize = 10;
 
 impl Detector for Concurrency {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let applications = picture.store.labels(&signal::UPSTREAM_RATE);
         applications.iter().filter_map(|name| find(picture, load, name)).collect()
     }

@@ -8,7 +8,7 @@ use crate::signal;
 pub(super) struct Connections;
 
 impl Detector for Connections {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let databases = picture.store.labels(&signal::DB_CONNECTION_LIMIT);
         let find = |database: &std::sync::Arc<str>| {
             let counted = Counted {

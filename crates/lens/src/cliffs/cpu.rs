@@ -16,7 +16,7 @@ const ALONE: f64 = 0.7;
 const FULL: f64 = 0.95;
 
 impl Detector for Cpu {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let machine = machine(picture, load);
         let applications = picture.store.labels(&signal::APP_THREAD);
         machine

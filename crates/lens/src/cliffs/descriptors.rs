@@ -8,7 +8,7 @@ use crate::signal;
 pub(super) struct Descriptors;
 
 impl Detector for Descriptors {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let files = Counted {
             kind: Kind::Descriptors,
             resource: "files",

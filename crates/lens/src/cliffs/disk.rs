@@ -13,7 +13,7 @@ pub(super) struct Disk;
 const FULL: f64 = 0.97;
 
 impl Detector for Disk {
-    fn look(&self, picture: &Picture<'_>, _: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, _: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         find(picture).into_iter().collect()
     }
 }

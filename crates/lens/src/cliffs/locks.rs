@@ -22,7 +22,7 @@ const TOGETHER: usize = 5;
 const QUEUE: f64 = 3.0;
 
 impl Detector for Locks {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let tables = picture.store.labels(&signal::LOCK_HOLDERS);
         tables.iter().filter_map(|table| find(picture, load, table)).collect()
     }

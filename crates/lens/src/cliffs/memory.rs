@@ -20,7 +20,7 @@ const PRESSURE: f64 = 0.1;
 const PEAK: f64 = 1.645;
 
 impl Detector for Memory {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let machine = machine(picture, load);
         let applications = picture.store.labels(&signal::APP_MEMORY);
         // An application has an end of its own only where one is told.

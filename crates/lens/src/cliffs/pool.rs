@@ -4,20 +4,20 @@ use deepwater_forecast::demand::Law;
 
 use super::bound::{self, Bound, Queue};
 use super::line::Line;
-use super::{Detector, Finding, Kind, evidence};
+use super::{Detector, Finding, Kind, Outlook, evidence};
 use crate::picture::{Load, Picture};
 use crate::signal;
 
 pub(super) struct Pool;
 
 impl Detector for Pool {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, found: &[Finding]) -> Vec<Finding> {
         let pools = picture.store.labels(&signal::POOL_SIZE);
-        pools.iter().filter_map(|pool| find(picture, load, pool)).collect()
+        pools.iter().filter_map(|pool| find(picture, load, pool, found)).collect()
     }
 }
 
-fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str) -> Option<Finding> {
+fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding]) -> Option<Finding> {
     let size = picture.store.latest(&signal::POOL_SIZE, pool).filter(|size| *size >= 1.0)?;
     let database = pool.split('/').next().unwrap_or(pool);
     let used = picture.windows(&signal::POOL_BUSY, pool);
@@ -26,7 +26,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str) -> Option<Findin
         service,
         variation: picture.minute(&signal::POOL_HOLD_VARIATION, pool),
     });
-    let law = law(load, &picture.windows(&signal::POOL_HOLD, pool));
+    let law = law(load, &picture.windows(&signal::POOL_HOLD, pool), saturation(found, database));
     let bound = Bound { used: &used, capacity: size, law, idle_without_load: true, together: 1, queue };
     let outlook = bound::outlook(picture, load, &bound);
     let wait = picture.now(&signal::POOL_WAIT_P95, pool);
@@ -61,13 +61,33 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str) -> Option<Findin
     })
 }
 
+/// The load at which something fills up that is waited for while a connection is held: the cores, or a lock of the database.
+fn saturation(found: &[Finding], database: &str) -> Option<f64> {
+    let own = |finding: &&Finding| match finding.kind {
+        Kind::Cpu => true,
+        Kind::Locks => finding.resource.split('/').next() == Some(database),
+        _ => false,
+    };
+    let at = found.iter().filter(own).filter_map(|finding| match &finding.outlook {
+        Outlook::AtLoad(range) => Some(range.value),
+        _ => None,
+    });
+    at.reduce(f64::min)
+}
+
+/// How much longer a connection is kept at the highest load than at the lowest, as a share, for that to matter: when it is
+/// known what fills up behind it, and when it is not.
+const LONGER_TOLD: f64 = 0.1;
+const LONGER: f64 = 0.5;
+
 /// Whether connections are kept for longer when there is more load: something behind them fills up then. The slope must be
-/// told from none (five standard errors), and matter: half as long again at the highest load as at the lowest.
-fn law(load: Option<&Load>, holds: &[f64]) -> Law {
+/// told from none (five standard errors), and matter.
+fn law(load: Option<&Load>, holds: &[f64], saturates_at: Option<f64>) -> Law {
+    let least = if saturates_at.is_some() { LONGER_TOLD } else { LONGER };
     let longer = load.and_then(|load| Line::through(load, holds)).is_some_and(|line| {
         let [lowest, _, highest] = line.loads;
-        let matters = line.slope * (highest - lowest) >= 0.5 * (line.base + line.slope * lowest);
+        let matters = line.slope * (highest - lowest) >= least * (line.base + line.slope * lowest);
         line.slope > 5.0 * line.error && matters
     });
-    if longer { Law::Holding { saturates_at: None } } else { Law::Utilisation }
+    if longer { Law::Holding { saturates_at } } else { Law::Utilisation }
 }

@@ -10,7 +10,7 @@ pub(super) struct Replicas;
 const BEHIND: f64 = 10.0;
 
 impl Detector for Replicas {
-    fn look(&self, picture: &Picture<'_>, _: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, _: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         let databases = picture.store.labels(&signal::REPLICA_LAG);
         let find = |database: &std::sync::Arc<str>| {
             let lag = picture.store.mean(&signal::REPLICA_LAG, database, 30)?;

@@ -80,6 +80,24 @@ fn a_pool_ends_when_all_its_connections_are_held() {
 }
 
 #[test]
+fn a_pool_in_front_of_cores_ends_where_they_do() {
+    for seed in SEEDS {
+        // 4 ms of one of two cores each: they are full at 500. With 20 requests at them, 2ρ/(1 - ρ²), they are at 0.951.
+        let service = Service::rising(seed, 475.0, |store, random, rate| {
+            let share = rate / 500.0;
+            let hold = 0.004 / (1.0 - share * share) * (0.95 + 0.1 * random.unit());
+            store.put(&signal::CPU_CORES, "", 2.0);
+            store.put(&signal::CPU_BUSY, "", 2.0 * share * (0.98 + 0.04 * random.unit()));
+            store.put(&signal::POOL_SIZE, "shop/app", 20.0);
+            store.put(&signal::POOL_BUSY, "shop/app", rate * hold);
+            store.put(&signal::POOL_HOLD, "shop/app", hold);
+            store.put(&signal::POOL_HOLD_VARIATION, "shop/app", 1.0);
+        });
+        service.knee(Kind::ConnectionPool, "shop/app", 475.0);
+    }
+}
+
+#[test]
 fn one_thread_ends_at_one_core() {
     for seed in SEEDS {
         // 4 ms of the one core of a thread, with an idle 2 % besides: 245.
