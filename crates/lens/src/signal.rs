@@ -110,6 +110,7 @@ signals! {
 
     LENS_COST = "lens.cpu", "cores", "What measuring costs.";
 }
+    SCANS = "database.scans", "scans per second", "Scans of the largest tables that are not partitioned, by table and the column that the index begins with; in parentheses those by none.";
 
 #[cfg(test)]
 mod tests {

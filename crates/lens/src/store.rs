@@ -6,6 +6,7 @@
 
 mod series;
 mod snapshot;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::signal::Signal;
 use series::Series;
 pub use series::Span;
 pub use snapshot::SnapshotError;
+pub(crate) use tables::{Column, EXPRESSION, OTHER, SEQUENTIAL, Table};
 
 /// What was measured in one tick, before it is put into the store: reading may block, and nobody who looks at the store
 /// should wait for that.
@@ -33,6 +35,8 @@ impl Samples {
 pub struct Store {
     /// By name, then by label.
     series: BTreeMap<&'static str, BTreeMap<Arc<str>, Series>>,
+    /// The largest tables, by database: as they were when they were asked for last.
+    tables: BTreeMap<String, Vec<Table>>,
     /// Ticks that have passed.
     ticks: u64,
     most_bytes: usize,
@@ -42,7 +46,7 @@ pub struct Store {
 impl Store {
     /// An empty one.
     pub fn new(most_bytes: usize) -> Self {
-        Self { series: BTreeMap::new(), ticks: 0, most_bytes, dropped: 0 }
+        Self { series: BTreeMap::new(), tables: BTreeMap::new(), ticks: 0, most_bytes, dropped: 0 }
     }
 
     /// Notes what was measured in this tick. What is not a finite number was not measured. A series that would be one too
@@ -67,6 +71,16 @@ impl Store {
     /// The same of many.
     pub fn put_all(&mut self, samples: &Samples) {
         samples.0.iter().for_each(|(signal, label, value)| self.put(signal, label, *value));
+    }
+
+    /// Notes what is known of a database's largest tables, in place of what was.
+    pub(crate) fn set_tables(&mut self, database: &str, tables: Vec<Table>) {
+        self.tables.insert(database.to_owned(), tables);
+    }
+
+    /// What is known of a table, if it is one of the largest.
+    pub(crate) fn table(&self, database: &str, name: &str) -> Option<&Table> {
+        self.tables.get(database)?.iter().find(|table| table.name == name)
     }
 
     /// The tick is over, and perhaps further ones in which nothing was measured.

@@ -6,7 +6,7 @@ use crate::config::Limits;
 use crate::facts::{Application, Database, Facts, Route};
 use crate::picture::Picture;
 use crate::signal::Signal;
-use crate::store::Store;
+use crate::store::{Store, Table};
 
 /// Seconds that were measured.
 pub(super) const SECONDS: usize = 300;
@@ -15,6 +15,8 @@ pub(super) const SECONDS: usize = 300;
 pub(super) struct Scene {
     /// Signals, their labels, and what they were in each second.
     series: Vec<(&'static Signal, String, Vec<f64>)>,
+    /// By database.
+    pub(super) tables: Vec<(String, Table)>,
     pub(super) facts: Facts,
     pub(super) cliffs: Cliffs,
     pub(super) limits: Limits,
@@ -24,7 +26,13 @@ impl Scene {
     pub(super) fn new() -> Self {
         let load = Some(LoadNow { value: 100.0, unit: "requests per second" });
         let cliffs = Cliffs { load, ..Cliffs::default() };
-        Self { series: Vec::new(), facts: Facts::default(), cliffs, limits: Limits::default() }
+        Self {
+            series: Vec::new(),
+            tables: Vec::new(),
+            facts: Facts::default(),
+            cliffs,
+            limits: Limits::default(),
+        }
     }
 
     /// A signal that is the same all the time, in place of what it was.
@@ -101,6 +109,9 @@ impl Scene {
                 }
             }
             store.pass(1);
+        }
+        for (database, table) in &self.tables {
+            store.set_tables(database, vec![table.clone()]);
         }
         let picture =
             Picture { store: &store, facts: &self.facts, limits: &self.limits, target: 0.1, seed: 7 };

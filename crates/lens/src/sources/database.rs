@@ -4,6 +4,7 @@
 //! for once a second, and five times a second while somebody waits, so that short holds are counted well enough.
 
 mod questions;
+mod scans;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -138,11 +139,13 @@ async fn round(
         let server: Option<Rows> = put(questions::SERVER).await.ok();
         let tables = put(questions::TABLES).await.ok();
         let largest = put(questions::LARGEST).await.ok();
+        let scans = put(scans::SCANS).await.ok();
         let now = std::time::Instant::now();
         note(state, |tally| {
             server.iter().for_each(|rows| slow.server(now, rows, tally));
             tables.iter().for_each(|rows| slow.tables(now, rows, tally));
             largest.iter().for_each(|rows| tally.largest(rows));
+            scans.iter().for_each(|rows| slow.scans.answered(now, rows, tally));
         });
     }
     Ok(waiting)

@@ -14,7 +14,7 @@ use crate::support::{Deepwater, LISTEN, Origin, ROUTE, pool};
 const WATCHED: Duration = Duration::from_secs(100);
 
 /// A client that says the same again and again.
-async fn insist(place: Place, sql: &'static str) {
+pub(super) async fn insist(place: Place, sql: &'static str) {
     let mut session = Pg::login(&place).await;
     loop {
         session.run(sql).await;

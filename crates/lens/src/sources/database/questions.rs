@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use deepwater_core::ask::Rows;
 
+use super::scans::Scans;
 use super::tally::{Tally, number};
 
 /// One row: client sessions, those whose state may not be seen, running ones, idle in a transaction, running without a wait,
@@ -39,18 +40,19 @@ pub(super) const TABLES: &str = "\
 SELECT schemaname || '.' || relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables \
 ORDER BY 2 DESC LIMIT 20";
 
-/// The five largest tables, and their bytes without indexes as the last VACUUM or ANALYZE counted them.
+/// The five largest tables that are not partitioned, and their bytes without indexes as the last VACUUM or ANALYZE counted them.
 pub(super) const LARGEST: &str = "\
 SELECT n.nspname || '.' || c.relname, c.relpages::bigint * current_setting('block_size')::bigint \
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
-ORDER BY c.relpages DESC LIMIT 5";
+AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid) ORDER BY c.relpages DESC LIMIT 5";
 
 /// Totals as they were when they were asked for last.
 #[derive(Default)]
 pub(super) struct Slow {
     deadlocks: Option<(Instant, f64)>,
     tables: HashMap<String, (Instant, f64)>,
+    pub(super) scans: Scans,
 }
 
 impl Slow {
@@ -75,7 +77,7 @@ impl Slow {
 }
 
 /// Growth in a second; none when it went back (statistics were reset).
-fn rate(before: Option<(Instant, f64)>, now: Instant, total: f64) -> Option<f64> {
+pub(super) fn rate(before: Option<(Instant, f64)>, now: Instant, total: f64) -> Option<f64> {
     let (then, earlier) = before?;
     let seconds = now.saturating_duration_since(then).as_secs_f64();
     (seconds > 0.0 && total >= earlier).then(|| (total - earlier) / seconds)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deepwater_core::ask::Rows;
 
 use crate::signal;
-use crate::store::Store;
+use crate::store::{Store, Table};
 
 /// Tables that are told apart, of all databases of a tick.
 const MOST_TABLES: usize = 40;
@@ -27,6 +27,10 @@ pub(super) struct Tally {
     pub(super) writes: BTreeMap<String, f64>,
     /// Bytes of the largest tables.
     sizes: Vec<(String, f64)>,
+    /// Scans a second, by table and what it is scanned by.
+    pub(super) scans: BTreeMap<String, f64>,
+    /// What is known of the largest tables; none when they were not asked for.
+    pub(super) known: Option<Vec<Table>>,
 }
 
 impl Tally {
@@ -108,6 +112,10 @@ impl Tally {
         for (table, bytes) in &self.sizes {
             store.put(&signal::TABLE_BYTES, &format!("{database}/{table}"), *bytes);
         }
+        for (by, rate) in &self.scans {
+            store.put(&signal::SCANS, &format!("{database}/{by}"), *rate);
+        }
+        self.known.into_iter().for_each(|tables| store.set_tables(database, tables));
         self.deadlocks.iter().for_each(|rate| store.put(&signal::DEADLOCKS, database, *rate));
         self.lag.iter().for_each(|lag| store.put(&signal::REPLICA_LAG, database, *lag));
     }
