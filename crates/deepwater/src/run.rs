@@ -130,13 +130,13 @@ impl Planes {
             .map_err(|error| Failure::Usage(error.to_string()))?;
         let edge = Arc::new(edge);
         let mut statuses: Vec<(&'static str, StatusSource)> = vec![("edge", Arc::new(edge.status()))];
-        let configuration = Configuration::new(settings);
         let mut endpoints = edge.endpoints();
         let pool = start_pool(settings, directory, &context)?;
         if let Some(pool) = &pool {
             statuses.push(("postgres", Arc::new(pool.status())));
             endpoints.extend(pool.endpoints());
         }
+        let configuration = Configuration::new(settings, facts::listeners(settings, &edge, pool.as_deref()));
         let lens = start_lens(&settings.lens, &context, directory, &configuration, pool.as_deref())?;
         if let Some(lens) = &lens {
             statuses.push(("lens", Arc::new(lens.status())));

@@ -1,5 +1,6 @@
 //! What the lens is told of the configuration in force: names and limits, never a secret.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,6 +11,8 @@ pub type FactSource = Arc<dyn Fn() -> Arc<Facts> + Send + Sync>;
 /// What is configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Facts {
+    /// Where clients connect to over TCP, in the order of the configuration.
+    pub listeners: Vec<Listener>,
     /// Routes of the edge, in their order.
     pub routes: Vec<Route>,
     /// Pools of targets that requests are passed to.
@@ -20,6 +23,38 @@ pub struct Facts {
     pub auths: Vec<String>,
     /// Memory that the cache may use, in bytes.
     pub cache_bytes: f64,
+}
+
+/// Where clients connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Listener {
+    /// As it is listened on: port 0 has become a real one.
+    pub address: SocketAddr,
+    /// What is spoken.
+    pub protocol: Protocol,
+}
+
+/// What clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP, over TLS or not.
+    Http,
+    /// Any bytes, which the edge passes on.
+    Tcp,
+    /// PostgreSQL's, with the pooler.
+    Postgres,
+}
+
+impl Protocol {
+    /// As signals are labelled.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// A route of the edge.

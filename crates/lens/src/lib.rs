@@ -17,6 +17,6 @@ mod sources;
 pub mod store;
 
 pub use config::{Config, Limits, System};
-pub use facts::{Application, Database, FactSource, Facts, Route};
+pub use facts::{Application, Database, FactSource, Facts, Listener, Protocol, Route};
 pub use plane::{Lens, Ports, start};
 pub use sources::Unknown;

@@ -85,6 +85,10 @@ signals! {
     NET_RECEIVED = "network.received", "bytes per second", "Bytes received by the busiest one.";
     NET_SPEED = "network.speed", "bytes per second", "What the link is good for, each way.";
     RETRANSMITS = "network.retransmits", "ratio", "Share of TCP segments that were sent again.";
+    ROUND_TRIP = "network.round_trip", "seconds", "Median round trip to clients that are connected, as the kernel smooths it, by protocol. A balancer in front is the client.";
+    ROUND_TRIP_P95 = "network.round_trip_p95", "seconds", "Round trip that 95 % of them do not pass, where there are twenty or more, by protocol.";
+    RECEIVER_LIMITED = "network.receiver_limited", "ratio", "Share of the time with something to send in which clients did not read, in the ten seconds before, by protocol.";
+    CLIENT_LOSS = "network.client_loss", "ratio", "Share of bytes to clients that were sent again, in the ten seconds before, by protocol.";
     ACCEPT_OVERFLOWS = "network.accept_overflows", "connections per second", "Connections that found an accept queue full.";
     SOFTNET_DROPS = "network.softnet_drops", "packets per second", "Packets dropped because the kernel was too busy.";
     DESCRIPTORS = "network.descriptors", "files", "Open files of this process.";
@@ -106,11 +110,11 @@ signals! {
     LOCK_RATE = "locks.writes", "rows per second", "Rows written, by table.";
     DEADLOCKS = "locks.deadlocks", "deadlocks per second", "Deadlocks that the server broke, by database.";
     TABLE_BYTES = "database.table_size", "bytes", "Size of the largest tables without their indexes, by table.";
+    SCANS = "database.scans", "scans per second", "Scans of the largest tables that are not partitioned, by table and the column that the index begins with; in parentheses those by none.";
     REPLICA_LAG = "database.replica_lag", "seconds", "How far the slowest replica is behind, by database.";
 
     LENS_COST = "lens.cpu", "cores", "What measuring costs.";
 }
-    SCANS = "database.scans", "scans per second", "Scans of the largest tables that are not partitioned, by table and the column that the index begins with; in parentheses those by none.";
 
 #[cfg(test)]
 mod tests {

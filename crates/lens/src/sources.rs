@@ -1,6 +1,7 @@
 //! Where measurements come from, one file each. A source that cannot be read says nothing: its signals are unknown then,
 //! and why is told by [`Unknown`].
 
+mod clients;
 mod database;
 mod host;
 mod planes;

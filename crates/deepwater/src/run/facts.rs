@@ -3,13 +3,34 @@
 #[cfg(test)]
 mod tests;
 
-use deepwater_edge::config::RouteCache;
-use deepwater_lens::{Application, Database, Facts, Route};
+use deepwater_edge::config::{ListenProtocol, RouteCache};
+use deepwater_lens::{Application, Database, Facts, Listener, Protocol, Route};
+use deepwater_pool::Bound;
 
 use crate::settings::Settings;
 
+/// Where clients connect to: as configured, at the addresses that came of it.
+pub(super) fn listeners(
+    settings: &Settings,
+    edge: &deepwater_edge::Handle,
+    pool: Option<&deepwater_pool::Handle>,
+) -> Vec<Listener> {
+    let edge = settings.edge.listen.iter().zip(edge.addresses()).map(|(listen, address)| {
+        let protocol = match listen.protocol {
+            ListenProtocol::Http => Protocol::Http,
+            ListenProtocol::Tcp => Protocol::Tcp,
+        };
+        Listener { address, protocol }
+    });
+    let pool = pool.into_iter().flat_map(deepwater_pool::Handle::addresses).filter_map(|bound| match bound {
+        Bound::Tcp(address) => Some(Listener { address: *address, protocol: Protocol::Postgres }),
+        Bound::Unix(_) => None,
+    });
+    edge.chain(pool).collect()
+}
+
 /// What is configured: names and limits, no secrets.
-pub(super) fn of(settings: &Settings) -> Facts {
+pub(super) fn of(settings: &Settings, listeners: Vec<Listener>) -> Facts {
     let routes = settings.edge.route.iter().map(|route| Route {
         name: route.label(),
         application: route.pool.clone(),
@@ -37,6 +58,7 @@ pub(super) fn of(settings: &Settings) -> Facts {
         cores: database.server_cores.or(postgres.server_cores),
     });
     Facts {
+        listeners,
         routes: routes.collect(),
         applications: applications.collect(),
         databases: databases.collect(),

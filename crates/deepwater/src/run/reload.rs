@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use deepwater_core::config::{Problem, Problems};
 use deepwater_core::{Endpoint, Reply};
 use deepwater_lens::out::webhook;
-use deepwater_lens::{FactSource, Facts};
+use deepwater_lens::{FactSource, Facts, Listener};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -97,13 +97,13 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, listeners: Vec<Listener>) -> Self {
         let shown = serde_json::to_value(settings).unwrap_or_default();
         Self {
             file: None,
             settings: Mutex::new(settings.clone()),
             shown: Arc::new(Mutex::new(shown)),
-            facts: Arc::new(ArcSwap::from_pointee(facts::of(settings))),
+            facts: Arc::new(ArcSwap::from_pointee(facts::of(settings, listeners))),
         }
     }
 
@@ -136,7 +136,7 @@ impl Configuration {
         Arc::new(move || facts.load_full())
     }
 
-    fn adopt(&self, read: Settings, planes: difference::Planes) -> Difference {
+    fn adopt(&self, read: Settings, planes: difference::Planes, listeners: Vec<Listener>) -> Difference {
         let value = serde_json::to_value(&read).unwrap_or_default();
         let mut shown = self.shown.lock().expect("no panic while settings are held");
         let mut settings = self.settings.lock().expect("no panic while settings are held");
@@ -146,7 +146,7 @@ impl Configuration {
             // It is not shown, so neither is where it stands.
             difference.changed.push("a secret".into());
         }
-        self.facts.store(Arc::new(facts::of(&read)));
+        self.facts.store(Arc::new(facts::of(&read, listeners)));
         *settings = read;
         difference
     }
@@ -206,7 +206,8 @@ impl Planes {
             cache: before.edge.route.iter().any(|route| route.cache.is_some()),
             postgres: self.pool.is_some(),
         };
-        Ok(self.configuration.adopt(read, planes))
+        let listeners = facts::listeners(&read, &self.edge, self.pool.as_deref());
+        Ok(self.configuration.adopt(read, planes, listeners))
     }
 }
 

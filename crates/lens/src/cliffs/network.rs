@@ -4,18 +4,24 @@ use deepwater_forecast::demand::Law;
 
 use super::bound::{self, Bound};
 use super::{Detector, Finding, Kind, Outlook, evidence};
+use crate::facts::Protocol;
 use crate::picture::{Load, Picture};
 use crate::signal;
 
 pub(super) struct Network;
 
+/// Whose connections tell of the way to users.
+const HTTP: &str = Protocol::Http.as_str();
+
 /// Share of segments sent again, above which the network loses more than by chance.
 const LOSSY: f64 = 0.02;
 /// Share of the link in use, above which it is full.
 const FULL: f64 = 0.95;
+/// Share of the time with something to send in which clients do not read, above which they are slow.
+const SLOW: f64 = 0.1;
 
 impl Detector for Network {
-    fn look(&self, picture: &Picture<'_>, load: Option<&Load>) -> Vec<Finding> {
+    fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
         find(picture, load).into_iter().collect()
     }
 }
@@ -55,6 +61,20 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
         evidence(picture, &signal::RETRANSMITS, "", |share| {
             format!("{:.2} % of segments are sent again", share * 100.0)
         }),
+        evidence(picture, &signal::ROUND_TRIP, HTTP, |time| {
+            format!("half of the HTTP clients are within a round trip of {:.1} ms", time * 1e3)
+        }),
+        evidence(picture, &signal::ROUND_TRIP_P95, HTTP, |time| {
+            format!("95 % of them within {:.1} ms", time * 1e3)
+        }),
+        evidence(picture, &signal::CLIENT_LOSS, HTTP, |share| {
+            format!("{:.2} % of the bytes to them are sent again", share * 100.0)
+        }),
+        evidence(picture, &signal::RECEIVER_LIMITED, HTTP, |share| {
+            let slow =
+                if share >= SLOW { ": those are slow clients, a faster link is no help to them" } else { "" };
+            format!("in {:.0} % of the time with something to send they do not read{slow}", share * 100.0)
+        }),
         evidence(picture, &signal::ACCEPT_OVERFLOWS, "", |rate| {
             format!("{rate:.1} connections a second find a full accept queue")
         }),
@@ -75,4 +95,35 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
 
 fn speed_text(bytes: f64) -> String {
     format!("{:.1} Mbit/s", bytes * 8.0 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::facts::Facts;
+    use crate::store::Store;
+
+    #[test]
+    fn how_far_clients_are_and_whether_they_read_is_evidence() {
+        let texts = |unread: f64| {
+            let (mut store, facts, limits) = (Store::new(1 << 20), Facts::default(), Limits::default());
+            store.put(&signal::NET_SENT, "", 1_000.0);
+            store.put(&signal::ROUND_TRIP, HTTP, 0.02);
+            store.put(&signal::CLIENT_LOSS, HTTP, 0.03);
+            store.put(&signal::RECEIVER_LIMITED, HTTP, unread);
+            // The pooler's clients are not those of the link.
+            store.put(&signal::ROUND_TRIP_P95, Protocol::Postgres.as_str(), 0.5);
+            store.pass(1);
+            let picture = Picture { store: &store, facts: &facts, limits: &limits, target: 0.1, seed: 7 };
+            let found = find(&picture, None).expect("something is sent");
+            found.evidence.into_iter().map(|evidence| evidence.text).collect::<Vec<_>>().join("; ")
+        };
+        let slow = texts(0.4);
+        for part in ["20.0 ms", "3.00 %", "40 %", "slow clients"] {
+            assert!(slow.contains(part), "{part}: {slow}");
+        }
+        assert!(!slow.contains("500"), "{slow}");
+        assert!(!texts(0.05).contains("slow clients"));
+    }
 }

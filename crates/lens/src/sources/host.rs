@@ -7,6 +7,7 @@ use std::time::Duration;
 use deepwater_host::{Family, Host, HostReading, Rate, Roots, Space};
 
 use super::Unknown;
+use super::clients::Clients;
 use crate::config::{Config, System};
 use crate::facts::{Application, Facts};
 use crate::signal::{self, Signal};
@@ -21,6 +22,7 @@ pub(crate) struct Machine {
     interfaces: BTreeMap<String, [Rate; 2]>,
     families: BTreeMap<String, Family>,
     shared: BTreeMap<String, Shared>,
+    clients: Clients,
     unknown: Vec<Unknown>,
     /// Seconds that were measured so far: the host crate's clock.
     now: Duration,
@@ -36,6 +38,7 @@ impl Machine {
             interfaces: BTreeMap::new(),
             families: BTreeMap::new(),
             shared: BTreeMap::new(),
+            clients: Clients::default(),
             unknown: Vec::new(),
             now: Duration::ZERO,
         }
@@ -52,6 +55,7 @@ impl Machine {
         self.memory(out, &reading);
         self.network(out, &reading, config);
         self.disk(out, &reading);
+        self.clients.read(out, facts);
         self.host.finder.look(self.now);
         self.ports(out, &reading);
         let known = |name: &String| facts.applications.iter().any(|application| application.name == *name);
@@ -69,7 +73,7 @@ impl Machine {
             .host
             .unknown()
             .map(|unknown| Unknown { what: unknown.what.to_owned(), why: unknown.to_string() });
-        host.chain(self.unknown.iter().cloned()).collect()
+        host.chain(self.unknown.iter().chain(self.clients.unknown()).cloned()).collect()
     }
 
     /// Puts the growth of a counter in a second.

@@ -112,7 +112,7 @@ fn read(table: &Table) -> Settings {
 #[test]
 fn every_line_that_advice_prints_is_read_and_does_what_it_says() {
     let base: Table = BASE.parse().unwrap();
-    let before = of(&read(&base));
+    let before = of(&read(&base), Vec::new());
     let mut all = base.clone();
     for (lines, in_force) in examples() {
         assert!(!in_force(&before), "{lines} changes nothing");
@@ -122,11 +122,11 @@ fn every_line_that_advice_prints_is_read_and_does_what_it_says() {
         if !matches!(lines, Lines::Authenticate { known: Some(_), .. }) {
             let mut alone = base.clone();
             merge(&mut alone, table.clone(), route);
-            assert!(in_force(&of(&read(&alone))), "{text}");
+            assert!(in_force(&of(&read(&alone), Vec::new())), "{text}");
         }
         merge(&mut all, table, route);
     }
-    let together = of(&read(&all));
+    let together = of(&read(&all), Vec::new());
     assert!(examples().iter().all(|(_, in_force)| in_force(&together)), "{together:?}");
     let kinds: BTreeSet<usize> = examples().iter().map(|(lines, _)| kind(lines)).collect();
     assert_eq!(kinds.len(), 9, "every kind has an example");
@@ -138,6 +138,7 @@ fn what_stands_for_any_database_is_none_that_could_be_asked() {
     let any: Table =
         "[postgres.databases.\"*\"]\nprimary = \"postgres://app@127.0.0.1:5432\"".parse().unwrap();
     merge(&mut table, any, None);
-    let names: Vec<String> = of(&read(&table)).databases.into_iter().map(|database| database.name).collect();
+    let names: Vec<String> =
+        of(&read(&table), Vec::new()).databases.into_iter().map(|database| database.name).collect();
     assert_eq!(names, ["other.shop", "shop"]);
 }
