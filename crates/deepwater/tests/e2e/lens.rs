@@ -1,7 +1,7 @@
 //! The lens: what it tells, and how it is seen.
 
-mod cliffs;
 mod clients;
+mod cliffs;
 mod scans;
 mod seen;
 mod terminal;
