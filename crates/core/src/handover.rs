@@ -5,6 +5,8 @@
 //! Whoever started the process (a predecessor, a service manager) has put the sockets here; a plane does not see a
 //! difference.
 
+mod passenger;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -15,6 +17,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
+
+use passenger::Passage;
+pub use passenger::Passenger;
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -87,6 +92,7 @@ struct State {
     lent: BTreeMap<u64, Sockets>,
     next: u64,
     kept: BTreeMap<String, Vec<u8>>,
+    passage: Passage,
 }
 
 impl Default for Handover {
@@ -192,9 +198,13 @@ impl Handover {
         });
     }
 
-    /// A successor accepts: nothing more is accepted here, and what waits in the sockets' queues is for it.
-    pub fn leave(&self) {
+    fn leave(&self) {
         self.stage.send_replace(Stage::Left);
+    }
+
+    /// Whether another process still serves.
+    pub fn is_waiting(&self) -> bool {
+        *self.stage.borrow() == Stage::Waiting
     }
 
     /// Whether a successor has taken over.

@@ -19,6 +19,7 @@ use deepwater_lens::console::{self, Build, Ports, Readiness, StatusSource};
 use deepwater_lens::out::{otlp, webhook::Webhook};
 use deepwater_lens::{Config as LensConfig, Lens};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, RunArguments};
 use crate::notify::Manager;
@@ -33,6 +34,8 @@ use watch::Watch;
 
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a successor may take to take the last connections.
+const LAST_PASSENGERS: Duration = Duration::from_secs(5);
 
 deepwater_core::event! {
     /// The process was asked to end, and takes new connections a while longer.
@@ -188,6 +191,7 @@ impl Planes {
     /// another process on SIGUSR2.
     async fn serve_until(self, mut told: Told, program: &Program) -> Result<(), Failure> {
         let shutdown = self.context.shutdown.clone();
+        let mut carrying = None;
         let name = loop {
             tokio::select! {
                 wanted = told.signals.next() => match wanted {
@@ -196,7 +200,10 @@ impl Planes {
                     Wanted::Reload => drop(self.reload().await),
                     Wanted::Upgrade => match self.upgrade(program, &mut told.signals).await {
                         Leave::No => {}
-                        Leave::ToSuccessor => break "SIGUSR2",
+                        Leave::ToSuccessor(carrier) => {
+                            carrying = Some(carrier);
+                            break "SIGUSR2";
+                        }
                         Leave::Told(name) => break name,
                     },
                 },
@@ -214,6 +221,11 @@ impl Planes {
         tokio::select! {
             () = self.drain(name, edge.drain_delay.get(), edge.drain_timeout.get()) => {}
             _ = told.signals.end() => {}
+        }
+        self.context.handover.close_passage();
+        if let Some(carrier) = carrying {
+            // Nobody puts anything onto the passage any more. A successor that takes nothing holds nobody up.
+            let _ = tokio::time::timeout(LAST_PASSENGERS, carrier).await;
         }
         self.stop().await;
         Ok(())
@@ -260,10 +272,11 @@ impl Planes {
         // Before the other accepts: what comes between waits in the sockets' queues.
         match ready.and_then(|()| successor.let_serve()) {
             Ok(()) => {
-                self.context.handover.leave();
+                let (passage, passengers) = mpsc::unbounded_channel();
+                self.context.handover.leave_with(passage);
                 self.manager.succeeded_by(pid);
                 events.emit(Upgraded { pid });
-                Leave::ToSuccessor
+                Leave::ToSuccessor(tokio::spawn(successor.carry(passengers)))
             }
             Err(reason) => {
                 successor.end().await;
@@ -290,8 +303,8 @@ impl Planes {
 enum Leave {
     /// It goes on.
     No,
-    /// Another serves.
-    ToSuccessor,
+    /// Another serves, and is sent what goes on.
+    ToSuccessor(JoinHandle<()>),
     /// It was told to end, by this signal.
     Told(&'static str),
 }

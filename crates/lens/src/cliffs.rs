@@ -15,6 +15,7 @@ mod line;
 mod locks;
 mod memory;
 mod network;
+mod plateau;
 mod pool;
 mod replicas;
 #[cfg(test)]

@@ -107,6 +107,9 @@ signals! {
     DB_CPU_WAIT = "database.on_cpu", "sessions", "Sessions that run and wait for nothing: they want a core, by database.";
     LOCK_WAITERS = "locks.waiters", "sessions", "Sessions that wait for a lock, by table.";
     LOCK_HOLDERS = "locks.holders", "sessions", "Sessions in a transaction that has written to a table and does not wait, by table.";
+    LOCK_BLOCKERS = "locks.blockers", "sessions", "Sessions that others wait for, by table they have written to.";
+    LOCK_QUEUE = "locks.queue", "sessions", "Sessions that wait for the same transaction, the most there are, by table.";
+    LOCK_HOLD = "locks.hold", "seconds", "Time that locks are held for each row written, by table.";
     LOCK_RATE = "locks.writes", "rows per second", "Rows written, by table.";
     DEADLOCKS = "locks.deadlocks", "deadlocks per second", "Deadlocks that the server broke, by database.";
     TABLE_BYTES = "database.table_size", "bytes", "Size of the largest tables without their indexes, by table.";

@@ -102,6 +102,7 @@ pub(crate) struct Introduction {
     pub peer: Peer,
     pub tls: Option<String>,
     pub application_name: Arc<str>,
+    pub connected_at: SystemTime,
     pub replication: bool,
 }
 
@@ -115,7 +116,7 @@ impl ClientInfo {
             user: who.user,
             peer: who.peer,
             tls: who.tls,
-            connected_at: SystemTime::now(),
+            connected_at: who.connected_at,
             application_name: Mutex::new(who.application_name),
             replication: who.replication,
             state: AtomicU8::new(ClientState::Idle as u8),
@@ -238,18 +239,32 @@ pub(crate) struct Clients {
 impl Clients {
     /// Enters a client that is about to log in; `key` is its secret for cancel requests.
     pub(crate) fn enter(&self, key: Vec<u8>, who: Introduction) -> Arc<ClientInfo> {
+        self.enter_as(0, key, who)
+    }
+
+    /// Enters a client that was told its process and secret by another of ours, whose place this one takes. A process
+    /// that somebody has already becomes another, and the client's cancel requests hit nothing.
+    pub(crate) fn enter_as(&self, pid: u32, key: Vec<u8>, who: Introduction) -> Arc<ClientInfo> {
         let mut all = self.all.write().expect("no panic while clients are held");
-        let (id, pid) = loop {
+        let mut pid = pid;
+        let id = loop {
             let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
-            // A process id is a positive number of 31 bits to many drivers.
-            let pid = (id & 0x7fff_ffff) as u32;
+            if pid == 0 || all.contains_key(&pid) {
+                // A process id is a positive number of 31 bits to many drivers.
+                pid = (id & 0x7fff_ffff) as u32;
+            }
             if pid != 0 && !all.contains_key(&pid) {
-                break (id, pid);
+                break id;
             }
         };
         let client = Arc::new(ClientInfo::new(id, pid, key, who));
         all.insert(pid, Arc::clone(&client));
         client
+    }
+
+    /// Begins to count beyond a number: clients of a process whose place this one takes keep theirs.
+    pub(crate) fn count_from(&self, number: u32) {
+        self.next.store(u64::from(number), Ordering::Relaxed);
     }
 
     /// Forgets a client.

@@ -1,5 +1,6 @@
 //! A client's way in: first packets, TLS, proof of who it is, and what it is told of the server.
 
+mod arrival;
 mod ask;
 mod authenticate;
 mod greeting;
@@ -15,7 +16,7 @@ mod welcome;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use deepwater_pgwire::message::backend::write::{self, Report, Severity};
 use tokio::io::AsyncWriteExt;
@@ -39,6 +40,7 @@ use request::Request;
 use seats::{Full, Seat};
 use welcome::Entered;
 
+pub(crate) use arrival::board;
 pub(crate) use peer::Peer;
 pub(crate) use state::LoginState;
 
@@ -267,6 +269,7 @@ impl<'a> Login<'a> {
                 peer: self.peer.clone(),
                 tls: self.tls.as_ref().map(|tls| tls.description.clone()),
                 application_name: self.request.settings.get("application_name").unwrap_or_default().into(),
+                connected_at: SystemTime::now(),
                 replication: self.request.replication.is_some(),
             },
         );

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use deepwater_core::ask::Ask;
 use deepwater_core::config::{Checker, Problems};
-use deepwater_core::handover::Lent;
+use deepwater_core::handover::{Lent, Passenger};
 use deepwater_core::random::Random;
 use deepwater_core::{Context, Endpoint};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::control::{self, Control, Settings};
@@ -24,6 +25,7 @@ use crate::shared::Shared;
 
 pub use facts::DatabaseFacts;
 pub use listen::Bound;
+pub(crate) use listen::PLANE;
 use listen::{Opened, SocketFile};
 pub(crate) use status::mode_name;
 
@@ -81,18 +83,18 @@ pub fn start(
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_PER_WORKER)),
         workers => workers,
     };
-    let Opened { mut sockets, bound: addresses, files, lent } =
-        listen::open(config, workers, &context.handover)?;
+    let Opened { sockets, bound: addresses, files, lent } = listen::open(config, workers, &context.handover)?;
     let mut random = Random::from_seed(context.seed);
     let shared = Shared::new(context, plan);
     shared.controls.begin(settings, tokio::runtime::Handle::current());
+    let arrivals = arrivals(&shared, workers);
     let mut threads = Vec::new();
-    for id in 0..workers {
-        let (shared, sockets, seed) =
-            (Arc::clone(&shared), std::mem::take(&mut sockets[id]), random.next_u64());
+    for (id, (sockets, passengers)) in sockets.into_iter().zip(arrivals).enumerate() {
+        let comes = run::Comes { sockets, passengers };
+        let (shared, seed) = (Arc::clone(&shared), random.next_u64());
         let thread = std::thread::Builder::new().name(format!("pool-{id}")).spawn(move || {
             let work = shared.context.shutdown.work();
-            run::run(id, Arc::clone(&shared), seed, sockets);
+            run::run(id, Arc::clone(&shared), seed, comes);
             drop(work);
         });
         threads.push(thread.map_err(StartError::Thread)?);
@@ -104,6 +106,20 @@ pub fn start(
         shared.context.events.emit(PoolStarted { address: bound.to_string() });
     }
     Ok(Handle { shared, addresses, files, threads, _lent: lent })
+}
+
+/// Deals the clients that a predecessor sends out to the threads.
+fn arrivals(shared: &Shared, workers: usize) -> Vec<mpsc::UnboundedReceiver<Passenger>> {
+    let mut passengers = shared.context.handover.passengers(PLANE);
+    let (threads, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+    tokio::spawn(async move {
+        for thread in threads.iter().cycle() {
+            let Some(passenger) = passengers.recv().await else { return };
+            // A thread that has ended serves nobody.
+            let _ = thread.send(passenger);
+        }
+    });
+    receivers
 }
 
 fn read(config: &Config, directory: &std::path::Path, face: Face) -> Result<Plan, StartError> {

@@ -11,6 +11,7 @@ mod end;
 mod expect;
 mod hold;
 mod link;
+mod moving;
 mod out;
 mod serve;
 mod server;
@@ -43,6 +44,7 @@ use crate::worker::Worker;
 
 use end::End;
 pub(crate) use link::Link;
+pub(crate) use moving::{Luggage, resume};
 use statements::Names;
 
 /// Bytes of a client that may wait to be looked at while it is not its turn.
@@ -382,6 +384,9 @@ impl Session {
             }
         }
         if signals & DRAIN != 0 && self.link.is_none() && self.ticket.is_none() && self.input.is_empty() {
+            if let Some(moves) = self.moves() {
+                return Err(moves);
+            }
             let message = "terminating connection due to administrator command";
             return Err(End::Farewell(Farewell { code: "57P01", message: message.into() }));
         }

@@ -47,13 +47,18 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(context: Context, plan: Plan) -> Arc<Self> {
+        let clients = Clients::default();
+        if context.handover.is_waiting() {
+            // Anywhere, so that hardly a number is one of the other's clients.
+            clients.count_from((context.seed & 0x3fff_ffff) as u32);
+        }
         Arc::new(Self {
             context,
             began: Instant::now(),
             plan: ArcSwap::from_pointee(plan),
             ledger: Ledger::default(),
             pools: Pools::default(),
-            clients: Clients::default(),
+            clients,
             servers: Servers::default(),
             statements: Statements::default(),
             listeners: Listeners::default(),

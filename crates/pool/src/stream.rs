@@ -1,6 +1,7 @@
 //! The kinds of byte stream spoken over, and how one moves between threads.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -42,6 +43,18 @@ impl Socket {
             Self::Lost => Self::Lost,
         };
         Ok(())
+    }
+
+    /// Takes the socket from its event loop, for another process.
+    ///
+    /// # Errors
+    /// When the system refuses, or it was lost before.
+    pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(tcp) => Ok(tcp.into_std()?.into()),
+            Self::Unix(unix) => Ok(unix.into_std()?.into()),
+            Self::Lost => Err(lost()),
+        }
     }
 
     /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call.

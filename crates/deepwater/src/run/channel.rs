@@ -12,12 +12,13 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::net::UnixStream;
 
 /// Sockets in one message; the system takes 253.
 const MOST_SOCKETS: usize = 200;
-/// Bytes of a message.
-const MOST_BYTES: usize = 64 * 1024;
+/// Bytes of a message: the system takes 200 KiB.
+const MOST_BYTES: usize = 128 * 1024;
 
 /// One message.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub(super) enum Message {
     Ready,
     /// The successor is to serve, and the predecessor will not any more.
     Serve,
+    /// A connection between two requests comes with it.
+    Passenger { plane: String, about: Value },
 }
 
 /// A channel that can be waited for. Messages keep their bounds: the pair is made so.
@@ -51,6 +54,9 @@ pub(super) fn waitable(channel: OwnedFd) -> io::Result<UnixStream> {
 /// When the other process has gone, or (`WouldBlock`) is not ready for it.
 pub(super) fn send(channel: impl AsFd, message: &Message, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > MOST_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a message is too long"));
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !sockets.is_empty() && !control.push(SendAncillaryMessage::ScmRights(sockets)) {
@@ -135,7 +141,7 @@ impl Bequest {
                     bequest.kept.insert(name, value);
                 }
                 (Message::All, _) => return Ok(bequest),
-                (Message::Ready | Message::Serve, _) => {
+                (Message::Ready | Message::Serve | Message::Passenger { .. }, _) => {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, "a message out of turn"));
                 }
             }

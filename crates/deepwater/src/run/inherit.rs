@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use deepwater_core::handover::{Bound, Sockets};
+use deepwater_core::handover::{Bound, Passenger, Sockets};
 use deepwater_core::{Events, Handover};
 use listenfd::ListenFd;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::io::Interest;
+use tokio::net::UnixStream;
 
 use super::channel::{self, Bequest, Message};
 use crate::cli::Failure;
@@ -69,8 +70,9 @@ impl Origin {
         }
     }
 
-    /// Tells a predecessor that this process could serve, waits until it is to, and lets connections be accepted. Without
-    /// one they are already. One that gives up ends this process; one that has gone without that has left it everything.
+    /// Tells a predecessor that this process could serve, waits until it is to, and lets connections be accepted; what it
+    /// sends on of its own is taken as it comes. Without one they are already. One that gives up ends this process; one
+    /// that has gone without that has left it everything.
     ///
     /// # Errors
     /// When the channel cannot be waited for.
@@ -81,11 +83,24 @@ impl Origin {
             channel::send(&channel, &Message::Ready, &[])?;
             channel.async_io(Interest::READABLE, || channel::receive(&channel)).await
         };
-        if let Err(error) = told.await {
-            events.emit(PredecessorGone { reason: error.to_string() });
-        }
+        let told = told.await;
         self.handover.open();
+        match told {
+            Ok(_) => drop(tokio::spawn(board(channel, self.handover))),
+            Err(error) => events.emit(PredecessorGone { reason: error.to_string() }),
+        }
         Ok(())
+    }
+}
+
+/// Takes the connections that a predecessor sends, until it has sent them all or has gone.
+async fn board(channel: UnixStream, handover: Handover) {
+    loop {
+        let received = channel.async_io(Interest::READABLE, || channel::receive(&channel)).await;
+        let Ok((message, sockets)) = received else { return };
+        if let (Message::Passenger { plane, about }, Some(socket)) = (message, sockets.into_iter().next()) {
+            handover.board(Passenger { plane, about, socket });
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use deepwater_core::Handover;
-use deepwater_core::handover::Sockets;
+use deepwater_core::handover::{Passenger, Sockets};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use super::channel::{self, Message};
 use super::inherit::TAKES_OVER;
@@ -134,6 +136,19 @@ impl Successor {
     pub(super) fn let_serve(&self) -> Result<(), String> {
         channel::send(&self.channel, &Message::Serve, &[])
             .map_err(|error| format!("the new process has gone: {error}"))
+    }
+
+    /// Sends it the connections that go on, until no further one comes. What cannot be sent is closed.
+    pub(super) async fn carry(self, mut passengers: mpsc::UnboundedReceiver<Passenger>) {
+        let Self { child, channel, sockets, kept } = self;
+        // The copies of what the other listens on are not ours to keep open.
+        drop((child, sockets, kept));
+        while let Some(Passenger { plane, about, socket }) = passengers.recv().await {
+            let message = Message::Passenger { plane, about };
+            let sends = || channel::send(&channel, &message, &[socket.as_fd()]);
+            // One that has gone takes nothing, and everything that follows is closed as well.
+            let _ = channel.async_io(Interest::WRITABLE, sends).await;
+        }
     }
 
     /// Ends it.

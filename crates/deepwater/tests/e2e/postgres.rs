@@ -22,6 +22,7 @@ mod settings;
 mod sharing;
 mod statements;
 mod streaming;
+mod upgrading;
 mod waiting;
 
 use crate::support::pg_wire::Pg;

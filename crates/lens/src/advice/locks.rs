@@ -30,8 +30,7 @@ fn advise(picture: &Picture<'_>, cliff: &Cliff) -> Advice {
     let table = &cliff.resource;
     let name = table.split_once('/').map_or(table.as_str(), |(_, name)| name);
     let of = |signal| picture.minute(signal, table);
-    let (held, rate) = (of(&signal::LOCK_HOLDERS), of(&signal::LOCK_RATE).filter(|rate| *rate > 0.0));
-    let hold = held.zip(rate).map(|(held, rate)| held / rate);
+    let hold = of(&signal::LOCK_HOLD);
     let from = cliff.at.map(|at| at.load);
     let text = match hold {
         Some(hold) => format!(
@@ -77,8 +76,7 @@ mod tests {
     fn a_hot_row_is_held_for_half_as_long() {
         let mut scene = Scene::new();
         scene.cliff(Kind::Locks, "shop/public.stock", Level::Near, Some(100.0));
-        scene.all(&signal::LOCK_HOLDERS, "shop/public.stock", 0.8);
-        scene.all(&signal::LOCK_RATE, "shop/public.stock", 80.0);
+        scene.all(&signal::LOCK_HOLD, "shop/public.stock", 0.01);
         let advice = scene.advised(&Locks);
         assert_eq!((advice[0].gain.from, advice[0].gain.to), (Some(100.0), Some(200.0)));
         assert!(advice[0].gain.text.contains("10.0 ms"), "{}", advice[0].gain.text);

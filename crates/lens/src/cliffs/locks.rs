@@ -58,6 +58,13 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, table: &str) -> Option<Findi
             format!("{n:.2} sessions wait for its locks on average")
         }),
         evidence(picture, &signal::LOCK_HOLDERS, table, |n| format!("{n:.2} hold them")),
+        evidence(picture, &signal::LOCK_BLOCKERS, table, |n| format!("{n:.2} of these are waited for")),
+        evidence(picture, &signal::LOCK_QUEUE, table, |n| {
+            format!("{n:.2} wait for the same transaction: the queue for a row")
+        }),
+        evidence(picture, &signal::LOCK_HOLD, table, |hold| {
+            format!("they are held for {:.1} ms for each row written", hold * 1e3)
+        }),
         evidence(picture, &signal::LOCK_RATE, table, |rate| {
             format!("{rate:.1} rows are written each second")
         }),

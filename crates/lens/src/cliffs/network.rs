@@ -3,7 +3,7 @@
 use deepwater_forecast::demand::Law;
 
 use super::bound::{self, Bound};
-use super::{Detector, Finding, Kind, Outlook, evidence};
+use super::{Detector, Evidence, Finding, Kind, Outlook, evidence, plateau};
 use crate::facts::Protocol;
 use crate::picture::{Load, Picture};
 use crate::signal;
@@ -32,7 +32,8 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
     let bodies = picture.windows(&signal::SENT, "");
     let used: Vec<f64> = interfaces.iter().zip(&bodies).map(|(all, own)| all.max(*own)).collect();
     let now = crate::picture::mean_of_last(&used);
-    let speed = picture.store.latest(&signal::NET_SPEED, "");
+    let told = picture.store.latest(&signal::NET_SPEED, "");
+    let speed = told.or_else(|| plateau::learned(picture));
     let outlook = match speed {
         Some(speed) => {
             let law = Law::Utilisation;
@@ -47,7 +48,8 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
             bound::outlook(picture, load, &bound)
         }
         None => Outlook::CannotTell(
-            "the interface does not say how fast the link is: set `network` in [lens.limits]".into(),
+            "the interface does not say how fast the link is, and it was not full yet: set `network` in [lens.limits]"
+                .into(),
         ),
     };
     let full =
@@ -58,6 +60,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
     let evidence = [
         evidence(picture, &signal::SENT, "", |rate| format!("the edge sends {} of bodies", speed_text(rate))),
         evidence(picture, &signal::NET_SENT, "", |rate| format!("the interfaces send {}", speed_text(rate))),
+        speed.filter(|_| told.is_none()).map(learned),
         evidence(picture, &signal::RETRANSMITS, "", |share| {
             format!("{:.2} % of segments are sent again", share * 100.0)
         }),
@@ -91,6 +94,17 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
         pressing,
         evidence: evidence.into_iter().flatten().collect(),
     })
+}
+
+/// Where the link's speed is known from.
+fn learned(speed: f64) -> Evidence {
+    Evidence {
+        signal: signal::NET_SENT.name,
+        label: String::new(),
+        value: speed,
+        unit: signal::NET_SENT.unit,
+        text: format!("more than {} was not sent while answers waited to be: learned", speed_text(speed)),
+    }
 }
 
 fn speed_text(bytes: f64) -> String {

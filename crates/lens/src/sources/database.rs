@@ -1,7 +1,9 @@
 //! What the databases' servers say: sessions, connections, locks, deadlocks, replicas.
 //!
 //! One task for each database asks; a tick takes the means of what the answers said since the last. Locks are asked
-//! for once a second, and five times a second while somebody waits, so that short holds are counted well enough.
+//! for once a second, and five times a second for a while after somebody was seen to wait, so that short holds are counted
+//! well enough. How often must not hang on the last answer: what is asked again where somebody waits, and not where nobody
+//! does, has too little weight where somebody does.
 
 mod questions;
 mod scans;
@@ -21,9 +23,11 @@ use crate::store::Store;
 
 use tally::Tally;
 
-/// Time between two questions about locks while nobody waits, and while somebody does.
+/// Time between two questions about locks while nobody waits, and while somebody may.
 const CALM: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(200);
+/// How long somebody may wait again who was seen to.
+const BUSY_FOR: Duration = Duration::from_secs(20);
 /// Time between two questions about what changes slowly.
 const SLOW: Duration = Duration::from_secs(10);
 /// Longest wait for an answer. A server that is busy is slow to say so.
@@ -101,14 +105,18 @@ impl Asked {
 async fn keep_asking(ask: Ask, database: String, state: Arc<Mutex<State>>) {
     let mut slow = questions::Slow::default();
     let mut slow_due = Instant::now();
+    let mut busy_until = Instant::now();
     loop {
         let began = Instant::now();
         let due = began >= slow_due;
         slow_due = if due { began + SLOW } else { slow_due };
         let answered = round(&ask, &database, &state, due.then_some(&mut slow)).await;
+        if let Ok(true) = answered {
+            busy_until = began + BUSY_FOR;
+        }
         let pause = match &answered {
-            Ok(true) => BUSY,
-            Ok(false) => CALM,
+            Ok(_) if began < busy_until => BUSY,
+            Ok(_) => CALM,
             Err(AskError::TooSlow { .. } | AskError::Busy) => CALM,
             Err(_) => PAUSE,
         };

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Both ends of a client's connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Peer {
     Tcp {
         remote: SocketAddr,

@@ -16,8 +16,8 @@ use crate::config::Config;
 
 /// Connections the system may hold for us before they are accepted.
 const BACKLOG: i32 = 4_096;
-/// The name sockets are handed over by.
-const PLANE: &str = "postgres";
+/// The name sockets and connections are handed over by.
+pub(crate) const PLANE: &str = "postgres";
 
 /// A socket that is listened on.
 pub(super) enum Listener {

@@ -4,8 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deepwater_core::handover::Passenger;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalOptions;
+use tokio::sync::mpsc;
 
 use super::listen::Listener;
 use crate::ask;
@@ -19,8 +21,15 @@ use crate::worker::Worker;
 /// How long accepting pauses when the system has no descriptor left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where a thread's clients come from.
+pub(super) struct Comes {
+    pub(super) sockets: Vec<Listener>,
+    /// From the process before this one.
+    pub(super) passengers: mpsc::UnboundedReceiver<Passenger>,
+}
+
 /// Serves until the process drains or stops.
-pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listener>) {
+pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, comes: Comes) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let Ok(runtime) = runtime else {
@@ -31,12 +40,13 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
         let worker = Worker::new(id, Arc::clone(&shared), seed);
         let shutdown = shared.context.shutdown.clone();
         let (tcp, unix): (Vec<_>, Vec<_>) =
-            sockets.into_iter().partition(|listener| matches!(listener, Listener::Tcp(_)));
+            comes.sockets.into_iter().partition(|listener| matches!(listener, Listener::Tcp(_)));
         let accept_all = |sockets: Vec<Listener>| -> Vec<_> {
             let accept = |listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
             sockets.into_iter().map(accept).collect()
         };
         let (tcp, unix) = (accept_all(tcp), accept_all(unix));
+        let boarding = tokio::task::spawn_local(board(Rc::clone(&worker), comes.passengers));
         let janitor = tokio::task::spawn_local(janitor::run(Rc::clone(&worker)));
         let asking = (id == 0).then(|| tokio::task::spawn_local(ask::serve(Rc::clone(&worker))));
         tokio::select! {
@@ -48,6 +58,7 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, sockets: Vec<Listen
         shutdown.draining().await;
         asking.iter().for_each(tokio::task::JoinHandle::abort);
         unix.iter().for_each(tokio::task::JoinHandle::abort);
+        boarding.abort();
         janitor::drain(&worker);
         tokio::select! {
             () = worker.closed() => {}
@@ -82,6 +93,18 @@ async fn accept(worker: Rc<Worker>, listener: Listener) {
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
+    }
+}
+
+/// Serves the clients that come from the process before this one.
+async fn board(worker: Rc<Worker>, mut passengers: mpsc::UnboundedReceiver<Passenger>) {
+    while let Some(passenger) = passengers.recv().await {
+        let open = worker.connection();
+        let worker = Rc::clone(&worker);
+        tokio::task::spawn_local(async move {
+            login::board(worker, passenger).await;
+            drop(open);
+        });
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use deepwater_core::handover::Passenger;
 use deepwater_pgwire::message::backend::write::{self, Report, Severity};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
 
 use super::Session;
 use crate::cleaning;
@@ -29,6 +32,8 @@ pub(super) enum End {
     ServerSaidWhy,
     /// The server's connection broke.
     ServerLost(String),
+    /// Another process serves the client from here on.
+    Moved { passage: mpsc::UnboundedSender<Passenger>, about: Value },
 }
 
 impl End {
@@ -44,6 +49,7 @@ impl End {
             Self::Farewell(farewell) => farewell.message.clone(),
             Self::ServerSaidWhy => "server closed the connection".into(),
             Self::ServerLost(reason) => reason.clone(),
+            Self::Moved { .. } => "goes on to the process that takes over".into(),
         }
     }
 }
@@ -77,14 +83,17 @@ impl Session {
                 reason: end.reason(),
             });
         }
-        self.say_goodbye(&end).await;
+        match end {
+            End::Moved { passage, about } => self.go_on(&passage, about),
+            end => self.say_goodbye(&end).await,
+        }
     }
 
     async fn say_goodbye(&mut self, end: &End) {
         let (code, message) = match end {
             End::Farewell(farewell) => (farewell.code, farewell.message.as_str()),
             End::ServerLost(reason) => ("08006", reason.as_str()),
-            End::Terminated | End::ClientLeft | End::ServerSaidWhy => ("", ""),
+            End::Terminated | End::ClientLeft | End::ServerSaidWhy | End::Moved { .. } => ("", ""),
         };
         if !code.is_empty() {
             write::error_response(&mut self.to_client, &Report::new(Severity::Fatal, code, message));

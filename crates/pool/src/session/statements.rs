@@ -68,6 +68,31 @@ impl Names {
         }
     }
 
+    /// All of the protocol's that have a name.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&[u8], &Arc<Statement>)> {
+        let named = self.kept.iter().flat_map(|kept| &kept.named);
+        named.map(|(name, statement)| (&**name, statement))
+    }
+
+    /// The one without a name: text and types, as Parse carries them.
+    pub(super) fn unnamed(&self) -> Option<&[u8]> {
+        self.kept.as_ref().filter(|kept| kept.has_unnamed).map(|kept| kept.unnamed.as_slice())
+    }
+
+    /// Keeps the one without a name, and what running it does.
+    pub(super) fn keep_unnamed(&mut self, unnamed: &[u8], verdict: Verdict) {
+        let kept = self.kept();
+        kept.unnamed.clear();
+        kept.unnamed.extend_from_slice(unnamed);
+        kept.has_unnamed = true;
+        kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
+    }
+
+    /// Whether there are any made with PREPARE.
+    pub(super) fn has_sql(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| !kept.sql.is_empty())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.named.len())
     }
@@ -179,11 +204,7 @@ impl Session {
         if parse.name.is_empty() {
             let verdict = self.read(parse.query);
             self.bring_for(&verdict, out)?;
-            let kept = self.names.kept();
-            kept.unnamed.clear();
-            kept.unnamed.extend_from_slice(&data[at + HEADER_BYTES + 1..at + total]);
-            kept.has_unnamed = true;
-            kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
+            self.names.keep_unnamed(&data[at + HEADER_BYTES + 1..at + total], verdict);
             if let Some(link) = &mut self.link {
                 link.unnamed_here = true;
             }

@@ -73,7 +73,14 @@ async fn who_waits_for_a_row_is_seen() {
     }
     let found = cliff(&pooler, |cliff| cliff["kind"] == "locks" && cliff["state"] == "pressing").await;
     assert!(found["text"].as_str().unwrap().contains("`public.counters`"), "{found:#}");
-    assert!(found["evidence"].as_array().unwrap().iter().any(|one| one["signal"] == "locks.waiters"));
+    let value = |signal: &str| {
+        let evidence = found["evidence"].as_array().unwrap();
+        evidence.iter().find(|one| one["signal"] == signal).and_then(|one| one["value"].as_f64())
+    };
+    // One holds the row, five wait for it.
+    assert!(value("locks.waiters").unwrap() >= 3.0, "{found:#}");
+    assert!(value("locks.queue").unwrap() >= 2.0, "{found:#}");
+    assert!(value("locks.blockers").unwrap() > 0.0, "{found:#}");
 }
 
 /// The system's files are not where they should be, and the database does not let itself be asked.

@@ -18,15 +18,21 @@ current_setting('max_connections')::int - current_setting('superuser_reserved_co
 - coalesce(current_setting('reserved_connections', true)::int, 0) \
 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
 
-/// By table that is written to: sessions that hold locks of it and do not wait, and that wait.
+/// By table that is written to: sessions that hold locks of it and do not wait, that wait, that others wait for, and the most
+/// that wait for the same transaction, as all do who want a row that it has written to.
 pub(super) const LOCKS: &str = "\
-SELECT n.nspname || '.' || c.relname, count(DISTINCT l.pid) FILTER (WHERE w.pid IS NULL), \
-count(DISTINCT l.pid) FILTER (WHERE w.pid IS NOT NULL) \
-FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
-LEFT JOIN (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) w ON w.pid = l.pid \
-WHERE l.locktype = 'relation' AND c.relkind IN ('r', 'p') AND l.pid <> pg_backend_pid() \
+WITH l AS (SELECT locktype, database, relation, transactionid, pid, mode, granted FROM pg_locks \
+WHERE pid <> pg_backend_pid()), \
+q AS (SELECT transactionid, count(*) AS n FROM l WHERE transactionid IS NOT NULL AND NOT granted GROUP BY 1), \
+w AS (SELECT l.pid, max(q.n) AS n FROM l LEFT JOIN q ON q.transactionid = l.transactionid WHERE NOT l.granted GROUP BY 1), \
+b AS (SELECT DISTINCT l.pid FROM l JOIN q ON q.transactionid = l.transactionid WHERE l.granted) \
+SELECT s.nspname || '.' || c.relname, count(DISTINCT l.pid) FILTER (WHERE w.pid IS NULL), \
+count(DISTINCT l.pid) FILTER (WHERE w.pid IS NOT NULL), count(DISTINCT b.pid), coalesce(max(w.n), 0) \
+FROM l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace s ON s.oid = c.relnamespace \
+LEFT JOIN w ON w.pid = l.pid LEFT JOIN b ON b.pid = l.pid \
+WHERE l.locktype = 'relation' AND c.relkind IN ('r', 'p') \
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+AND s.nspname NOT IN ('pg_catalog', 'information_schema') \
 AND l.mode NOT IN ('AccessShareLock', 'ShareLock', 'ShareUpdateExclusiveLock') \
 GROUP BY 1 ORDER BY count(*) DESC LIMIT 20";
 

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use deepwater_core::ask::Rows;
 
-use crate::signal;
+use crate::signal::{self, Signal};
 use crate::store::{Store, Table};
 
 /// Tables that are told apart, of all databases of a tick.
 const MOST_TABLES: usize = 40;
+
+/// What is counted of each table that is written to.
+const LOCKS: [&Signal; 4] =
+    [&signal::LOCK_HOLDERS, &signal::LOCK_WAITERS, &signal::LOCK_BLOCKERS, &signal::LOCK_QUEUE];
+/// Ticks in which rows written are counted together.
+const SLOW_TICKS: usize = super::SLOW.as_secs() as usize;
 
 /// Answers, added up.
 #[derive(Default)]
@@ -16,8 +22,8 @@ pub(super) struct Tally {
     /// Sums of each column of the answers about sessions, and how many there were.
     sessions: [f64; 6],
     session_answers: u32,
-    /// Sums of holders and waiters by table.
-    tables: BTreeMap<String, (f64, f64)>,
+    /// Sums of the numbers of sessions by table, in the order of [`LOCKS`].
+    tables: BTreeMap<String, [f64; 4]>,
     lock_answers: u32,
     /// Deadlocks a second.
     pub(super) deadlocks: Option<f64>,
@@ -48,16 +54,17 @@ impl Tally {
         self.lock_answers += 1;
         let mut waiting = false;
         for row in rows {
-            let (Some(Some(table)), Some(holders), Some(waiters)) =
-                (row.first(), number(row, 1), number(row, 2))
+            let counts = [number(row, 1), number(row, 2), number(row, 3), number(row, 4)];
+            let (Some(Some(table)), [Some(holders), Some(waiters), Some(blockers), Some(queue)]) =
+                (row.first(), counts)
             else {
                 continue;
             };
             waiting |= waiters > 0.0;
             if self.tables.len() < MOST_TABLES || self.tables.contains_key(table) {
                 let sums = self.tables.entry(table.clone()).or_default();
-                sums.0 += holders;
-                sums.1 += waiters;
+                let counts = [holders, waiters, blockers, queue];
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
         }
         waiting
@@ -97,17 +104,22 @@ impl Tally {
             let idle = known.iter().filter(|label| label.split('/').next() == Some(database));
             let idle: Vec<String> = idle.map(ToString::to_string).collect();
             for label in idle {
-                store.put(&signal::LOCK_HOLDERS, &label, 0.0);
-                store.put(&signal::LOCK_WAITERS, &label, 0.0);
+                LOCKS.iter().for_each(|signal| store.put(signal, &label, 0.0));
             }
-            for (table, (holders, waiters)) in &self.tables {
+            for (table, sums) in &self.tables {
                 let label = format!("{database}/{table}");
-                store.put(&signal::LOCK_HOLDERS, &label, holders / n);
-                store.put(&signal::LOCK_WAITERS, &label, waiters / n);
+                LOCKS.iter().zip(sums).for_each(|(signal, sum)| store.put(signal, &label, sum / n));
             }
         }
         for (table, rate) in &self.writes {
-            store.put(&signal::LOCK_RATE, &format!("{database}/{table}"), *rate);
+            let label = format!("{database}/{table}");
+            store.put(&signal::LOCK_RATE, &label, *rate);
+            // Little's law: who holds at any time is how often one comes to hold, times for how long.
+            if let Some(holders) =
+                store.mean(&signal::LOCK_HOLDERS, &label, SLOW_TICKS).filter(|_| *rate > 0.0)
+            {
+                store.put(&signal::LOCK_HOLD, &label, holders / rate);
+            }
         }
         for (table, bytes) in &self.sizes {
             store.put(&signal::TABLE_BYTES, &format!("{database}/{table}"), *bytes);
@@ -139,7 +151,8 @@ mod tests {
     fn a_tick_is_the_mean_of_its_answers() {
         let (mut tally, mut store) = (Tally::default(), Store::new(1 << 24));
         tally.sessions(&rows(&[&["10", "0", "4", "1", "2", "97"]]));
-        assert!(tally.locks(&rows(&[&["public.stock", "1", "2"]])));
+        assert!(tally.locks(&rows(&[&["public.stock", "1", "2", "1", "2"]])));
+        tally.writes.insert("public.stock".into(), 50.0);
         assert!(!tally.locks(&rows(&[])));
         assert_eq!(tally.hidden(), None);
         tally.tell(&mut store, "shop");
@@ -147,6 +160,8 @@ mod tests {
         assert_eq!(store.latest(&signal::DB_CONNECTION_LIMIT, "shop"), Some(97.0));
         assert_eq!(store.latest(&signal::LOCK_HOLDERS, "shop/public.stock"), Some(0.5));
         assert_eq!(store.latest(&signal::LOCK_WAITERS, "shop/public.stock"), Some(1.0));
+        assert_eq!(store.latest(&signal::LOCK_BLOCKERS, "shop/public.stock"), Some(0.5));
+        assert_eq!(store.latest(&signal::LOCK_QUEUE, "shop/public.stock"), Some(1.0));
 
         // The next second nobody holds anything.
         let mut tally = Tally::default();
@@ -154,6 +169,7 @@ mod tests {
         tally.tell(&mut store, "shop");
         store.pass(1);
         assert_eq!(store.latest(&signal::LOCK_HOLDERS, "shop/public.stock"), Some(0.0));
+        assert_eq!(store.latest(&signal::LOCK_QUEUE, "shop/public.stock"), Some(0.0));
     }
 
     #[test]
@@ -172,7 +188,7 @@ mod tests {
         let mut tally = Tally::default();
         tally.sessions(&vec![vec![None; 6], vec![]]);
         tally.sessions(&rows(&[&["NaN", "1", "2", "3", "4", "5"], &[]]));
-        tally.locks(&rows(&[&["t", "x", "1"], &["t"]]));
+        tally.locks(&rows(&[&["t", "x", "1", "0", "0"], &["t"]]));
         let mut store = Store::new(1 << 24);
         tally.tell(&mut store, "shop");
         assert_eq!(store.count(), 0);

@@ -22,6 +22,7 @@ fn clients(n: usize) -> Vec<Arc<ClientInfo>> {
             peer: Peer::Unix { path: String::new(), uid: None, pid: None },
             tls: None,
             application_name: "".into(),
+            connected_at: std::time::SystemTime::UNIX_EPOCH,
             replication: false,
         };
         clients.enter(vec![0; 4], who)

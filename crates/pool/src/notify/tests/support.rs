@@ -81,6 +81,7 @@ impl Stage {
             peer: crate::login::Peer::Unix { path: String::new(), uid: None, pid: None },
             tls: None,
             application_name: "".into(),
+            connected_at: std::time::SystemTime::UNIX_EPOCH,
             replication: false,
         };
         self.clients.enter(vec![0; 4], who)
