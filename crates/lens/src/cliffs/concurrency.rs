@@ -23,6 +23,10 @@ const WAITS: f64 = 2.0;
 const PLATEAU: f64 = 0.85;
 /// Ticks at the plateau that it takes to believe in it.
 const LEAST_FULL: usize = 10;
+/// Ticks in which as much was done without waits, beside those with: of more, something other than the load makes it slow.
+const IN_TIME: f64 = 0.25;
+/// Busy workers, below which nobody can have waited for one.
+const LEAST_WORKERS: f64 = 0.8;
 
 impl Detector for Concurrency {
     fn look(&self, picture: &Picture<'_>, load: Option<&Load>, _: &[Finding]) -> Vec<Finding> {
@@ -129,14 +133,21 @@ fn workers(known: &[(f64, f64)]) -> Result<Workers, &'static str> {
     latencies.sort_by(f64::total_cmp);
     let floor = latencies[latencies.len() / 10];
     let slow = |(_, latency): &&(f64, f64)| *latency >= WAITS * floor;
-    let mut full: Vec<f64> = known.iter().filter(slow).map(|(rate, _)| *rate).collect();
     let highest = known.iter().map(|(rate, _)| *rate).fold(0.0, f64::max);
+    let mut full: Vec<f64> = known.iter().filter(slow).map(|(rate, _)| *rate).collect();
     full.retain(|rate| *rate >= PLATEAU * highest);
     if full.len() < LEAST_FULL {
         return Err("needs more load: its workers have not all been busy yet");
     }
     full.sort_by(f64::total_cmp);
     let at = |share: f64| full[((full.len() - 1) as f64 * share) as usize];
+    let in_time = known.iter().filter(|tick| !slow(tick) && tick.0 >= at(0.5)).count();
+    if in_time as f64 > IN_TIME * full.len() as f64 {
+        return Err("needs more load: it was slow now and then, and did as much in good time");
+    }
+    if at(0.5) * floor < LEAST_WORKERS {
+        return Err("needs more load: less than one of its workers has been busy");
+    }
     let now = known.iter().rev().take(5).filter(slow).count() >= 3;
     Ok(Workers { workers: (at(0.5) * floor).max(1.0), rate: at(0.5), low: at(0.05), high: at(0.95), now })
 }
@@ -186,6 +197,19 @@ mod tests {
         assert!(workers(&ticks((0..60).map(|tick| f64::from(tick) * 4.0))).is_err());
         assert!(workers(&ticks((0..10).map(|_| 500.0))).is_err());
         assert!(workers(&[]).is_err());
+    }
+
+    #[test]
+    fn an_application_that_is_slow_now_and_then_at_the_same_load_has_no_plateau() {
+        // A build beside it, a collection of garbage: a third of the time it takes four times as long.
+        let wavering = |rate: f64| -> Vec<_> {
+            (0..120).map(|tick| (rate, if tick % 30 < 10 { 0.01 } else { 0.0025 })).collect()
+        };
+        assert!(workers(&wavering(13.0)).is_err());
+        assert!(workers(&wavering(2_000.0)).is_err());
+        // Nor has one of which hardly anything is asked, however slow.
+        let few = ticks((0..60).map(|tick| f64::from(tick) * 10.0)).into_iter();
+        assert!(workers(&few.map(|(rate, took)| (rate / 20.0, took)).collect::<Vec<_>>()).is_err());
     }
 
     #[test]
