@@ -33,11 +33,17 @@ async fn one_flood(edge: &Deepwater, kind: &str) {
 
 /// The edge ends the connection of a client that does this for ever, counts it, tells of it, and serves others.
 async fn is_ended(kind: &str, bytes: impl FnMut(u32) -> Vec<u8>) {
+    is_ended_by_one_of(&[kind], bytes).await;
+}
+
+/// The same where whichever of two limits comes first decides.
+async fn is_ended_by_one_of(kinds: &[&str], bytes: impl FnMut(u32) -> Vec<u8>) {
     let edge = Deepwater::fronting(&busy_origin().await).await;
     let code = Frames::to(&edge).await.flood(bytes).await;
     assert!(matches!(code, Some(ENHANCE_YOUR_CALM) | None), "{code:?}");
-    one_flood(&edge, kind).await;
-    edge.log_line("clients_flooded").await;
+    let told = edge.log_line("clients_flooded").await;
+    let kind = kinds.iter().find(|kind| told.contains(&format!("({kind})")));
+    one_flood(&edge, kind.unwrap_or_else(|| panic!("not one of {kinds:?}: {told}"))).await;
 }
 
 #[tokio::test]
@@ -184,8 +190,9 @@ async fn a_head_that_grows_when_it_is_read_gets_431_or_the_end() {
 
 #[tokio::test]
 async fn heads_that_are_refused_without_end_end_the_connection() {
-    // Too large each, not too large by far.
-    is_ended("frames", |stream| {
+    // Too large each, not too large by far. A thousand frames that ask for nothing are one too many, and so are a thousand
+    // streams that the `h2` crate had to reset: on a slow machine some of the former are earned back meanwhile.
+    is_ended_by_one_of(&["frames", "protocol"], |stream| {
         let mut fields = block(&get("/"));
         fields.extend([0x40, 1, b'x', 127, 121 | 0x80, 7]);
         fields.extend(vec![b'y'; 127 + 121 + 7 * 128]);
