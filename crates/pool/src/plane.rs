@@ -90,11 +90,11 @@ pub fn start(
     let arrivals = arrivals(&shared, workers);
     let mut threads = Vec::new();
     for (id, (sockets, passengers)) in sockets.into_iter().zip(arrivals).enumerate() {
-        let comes = run::Comes { sockets, passengers };
+        let intake = run::Intake { sockets, passengers };
         let (shared, seed) = (Arc::clone(&shared), random.next_u64());
         let thread = std::thread::Builder::new().name(format!("pool-{id}")).spawn(move || {
             let work = shared.context.shutdown.work();
-            run::run(id, Arc::clone(&shared), seed, comes);
+            run::run(id, Arc::clone(&shared), seed, intake);
             drop(work);
         });
         threads.push(thread.map_err(StartError::Thread)?);

@@ -44,7 +44,7 @@ use crate::worker::Worker;
 
 use end::End;
 pub(crate) use link::Link;
-pub(crate) use moving::{Luggage, resume};
+pub(crate) use moving::{SessionState, resume};
 use statements::Names;
 
 /// Bytes of a client that may wait to be looked at while it is not its turn.

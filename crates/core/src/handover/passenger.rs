@@ -19,7 +19,8 @@ pub struct Passenger {
     pub socket: OwnedFd,
 }
 
-/// The way out to a successor, and the ways in of planes.
+/// The way out to a successor, and the ways in of planes. Neither has a limit of its own: nothing but the clients that
+/// were let in goes over them, each once.
 #[derive(Debug, Default)]
 pub(super) struct Passage {
     out: Option<mpsc::UnboundedSender<Passenger>>,

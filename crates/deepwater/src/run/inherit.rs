@@ -96,10 +96,16 @@ impl Origin {
 /// Takes the connections that a predecessor sends, until it has sent them all or has gone.
 async fn board(channel: UnixStream, handover: Handover) {
     loop {
-        let received = channel.async_io(Interest::READABLE, || channel::receive(&channel)).await;
-        let Ok((message, sockets)) = received else { return };
-        if let (Message::Passenger { plane, about }, Some(socket)) = (message, sockets.into_iter().next()) {
-            handover.board(Passenger { plane, about, socket });
+        match channel.async_io(Interest::READABLE, || channel::receive(&channel)).await {
+            Ok((Message::Passenger { plane, about }, mut sockets)) => {
+                if let Some(socket) = sockets.pop() {
+                    handover.board(Passenger { plane, about, socket });
+                }
+            }
+            // A process of another version may say more. What follows may be understood.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(_) => return,
         }
     }
 }

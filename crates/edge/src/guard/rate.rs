@@ -33,8 +33,8 @@ pub(crate) struct Rate {
     pub(super) key: Key,
     pub(super) config: RateLimit,
     pub(super) buckets: Arc<Buckets>,
-    /// The line of `RateLimit-Policy`, the same for everybody.
-    policy: Arc<str>,
+    /// `RateLimit-Policy`, the same for everybody.
+    policy_line: Arc<str>,
 }
 
 /// The buckets of a limit.
@@ -70,7 +70,7 @@ fn secret_seed() -> [u64; 2] {
 /// Where a limit stands after a request, for its `RateLimit` field.
 #[derive(Debug, Clone)]
 pub(crate) struct RateState {
-    policy: Arc<str>,
+    policy_line: Arc<str>,
     remaining: u32,
     /// Until the bucket is full.
     reset: Duration,
@@ -83,14 +83,14 @@ const LIMIT: &[u8] = b"ratelimit";
 impl RateState {
     /// Tells the client. Each field is one line: one copy in place of four.
     pub fn write(&self, fields: &mut Fields) {
-        fields.add_written(POLICY.len(), self.policy.as_bytes());
+        fields.add_written(POLICY.len(), self.policy_line.as_bytes());
         fields.add_written(LIMIT.len(), &self.line());
     }
 
     /// The same for an answer of our own.
     fn add_to(&self, refusal: Refusal) -> Refusal {
         let value = |line: &[u8], name: &[u8]| line[name.len() + 2..line.len() - 2].to_vec();
-        let (policy, limit) = (value(self.policy.as_bytes(), POLICY), value(&self.line(), LIMIT));
+        let (policy, limit) = (value(self.policy_line.as_bytes(), POLICY), value(&self.line(), LIMIT));
         refusal.with(POLICY, policy).with(LIMIT, limit)
     }
 
@@ -108,8 +108,8 @@ impl Rate {
     pub(super) fn new(key: Key, config: RateLimit, buckets: Arc<Buckets>) -> Self {
         let burst = config.burst.unwrap_or(config.rate);
         let window = whole_seconds(config.per.get()).max(1);
-        let policy = format!("ratelimit-policy: \"default\";q={burst};w={window}\r\n").into();
-        Self { key, config, buckets, policy }
+        let policy_line = format!("ratelimit-policy: \"default\";q={burst};w={window}\r\n").into();
+        Self { key, config, buckets, policy_line }
     }
 
     pub(super) fn is_by_claim(&self) -> bool {
@@ -147,7 +147,7 @@ impl Rate {
             },
         };
         let state = RateState {
-            policy: Arc::clone(&self.policy),
+            policy_line: Arc::clone(&self.policy_line),
             remaining: taken.remaining,
             reset: taken.reset_after,
         };

@@ -22,14 +22,14 @@ use crate::worker::Worker;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a thread's clients come from.
-pub(super) struct Comes {
+pub(super) struct Intake {
     pub(super) sockets: Vec<Listener>,
     /// From the process before this one.
     pub(super) passengers: mpsc::UnboundedReceiver<Passenger>,
 }
 
 /// Serves until the process drains or stops.
-pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, comes: Comes) {
+pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, intake: Intake) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let Ok(runtime) = runtime else {
@@ -40,13 +40,13 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, comes: Comes) {
         let worker = Worker::new(id, Arc::clone(&shared), seed);
         let shutdown = shared.context.shutdown.clone();
         let (tcp, unix): (Vec<_>, Vec<_>) =
-            comes.sockets.into_iter().partition(|listener| matches!(listener, Listener::Tcp(_)));
+            intake.sockets.into_iter().partition(|listener| matches!(listener, Listener::Tcp(_)));
         let accept_all = |sockets: Vec<Listener>| -> Vec<_> {
             let accept = |listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
             sockets.into_iter().map(accept).collect()
         };
         let (tcp, unix) = (accept_all(tcp), accept_all(unix));
-        let boarding = tokio::task::spawn_local(board(Rc::clone(&worker), comes.passengers));
+        let boarding = tokio::task::spawn_local(board(Rc::clone(&worker), intake.passengers));
         let janitor = tokio::task::spawn_local(janitor::run(Rc::clone(&worker)));
         let asking = (id == 0).then(|| tokio::task::spawn_local(ask::serve(Rc::clone(&worker))));
         tokio::select! {

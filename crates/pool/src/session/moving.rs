@@ -33,7 +33,7 @@ const MOST_BYTES: usize = 100 * 1024;
 
 /// Everything that must be known of a client beside its socket.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Luggage {
+pub(crate) struct SessionState {
     pub database: String,
     pub user: String,
     pub peer: Peer,
@@ -113,7 +113,7 @@ impl Credentials {
     }
 }
 
-impl Luggage {
+impl SessionState {
     /// The settings the client began with.
     pub(crate) fn startup(&self) -> Settings {
         settings(&self.startup)
@@ -139,10 +139,10 @@ impl Session {
     /// How the client leaves a process that ends: on to the one that takes over, if there is one and it can go.
     pub(super) fn moves(&self) -> Option<End> {
         let passage = self.worker.shared.context.handover.passage()?;
-        Some(End::Moved { passage, about: self.luggage()? })
+        Some(End::Moved { passage, about: self.state()? })
     }
 
-    fn luggage(&self) -> Option<Value> {
+    fn state(&self) -> Option<Value> {
         let holds = self.link.is_some() || self.ticket.is_some() || self.listening.is_some();
         let owes =
             !self.input.is_empty() || !self.to_client.is_empty() || self.drop_input > 0 || self.skip_to_sync;
@@ -157,7 +157,7 @@ impl Session {
                 types: statement.types.to_vec(),
             })
         });
-        let luggage = Luggage {
+        let state = SessionState {
             database: self.info.database.to_string(),
             user: self.info.user.to_string(),
             peer: self.info.peer.clone(),
@@ -177,7 +177,7 @@ impl Session {
             statements: statements.collect::<Option<_>>()?,
             unnamed: self.names.unnamed().map(<[u8]>::to_vec),
         };
-        let about = serde_json::to_value(luggage).ok()?;
+        let about = serde_json::to_value(state).ok()?;
         (about.to_string().len() <= MOST_BYTES).then_some(about)
     }
 
@@ -194,24 +194,24 @@ impl Session {
 }
 
 /// Serves a client that another process has served, until it leaves.
-pub(crate) async fn resume(worker: Rc<Worker>, client: Client, luggage: Luggage) {
-    let mut session = resumed(worker, client, luggage);
+pub(crate) async fn resume(worker: Rc<Worker>, client: Client, state: SessionState) {
+    let mut session = resumed(worker, client, state);
     let end = poll_fn(|cx| session.poll(cx)).await;
     Box::pin(session.finish(end)).await;
 }
 
-fn resumed(worker: Rc<Worker>, client: Client, luggage: Luggage) -> Box<Session> {
+fn resumed(worker: Rc<Worker>, client: Client, state: SessionState) -> Box<Session> {
     let shared = Arc::clone(&worker.shared);
     let mut session = Box::new(Session::new(worker, client));
-    session.wants = settings(&luggage.wants);
+    session.wants = settings(&state.wants);
     let strings = session.parameters.strings();
-    for Prepared { name, query, types } in &luggage.statements {
+    for Prepared { name, query, types } in &state.statements {
         let read = || sql::read_with(query.as_bytes(), strings);
         let statement = shared.statements.intern(query.as_bytes(), types, strings, read);
         session.names.insert(Named { name: name.as_bytes().into(), statement });
     }
     session.info.prepared.store(u32::try_from(session.names.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
-    if let Some(unnamed) = luggage.unnamed {
+    if let Some(unnamed) = state.unnamed {
         // As a Parse without a name carries it.
         let whole = [&[0], unnamed.as_slice()].concat();
         if let Ok(parse) = Parse::read(&whole) {

@@ -95,6 +95,22 @@ async fn who_cannot_go_is_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn who_has_no_database_there_is_told_so() {
+    let (database, mut pooler, place) = pooled("").await;
+    let mut client = Pg::login(&place).await;
+    let file = pooler.home().path("deepwater.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&format!("databases.{}]", database.database), "databases.other]"))
+        .unwrap();
+    pooler.signal(Signal::USR2);
+    let _next = pooler.upgraded().await;
+    let told = client.hear().await;
+    assert_eq!((told.code().as_str(), told.sentence().as_str()), ("57P01", "database removed"));
+    assert!(client.try_hear().await.is_none());
+    assert_eq!(pooler.ends().await, Some(0));
+}
+
+#[tokio::test]
 async fn who_logged_in_with_scram_needs_no_stored_password_there() {
     // Only the SCRAM secret is known to the pooler: servers are logged in to with what the client's login left.
     let database = Version::Newest.database().await;
