@@ -50,6 +50,16 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, table: &str) -> Option<Findi
         bound::outlook(picture, load, &bound)
     };
     let now = picture.now(&signal::LOCK_WAITERS, table);
+    let queues = now.is_some_and(|waiters| waiters >= QUEUE);
+    let outlook = match outlook {
+        // Who holds did not hold the same row.
+        Outlook::AtLoad(range) if !queues && load.is_some_and(|load| load.now > range.high) => {
+            Outlook::NoneInSight(
+                "more is written to it than one row could carry, and hardly anybody waits".into(),
+            )
+        }
+        outlook => outlook,
+    };
     let pressing = now
         .filter(|waiters| *waiters >= QUEUE)
         .map(|waiters| format!("{waiters:.0} sessions wait for it at any time"));

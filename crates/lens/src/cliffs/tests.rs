@@ -114,6 +114,19 @@ fn one_thread_ends_at_one_core() {
 }
 
 #[test]
+fn who_writes_to_different_rows_has_no_end_at_one_row() {
+    for seed in SEEDS {
+        // Each write is held for 10 ms, three at once in the end, and one in fifty meets another.
+        let service = Service::rising(seed, 600.0, |store, _, rate| {
+            store.put(&signal::LOCK_HOLDERS, "shop/public.orders", rate * 0.01);
+            store.put(&signal::LOCK_WAITERS, "shop/public.orders", rate * 0.000_2);
+        });
+        let finding = service.find(Kind::Locks, "shop/public.orders");
+        assert!(matches!(finding.outlook, Outlook::NoneInSight(_)), "seed {seed}: {finding:?}");
+    }
+}
+
+#[test]
 fn a_hot_row_ends_when_somebody_always_holds_it() {
     for seed in SEEDS {
         // 10 ms each, one at a time; five samples a second.
