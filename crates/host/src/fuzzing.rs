@@ -33,7 +33,10 @@ pub fn netlink(bytes: &[u8]) -> usize {
     let mut answers = 0;
     for message in Messages::new(bytes) {
         answers += 1;
-        let _ = message.answer().map(|answer| TcpInfo::parse(answer?.info?));
+        let _ = message.answer().map(|answer| {
+            let answer = answer?;
+            Some((answer.entry(), TcpInfo::parse(answer.info?)))
+        });
     }
     answers
 }

@@ -15,6 +15,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use table::{ESTABLISHED, LISTEN, TIME_WAIT, each_line};
 pub(crate) use table::{Entry, entry};
 
+use crate::diag::Diag;
 use crate::every::Every;
 use crate::network::port_range;
 use crate::roots::Roots;
@@ -24,8 +25,8 @@ use crate::unknown::{Unknown, Unknowns, Why};
 const EVERY: Duration = Duration::from_secs(10);
 /// Sockets that are looked at; a busy proxy has tens of thousands in TIME-WAIT.
 const MOST_SOCKETS: usize = 65_536;
-/// A second more between readings for so many sockets: about a microsecond is spent on each, so that a
-/// full table stays far below one hundredth of a core.
+/// A second more between readings for so many sockets: up to two microseconds are spent on each, where the kernel
+/// has to write a table of them, so that a full one takes less than one hundredth of a core.
 const SOCKETS_A_SECOND: usize = 4_096;
 const MOST_LISTENERS: usize = 1_024;
 /// Established connections whose owner can be found.
@@ -75,6 +76,8 @@ pub struct SocketsReading {
 /// The source of sockets.
 #[derive(Debug)]
 pub struct Sockets {
+    /// Asked in place of the tables, which cost the kernel several times as much; none where it does not answer.
+    diag: Option<Diag>,
     tables: [PathBuf; 2],
     port_range: PathBuf,
     every: Every,
@@ -89,6 +92,8 @@ impl Sockets {
     /// The sockets of this process's network namespace.
     pub fn new(roots: &Roots) -> Self {
         Self {
+            // Tables that are somewhere else are another machine's.
+            diag: (*roots == Roots::default()).then(Diag::default),
             tables: [roots.proc("net/tcp"), roots.proc("net/tcp6")],
             port_range: roots.proc("sys/net/ipv4/ip_local_port_range"),
             every: Every::new(EVERY),
@@ -115,14 +120,11 @@ impl Sockets {
     fn scan(&mut self, now: Duration) {
         let range = std::fs::read_to_string(&self.port_range).ok().and_then(|text| port_range(&text));
         let mut scan = Scan::new(now, range, std::mem::take(&mut self.connections));
-        let mut found = false;
-        for (version, path) in self.tables.iter().enumerate() {
-            match each_line(path, &mut self.buffer, |line| scan.take(line)) {
-                Ok(()) => found = true,
-                // A machine without IPv6 has no table of it.
-                Err(error) if version == 0 => self.unknowns.note(WHAT, path, "", Why::from(&error)),
-                Err(_) => {}
-            }
+        let mut found = self.diag.as_mut().is_some_and(|diag| diag.sockets(|entry| scan.take(entry)).is_ok());
+        if !found {
+            self.diag = None;
+            scan = Scan::new(now, range, HashMap::new());
+            found = self.read_tables(&mut scan);
         }
         if found {
             self.unknowns.clear(WHAT, &self.tables[0]);
@@ -132,6 +134,21 @@ impl Sockets {
         let (reading, connections) = scan.end();
         self.connections = connections;
         self.last = found.then_some(reading);
+    }
+
+    /// Whether there are any.
+    fn read_tables(&mut self, scan: &mut Scan) -> bool {
+        let mut found = false;
+        for (version, path) in self.tables.iter().enumerate() {
+            match each_line(path, &mut self.buffer, |line| entry(line).is_none_or(|entry| scan.take(&entry)))
+            {
+                Ok(()) => found = true,
+                // A machine without IPv6 has no table of it.
+                Err(error) if version == 0 => self.unknowns.note(WHAT, path, "", Why::from(&error)),
+                Err(_) => {}
+            }
+        }
+        found
     }
 
     pub(crate) fn connection(&self, local: SocketAddr) -> Option<u64> {
@@ -153,7 +170,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// One walk through the tables.
+/// One walk through all sockets.
 struct Scan {
     reading: SocketsReading,
     ephemeral: Option<(u16, u16)>,
@@ -170,16 +187,14 @@ impl Scan {
         Self { reading, ephemeral, connections, destinations: HashMap::new(), seen: 0 }
     }
 
-    /// Takes a line; says whether it wants more.
-    fn take(&mut self, line: &[u8]) -> bool {
+    /// Takes a socket; says whether it wants more.
+    fn take(&mut self, entry: &Entry) -> bool {
         if self.seen == MOST_SOCKETS {
             self.reading.cut_short = true;
             return false;
         }
         self.seen += 1;
-        if let Some(entry) = entry(line) {
-            self.count(&entry);
-        }
+        self.count(entry);
         true
     }
 

@@ -5,8 +5,6 @@ pub mod write;
 
 pub use options::{BadOption, options};
 
-use std::collections::hash_map::Entry;
-
 use foldhash::{HashMap, HashMapExt as _};
 use memchr::memchr;
 
@@ -22,6 +20,8 @@ pub const MAX_KEY_BYTES: usize = 256;
 
 /// A length and a version: what every first packet begins with.
 const FIXED_BYTES: usize = 8;
+/// Parameters that are compared one by one; most clients send no more.
+const FEW: usize = 8;
 /// Above all versions that there will be, so that older servers refuse what they do not know.
 const CANCEL: u32 = 1234 << 16 | 5678;
 const SSL: u32 = 1234 << 16 | 5679;
@@ -136,29 +136,34 @@ fn cancel(body: &[u8]) -> Result<Startup, StartupError> {
     Ok(Startup::Cancel { pid: u32::from_be_bytes(*pid), key: key.to_vec() })
 }
 
-fn parameters(mut body: &[u8]) -> Result<Vec<(String, String)>, StartupError> {
-    let mut parameters: Vec<(String, String)> = Vec::new();
+fn parameters(body: &[u8]) -> Result<Vec<(String, String)>, StartupError> {
+    let mut rest = std::str::from_utf8(body).map_err(|_| StartupError::Encoding)?;
+    let mut parameters: Vec<(String, String)> = Vec::with_capacity(FEW);
+    // Only where there are many: what they take must not grow with the square of their number.
     let mut places: HashMap<&str, usize> = HashMap::new();
     loop {
-        let name = string(&mut body)?;
+        let name = string(&mut rest)?;
         if name.is_empty() {
             break;
         }
-        let value = string(&mut body)?.to_owned();
-        match places.entry(name) {
-            Entry::Occupied(place) => parameters[*place.get()].1 = value,
-            Entry::Vacant(place) => {
-                place.insert(parameters.len());
+        let value = string(&mut rest)?.to_owned();
+        let place = parameters.iter().take(FEW).position(|(known, _)| known == name);
+        match place.or_else(|| places.get(name).copied()) {
+            Some(place) => parameters[place].1 = value,
+            None => {
+                if parameters.len() >= FEW {
+                    places.insert(name, parameters.len());
+                }
                 parameters.push((name.to_owned(), value));
             }
         }
     }
-    if body.is_empty() { Ok(parameters) } else { Err(StartupError::Layout) }
+    if rest.is_empty() { Ok(parameters) } else { Err(StartupError::Layout) }
 }
 
-fn string<'a>(body: &mut &'a [u8]) -> Result<&'a str, StartupError> {
-    let end = memchr(0, body).ok_or(StartupError::Layout)?;
-    let string = std::str::from_utf8(&body[..end]).map_err(|_| StartupError::Encoding)?;
-    *body = &body[end + 1..];
+fn string<'a>(rest: &mut &'a str) -> Result<&'a str, StartupError> {
+    let end = memchr(0, rest.as_bytes()).ok_or(StartupError::Layout)?;
+    let string = &rest[..end];
+    *rest = &rest[end + 1..];
     Ok(string)
 }

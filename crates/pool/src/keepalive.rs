@@ -7,12 +7,11 @@ use tokio::net::TcpStream;
 
 use crate::config::Keepalive;
 
-/// Sends small messages at once, and asks silent peers whether they are there.
+/// Asks silent peers whether they are there.
 ///
 /// # Errors
 /// When the system refuses a value.
 pub(crate) fn tune(tcp: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
     let socket = SockRef::from(tcp);
     if !keepalive.user_timeout.get().is_zero() {
         socket.set_tcp_user_timeout(Some(keepalive.user_timeout.get()))?;

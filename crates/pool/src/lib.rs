@@ -28,6 +28,7 @@ mod plan;
 mod plane;
 mod pools;
 mod replication;
+mod secrets;
 mod server;
 mod session;
 mod settings;

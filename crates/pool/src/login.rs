@@ -258,9 +258,9 @@ impl<'a> Login<'a> {
 
     /// Enters the client among all. It gets its secret for cancel requests: as long as its protocol allows.
     fn introduce(&self, database: Arc<str>, user: Arc<str>) -> Result<Entered<'a>, Refused> {
-        let mut key = vec![0; if self.request.minor >= 2 { 32 } else { 4 }];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| Refused::gone("the system gives no random numbers"))?;
         let worker: &'a Rc<Worker> = self.worker;
+        let key = worker.secrets.borrow_mut().take(if self.request.minor >= 2 { 32 } else { 4 });
+        let key = key.map_err(|_| Refused::gone("the system gives no random numbers"))?;
         let info = worker.shared.clients.enter(
             key,
             Introduction {

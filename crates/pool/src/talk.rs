@@ -10,6 +10,8 @@ use crate::stream::{Socket, Stream};
 
 /// Bytes asked for at once.
 const READ_BYTES: usize = 2 * 1024;
+/// What most answers take: all that a client is told when it is in.
+const OUTPUT_BYTES: usize = 512;
 
 /// A message, taken out of the stream.
 pub(crate) struct Message {
@@ -117,7 +119,7 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, inbox: Inbox::default(), output: Vec::new() }
+        Self { stream, inbox: Inbox::default(), output: Vec::with_capacity(OUTPUT_BYTES) }
     }
 
     /// The next message, at most `max` bytes long without its header.

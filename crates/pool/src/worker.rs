@@ -14,6 +14,7 @@ use crate::events::ServerConnectFailed;
 use crate::ledger::PoolId;
 use crate::measure::PoolMetrics;
 use crate::pools::Pool;
+use crate::secrets::Secrets;
 use crate::server::{Server, ServerState};
 use crate::session::Link;
 use crate::shared::{Moment, Shared};
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub id: usize,
     pub shared: Arc<Shared>,
     pub random: RefCell<Random>,
+    pub secrets: RefCell<Secrets>,
     /// What is read into, borrowed for the length of one poll.
     input: Cell<Option<Box<[u8]>>>,
     /// What is written from, likewise.
@@ -47,6 +49,7 @@ impl Worker {
             id,
             shared,
             random: RefCell::new(Random::from_seed(seed)),
+            secrets: RefCell::new(Secrets::new()),
             input: Cell::new(None),
             output: Cell::default(),
             links: RefCell::default(),

@@ -2,7 +2,9 @@
 //! except for ports.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::sockets::Entry;
 
 const HEADER_BYTES: usize = 16;
 const QUESTION_BYTES: usize = HEADER_BYTES + 56;
@@ -17,26 +19,35 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_DUMP: u16 = 0x300;
 
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub(super) const AF_INET: u8 = 2;
+pub(super) const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
 /// The attribute that holds `struct tcp_info`; asked for by its bit.
 const INET_DIAG_INFO: u16 = 2;
 const ESTABLISHED: u32 = 1;
 
-/// Asks for the established connections of an address's port and family: `struct nlmsghdr` and `struct
-/// inet_diag_req_v2`.
-pub(super) fn question(local: SocketAddr) -> [u8; QUESTION_BYTES] {
+/// Asks for the established connections of an address's port and family, and for what the kernel knows of each.
+pub(super) fn connections(local: SocketAddr) -> [u8; QUESTION_BYTES] {
     let family = if local.is_ipv4() { AF_INET } else { AF_INET6 };
+    question(family, 1 << (INET_DIAG_INFO - 1), 1 << ESTABLISHED, local.port())
+}
+
+/// Asks for all sockets of a family.
+pub(super) fn sockets(family: u8) -> [u8; QUESTION_BYTES] {
+    question(family, 0, u32::MAX, 0)
+}
+
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`: attributes and states by their bits, a port of ours or 0 for any.
+fn question(family: u8, attributes: u8, states: u32, port: u16) -> [u8; QUESTION_BYTES] {
     let mut bytes = [0; QUESTION_BYTES];
     let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
     put(0, &(QUESTION_BYTES as u32).to_ne_bytes());
     put(4, &SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(6, &(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    put(16, &[family, IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1)]);
-    put(20, &(1_u32 << ESTABLISHED).to_ne_bytes());
+    put(16, &[family, IPPROTO_TCP, attributes]);
+    put(20, &states.to_ne_bytes());
     // The rest is nought: any peer. Of addresses the kernel would take no notice.
-    put(24, &local.port().to_be_bytes());
+    put(24, &port.to_be_bytes());
     bytes
 }
 
@@ -75,6 +86,29 @@ pub(crate) struct Answer<'a> {
     pub(crate) cookie: u64,
     /// `struct tcp_info`, as long as this kernel's is.
     pub(crate) info: Option<&'a [u8]>,
+    head: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// What the tables in `/proc` say of it, too. None of a family that was not asked for.
+    pub(crate) fn entry(&self) -> Option<Entry> {
+        Some(Entry {
+            local: self.address(4, 8)?,
+            remote: self.address(6, 24)?,
+            state: *self.head.get(1)?,
+            queued: word(self.head, 56)?,
+            inode: u64::from(word(self.head, 68)?),
+        })
+    }
+
+    fn address(&self, port: usize, ip: usize) -> Option<SocketAddr> {
+        let ip = match *self.head.first()? {
+            AF_INET => IpAddr::from(Ipv4Addr::from(bytes::<4>(self.head, ip)?)),
+            AF_INET6 => IpAddr::from(Ipv6Addr::from(bytes::<16>(self.head, ip)?)),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, u16::from_be_bytes(bytes(self.head, port)?)))
+    }
 }
 
 impl<'a> Message<'a> {
@@ -97,7 +131,7 @@ impl<'a> Message<'a> {
 fn answer(body: &[u8]) -> Option<Answer<'_>> {
     let (head, attributes) = body.split_at_checked(ANSWER_BYTES)?;
     let cookie = u64::from_ne_bytes(bytes(head, COOKIE)?);
-    Some(Answer { cookie, info: attribute(attributes, INET_DIAG_INFO) })
+    Some(Answer { cookie, info: attribute(attributes, INET_DIAG_INFO), head })
 }
 
 /// The value of an attribute: each is its length, its kind and its value, padded to four bytes.

@@ -115,6 +115,36 @@ fn a_client_that_does_not_read_is_seen() {
 }
 
 #[test]
+fn sockets_are_told_of_as_in_the_tables() {
+    for any in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(mut served) = Served::on(any, 3) else { continue };
+        // One of them has left.
+        served.ends.truncate(2);
+        let ours = served.listener.local_addr().expect("bound");
+        let _waits = TcpStream::connect(ours).expect("connected");
+        let is_ours = |entry: &Entry| entry.local == ours || entry.remote == ours;
+        let known = |entry: &Entry| (entry.local, entry.remote, entry.state, entry.queued, entry.inode);
+
+        let mut told = BTreeSet::new();
+        let asked = Diag::default().sockets(|entry| {
+            told.extend(Some(entry).filter(|entry| is_ours(entry)).map(known));
+            true
+        });
+        if let Err(error) = asked {
+            return println!("no sock_diag here: {error}");
+        }
+        let table = if ours.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+        let table = std::fs::read_to_string(table).expect("a table");
+        let lines = table.lines().filter_map(|line| crate::sockets::entry(line.as_bytes()));
+        let listed: BTreeSet<_> = lines.filter(is_ours).map(|entry| known(&entry)).collect();
+        assert_eq!(told, listed, "{any}");
+        let waiting =
+            told.iter().filter(|(local, _, state, queued, _)| (*local, *state, *queued) == (ours, 10, 1));
+        assert_eq!(waiting.count(), 1, "{any}: {told:?}");
+    }
+}
+
+#[test]
 fn an_old_kernels_info_is_shorter() {
     let info = TcpInfo::parse(&[1; 104]).expect("the least there ever was");
     assert_eq!((info.busy, info.receive_window_limited, info.bytes_sent), (None, None, None));
@@ -162,8 +192,9 @@ fn whatever_comes_back_is_an_answer_or_an_error() {
             "seed {seed}, round {round}: every message is a header at least"
         );
         for message in Messages::new(&bytes) {
-            let _ =
-                message.answer().map(|answer| answer.and_then(|answer| answer.info.and_then(TcpInfo::parse)));
+            let _ = message
+                .answer()
+                .map(|answer| answer.map(|it| (it.entry(), it.info.and_then(TcpInfo::parse))));
         }
     }
 }

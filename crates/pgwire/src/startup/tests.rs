@@ -102,6 +102,15 @@ fn parameters_are_pairs_up_to_an_empty_name() {
 }
 
 #[test]
+fn many_parameters_keep_their_order_and_their_last_value() {
+    let names: Vec<String> = (0..3 * FEW).map(|i| format!("n{i}")).collect();
+    let given: Vec<_> =
+        names.iter().chain(&names).enumerate().map(|(i, name)| pair(name, &i.to_string())).collect();
+    let body: String = given.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
+    assert_eq!(parameters_of(format!("{body}\0").as_bytes()), given[names.len()..]);
+}
+
+#[test]
 fn a_parameter_cannot_smuggle_another() {
     let mut bytes = Vec::new();
     write::startup(&mut bytes, 0, [("user", "a\0database\0secret"), ("", "x"), ("\0y", "z"), ("b", "c")]);

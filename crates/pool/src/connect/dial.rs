@@ -88,6 +88,7 @@ async fn tcp(address: SocketAddr, keepalive: &Keepalive, limit: Option<Duration>
         Some(limit) => timeout(limit, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??,
         None => connecting.await?,
     };
+    tcp.set_nodelay(true)?;
     keepalive::tune(&tcp, keepalive)?;
     let (remote, local) = (tcp.peer_addr()?.to_string(), tcp.local_addr()?.to_string());
     Ok(Dialled { stream: Stream::Plain(Socket::Tcp(tcp)), remote, local })

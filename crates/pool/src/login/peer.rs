@@ -1,11 +1,10 @@
 //! Who is at the other end of a client's connection.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 
 /// Both ends of a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +23,11 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Of a TCP connection from an address.
-    ///
-    /// # Errors
-    /// When it has ended already.
-    pub(crate) fn tcp(tcp: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
+    /// Of a TCP connection: the client's address and ours.
+    pub(crate) fn tcp(remote: SocketAddr, local: SocketAddr) -> Self {
         // Over a socket on `::` IPv4 comes as ::ffff:192.0.2.1, which nobody looks for.
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        Ok(Self::Tcp { remote: plain(remote), local: plain(tcp.local_addr()?) })
+        Self::Tcp { remote: plain(remote), local: plain(local) }
     }
 
     /// Of a connection to a Unix socket.

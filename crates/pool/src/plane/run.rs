@@ -1,10 +1,13 @@
 //! The life of one thread.
 
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deepwater_core::handover::Passenger;
+use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
@@ -70,7 +73,7 @@ pub(super) fn run(id: usize, shared: Arc<Shared>, seed: u64, intake: Intake) {
 
 async fn accept(worker: Rc<Worker>, listener: Listener) {
     let listening = match listener {
-        Listener::Tcp(socket) => TcpListener::from_std(socket).map(Listening::Tcp),
+        Listener::Tcp(socket) => Listening::tcp(socket),
         Listener::Unix(socket, path) => {
             UnixListener::from_std(socket).map(|socket| Listening::Unix(socket, path))
         }
@@ -109,16 +112,29 @@ async fn board(worker: Rc<Worker>, mut passengers: mpsc::UnboundedReceiver<Passe
 }
 
 enum Listening {
-    Tcp(TcpListener),
+    /// With its address, unless that is all addresses.
+    Tcp(TcpListener, Option<SocketAddr>),
     Unix(UnixListener, String),
 }
 
 impl Listening {
-    async fn accept(&self) -> std::io::Result<(Socket, Peer)> {
+    fn tcp(socket: std::net::TcpListener) -> io::Result<Self> {
+        // Connections have it from the socket they come to: small messages are sent at once.
+        SockRef::from(&socket).set_tcp_nodelay(true)?;
+        let address = socket.local_addr()?;
+        let listener = TcpListener::from_std(socket)?;
+        Ok(Self::Tcp(listener, Some(address).filter(|address| !address.ip().is_unspecified())))
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, address) => {
                 let (tcp, remote) = listener.accept().await?;
-                let peer = Peer::tcp(&tcp, remote)?;
+                let local = match address {
+                    Some(address) => *address,
+                    None => tcp.local_addr()?,
+                };
+                let peer = Peer::tcp(remote, local);
                 Ok((Socket::Tcp(tcp), peer))
             }
             Self::Unix(listener, path) => {
@@ -131,10 +147,8 @@ impl Listening {
 }
 
 /// The connection failed before we had it; the listener is fine.
-fn is_connection_error(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{
-        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected,
-    };
+fn is_connection_error(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected};
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | NotConnected
