@@ -7,6 +7,7 @@ from .peers import Peer, fill, version_of
 from .postgres_cases import POOL_SIZE, SERVER_CONNECTIONS
 from .postgres_server import USER, Server, unprivileged
 from .process import Failure, wait_for_port
+from .tools import rust_program
 
 # The first PgBouncer that keeps prepared statements apart in transaction mode.
 PREPARED_SINCE = (1, 21)
@@ -67,6 +68,23 @@ class PgBouncer(Pooler):
 class Deepwater(Pooler):
     def command(self, config):
         return [self.program, "run", "-c", config]
+
+
+class Relay(Pooler):
+    """Passes bytes and does nothing else (bench/relay.rs): the least that any pooler can take."""
+
+    def __init__(self, server):
+        super().__init__("relay", "", "", server=server)
+
+    def start(self, setting, wrapper=()):
+        self.ports = self.ports or {"SQL": setting.ports.take()}
+        command = [*wrapper, rust_program(setting.directory, self.name), self.sql_port, self.server.port]
+        self.child = setting.children.start(self.name, list(map(str, command)), setting.all_cores)
+        wait_for_port(self.child, self.sql_port)
+
+    def mode_for(self, case):
+        # Each client holds a server connection: it is no measure of more of them than poolers have, nor of logins.
+        return "session" if case.clients <= POOL_SIZE and not case.reconnect else None
 
 
 class Direct:

@@ -3,7 +3,9 @@
 from .record import ratio
 from .table import Table, latency, number, times
 
-NAMES = {"pgbouncer": "PgBouncer", "deepwater": "Deepwater", "direct": "PostgreSQL alone"}
+NAMES = {"pgbouncer": "PgBouncer", "deepwater": "Deepwater", "relay": "bare relay", "direct": "PostgreSQL alone"}
+# They have no pool, and so no mode.
+NO_POOLS = ("relay", "direct")
 
 
 def tables(record, brief=False):
@@ -42,7 +44,7 @@ def _table(title, rows, names, cell, figure=None):
         cells = []
         for name in names:
             peer = row["peers"].get(name)
-            mark = "*" if peer and name != "direct" and row["modes"][name] != "transaction" else ""
+            mark = "*" if peer and name not in NO_POOLS and row["modes"][name] != "transaction" else ""
             cells.append(cell(name, peer) + mark if peer else "–")
         table.add(row["case"], *cells, *([times(ratio(row, figure, "pgbouncer"))] if compared else []))
     return table

@@ -62,6 +62,8 @@ pub(crate) struct Session {
     metrics: Rc<PoolMetrics>,
     face: Face,
     stream: Stream,
+    /// The event loop knows that more of the client is waited for.
+    awaited: bool,
     /// Bytes of the client that wait to be looked at.
     input: Vec<u8>,
     /// Bytes of the client that are to be dropped: the rest of a message that was refused.
@@ -130,6 +132,7 @@ impl Session {
             plan,
             metrics,
             stream: client.stream,
+            awaited: false,
             input: client.input,
             drop_input: 0,
             to_client: Vec::new(),
@@ -221,7 +224,7 @@ impl Session {
 
     /// Reads from the client; none when nothing has come.
     fn read_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Option<usize>, End> {
-        match self.stream.poll_fill(cx, buffer) {
+        match self.stream.poll_fill_awaited(cx, buffer, &mut self.awaited) {
             Poll::Pending => Ok(None),
             Poll::Ready(Ok(0)) => Err(End::ClientLeft),
             Poll::Ready(Ok(n)) => {

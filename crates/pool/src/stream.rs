@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::coop::has_budget_remaining;
 use tokio_rustls::{client, server};
 
 macro_rules! each_socket {
@@ -204,6 +205,25 @@ impl Stream {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// The same for a task that looks at several streams whenever it is woken. `awaited` says whether the event loop knows
+    /// already that the task waits for this one: no need to say it again. To be false for a stream new to the task.
+    #[inline]
+    pub(crate) fn poll_fill_awaited(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+        awaited: &mut bool,
+    ) -> Poll<io::Result<usize>> {
+        let Self::Plain(socket) = self else { return self.poll_fill(cx, into) };
+        if *awaited && socket.is_silent() {
+            return Poll::Pending;
+        }
+        let filled = socket.poll_fill(cx, into);
+        // A task that has had its share is told to come again, and the event loop is told nothing.
+        *awaited = filled.is_pending() && has_budget_remaining();
+        filled
     }
 
     /// Writes as much as the system takes now, from the front of `bytes`: how much that was. Less than all means that

@@ -14,6 +14,8 @@ use crate::shared::Moment;
 pub(crate) struct Link {
     /// Only none while the link is being taken apart.
     pub(super) server: Option<Box<Server>>,
+    /// The event loop knows that more of the server is waited for.
+    pub awaited: bool,
     /// What the server still owes.
     pub(super) expected: Expected,
     /// What the server's last ReadyForQuery said.
@@ -81,6 +83,7 @@ impl Link {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
             server: None,
+            awaited: false,
             expected: Expected::default(),
             status: Status::Idle,
             to_server: Vec::new(),
@@ -119,6 +122,7 @@ impl Link {
         // All are named, so that none is forgotten.
         let Self {
             server: _,
+            awaited,
             expected,
             status,
             to_server,
@@ -153,6 +157,7 @@ impl Link {
         *status = Status::Idle;
         *fresh = true;
         for flag in [
+            awaited,
             dropping_down,
             failed_check,
             open_batch,

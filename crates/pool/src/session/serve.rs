@@ -14,7 +14,10 @@ impl Session {
     pub(super) fn linked(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Step, End> {
         let writable = self.push_to_server(cx)?;
         let Some(link) = &mut self.link else { return Ok(Step::Again) };
-        match link.server().stream.poll_fill(cx, buffer) {
+        let mut awaited = link.awaited;
+        let filled = link.server().stream.poll_fill_awaited(cx, buffer, &mut awaited);
+        link.awaited = awaited;
+        match filled {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.hear_server(cx, &buffer[..n])?;
                 if self.link.as_ref().is_some_and(|link| link.failed_check) {
