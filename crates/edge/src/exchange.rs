@@ -28,7 +28,7 @@ use crate::http1::framing::Framing;
 use crate::io::Deadline;
 use crate::peer::Peer;
 use crate::plan::Action;
-use crate::route::Captures;
+use crate::route::{BadPath, Captures};
 use crate::worker::{Local, Worker};
 
 use passage::Passage;
@@ -110,7 +110,8 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
         match local.plan.table.find(request, &mut captures) {
             Ok(Some(index)) => Ok(index),
             Ok(None) => Err(Some(Failure::NoRoute)),
-            Err(_) => Err(Some(Failure::BadRequest)),
+            Err(BadPath::AboveRoot) => Err(Some(Failure::BadRequest)),
+            Err(BadPath::Ambiguous) => Err(Some(Failure::AmbiguousPath)),
         }
     };
     let index = match found {

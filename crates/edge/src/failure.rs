@@ -62,6 +62,8 @@ macro_rules! failures {
 failures! {
     /// The request is not valid HTTP.
     BadRequest: Client, 400, "http_request_error", "The request is not valid HTTP.";
+    /// The path can be read as one that takes another route.
+    AmbiguousPath: Client, 400, "http_request_denied", "The request's path can be read in two ways.";
     /// The request head is larger than allowed.
     HeadTooLarge: Client, 431, "http_request_error", "The request's header fields are too large.";
     /// The request body is larger than allowed.

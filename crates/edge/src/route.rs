@@ -5,7 +5,8 @@
 //! their further conditions (method, header, query) are tested, in the order of the file.
 //!
 //! Paths are compared in normal form (RFC 3986 §6.2.2), so that `/%61dmin` and `/x/../admin` cannot slip past the
-//! route of `/admin`.
+//! route of `/admin`. What applications may read as yet another path ([`readings`]) takes a route only if all readings take
+//! that one.
 
 mod captures;
 mod conditions;
@@ -14,6 +15,7 @@ mod host;
 mod keyed;
 mod normal;
 mod pattern;
+mod readings;
 mod rewrite;
 mod shadow;
 mod template;
@@ -107,7 +109,7 @@ impl RouteTable {
     /// Allocates nothing once the memory of `found` has grown to the paths it sees.
     ///
     /// # Errors
-    /// When the path climbs above its root; to be answered with 400.
+    /// When the path climbs above its root, or can be read as one that takes another route; to be answered with 400.
     pub fn find(&self, request: &Request, found: &mut Captures) -> Result<Option<usize>, BadPath> {
         found.clear();
         let path = request.path();
@@ -115,11 +117,21 @@ impl RouteTable {
         if path.first() != Some(&b'/') {
             return Ok(self.first(request, Trie::collect_pathless));
         }
-        if !is_normal(path) {
+        let plain = is_normal(path);
+        if !plain {
             found.normalise(path)?;
         }
         let path = found.path(request);
-        let first = self.first(request, |trie, candidates| trie.collect(path, candidates));
+        let route_of = |path: &[u8]| self.first(request, |trie, candidates| trie.collect(path, candidates));
+        let first = route_of(path);
+        // What takes no route is passed on by none.
+        if !plain && first.is_some() {
+            // Some resolve dot segments before they read the rest, some after.
+            let is_same = |reading: &[u8]| route_of(reading) == first;
+            if !readings::agree(request.path(), is_same) || !readings::agree(path, is_same) {
+                return Err(BadPath::Ambiguous);
+            }
+        }
         if let Some(route) = first {
             found.capture(request, &self.entries[route].pattern);
         }

@@ -7,6 +7,7 @@ mod passwords;
 mod places;
 mod refusals;
 mod reloads;
+mod spellings;
 
 use crate::support::tokens::{Signer, claims_of, get_as, key_set};
 use crate::support::{Deepwater, Home, LISTEN, Origin, pool};

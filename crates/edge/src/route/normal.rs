@@ -1,9 +1,15 @@
 //! The normal form of paths (RFC 3986 §6.2.2), in which routes compare them.
 
-/// The path climbs above its root.
+/// Why no route is chosen by a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the path climbs above its root")]
-pub struct BadPath;
+pub enum BadPath {
+    /// It leads out of all that could be meant.
+    #[error("the path climbs above its root")]
+    AboveRoot,
+    /// An application may read it as another path than it stands here, which takes another route.
+    #[error("the path can be read in two ways")]
+    Ambiguous,
+}
 
 /// `pchar` of RFC 3986 §3.3, percent-encodings aside.
 const fn allowed_table() -> [bool; 256] {
@@ -23,11 +29,21 @@ const fn allowed_table() -> [bool; 256] {
 
 static ALLOWED: [bool; 256] = allowed_table();
 
+/// What nobody reads in another way than it stands: `;` may stand in a path, but not all take it for a part of it.
+const fn plain_table() -> [bool; 256] {
+    let mut plain = allowed_table();
+    plain[b';' as usize] = false;
+    plain
+}
+
+static PLAIN: [bool; 256] = plain_table();
+
 const fn is_unreserved(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Whether a path is surely in normal form already, as nearly all are: nothing encoded, no empty or dot segment.
+/// Whether a path is surely in normal form already, and read by everybody as it stands, as nearly all are: nothing
+/// encoded, no empty or dot segment, no `;`.
 pub fn is_normal(path: &[u8]) -> bool {
     let mut after_slash = false;
     for (at, &b) in path.iter().enumerate() {
@@ -41,7 +57,7 @@ pub fn is_normal(path: &[u8]) -> bool {
         let dot_segment = after_slash
             && b == b'.'
             && matches!(&path[at + 1..], [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..]);
-        if dot_segment || !ALLOWED[usize::from(b)] {
+        if dot_segment || !PLAIN[usize::from(b)] {
             return false;
         }
         after_slash = false;
@@ -66,7 +82,7 @@ pub fn normalise(path: &[u8], out: &mut Vec<u8>) -> Result<(), BadPath> {
         match &out[start + 1..] {
             b"" | b"." => out.truncate(start),
             b".." => {
-                let parent = out[..start].iter().rposition(|b| *b == b'/').ok_or(BadPath)?;
+                let parent = out[..start].iter().rposition(|b| *b == b'/').ok_or(BadPath::AboveRoot)?;
                 out.truncate(parent);
             }
             _ => continue,
@@ -150,16 +166,18 @@ mod tests {
     #[test]
     fn nothing_climbs_above_the_root() {
         for path in ["/..", "/../a", "/a/../..", "/a/../../b", "/%2e%2e/", "/./..", "//.."] {
-            assert_eq!(normal(path), Err(BadPath), "{path}");
+            assert_eq!(normal(path), Err(BadPath::AboveRoot), "{path}");
         }
     }
 
     #[test]
     fn ordinary_paths_are_known_as_normal() {
-        for path in ["/", "/a/b.c", "/a/", "/.well-known/acme", "/a.b/..c/.d", "/@x:y;z=1,2"] {
+        for path in ["/", "/a/b.c", "/a/", "/.well-known/acme", "/a.b/..c/.d", "/@x:y!z=1,2"] {
             assert!(is_normal(path.as_bytes()), "{path}");
         }
-        for path in ["//", "/a//b", "/.", "/./a", "/..", "/a/../b", "/%61", "/é", "/a b", "/a/..", "/a|b"] {
+        for path in
+            ["//", "/a//b", "/.", "/./a", "/..", "/a/../b", "/%61", "/é", "/a b", "/a/..", "/a|b", "/a;b"]
+        {
             assert!(!is_normal(path.as_bytes()), "{path}");
         }
     }
