@@ -109,10 +109,11 @@ impl KeySet {
     }
 
     /// The keys of a JSON Web Key Set (RFC 7517 §5). What cannot be used is skipped and reported, as new kinds of keys
-    /// must not lock out old ones; keys that share a `kid` and an algorithm are skipped, all of them.
+    /// must not lock out old ones; keys that share a `kid` and an algorithm are skipped, all of them. A set that is fetched
+    /// may be left without a key: its issuer has withdrawn them all.
     ///
     /// # Errors
-    /// When it cannot be read, is too large, or has no key that can be used.
+    /// When it cannot be read, is too large, or is a file that has no key that can be used.
     pub fn from_jwks(text: &[u8], from: JwksFrom, allowed: Algorithms) -> Result<Self, KeySetFault> {
         if text.len() > MAX_SET_BYTES {
             return Err(KeySetFault::TooLarge);
@@ -143,7 +144,11 @@ impl KeySet {
         }
         skip_ambiguous(&mut keys, &mut skipped);
         skipped.sort_by_key(|skipped| skipped.index);
-        Self::of(keys.into_iter().map(|(_, key)| key).collect(), skipped)
+        let keys = keys.into_iter().map(|(_, key)| key).collect();
+        match from {
+            JwksFrom::Url => Ok(Self::published(keys, skipped)),
+            JwksFrom::File => Self::of(keys, skipped),
+        }
     }
 
     fn of(keys: Vec<Key>, skipped: Vec<Skipped>) -> Result<Self, KeySetFault> {
@@ -151,11 +156,15 @@ impl KeySet {
             let first = skipped.into_iter().next();
             return Err(first.map_or(KeySetFault::Empty, |first| KeySetFault::NoneUsable(first.fault)));
         }
+        Ok(Self::published(keys, skipped))
+    }
+
+    fn published(keys: Vec<Key>, skipped: Vec<Skipped>) -> Self {
         let mut context = Context::new(&SHA256);
         keys.iter().for_each(|key| context.update(key.fingerprint()));
         let mut generation = [0; 8];
         generation.copy_from_slice(&context.finish().as_ref()[..8]);
-        Ok(Self { keys, skipped, generation: u64::from_be_bytes(generation) })
+        Self { keys, skipped, generation: u64::from_be_bytes(generation) }
     }
 
     /// A number that is another when the keys are others: what was verified with an older set is then void. It follows
@@ -179,6 +188,10 @@ impl KeySet {
         let named = |key: &&Key| token.kid().is_some() && key.id() == token.kid();
         let fits = |key: &&Key| key.fits(token.algorithm());
         let verifies = |key: &Key| key.verifies(token.algorithm(), token.signed(), token.signature());
+        if self.keys.is_empty() {
+            // Whoever signed it may have been published since.
+            return Err(Refusal::UnknownKid);
+        }
         let any_named = self.keys.iter().any(|key| named(&key));
         // Of a name there is one key for each algorithm; keys without name may have signed anything.
         let candidates = self.keys.iter().filter(fits).filter(|key| match token.kid() {

@@ -127,14 +127,17 @@ pub(crate) async fn serve<B: BodyRead, R: Reply>(
     };
     let route = &local.plan.routes[index];
     let in_flight = local.routes[index].begin();
-    deadline.limit(route.timeout.map(|timeout| tally.started + timeout));
+    let until = route.timeout.map(|timeout| tally.started + timeout);
+    deadline.limit(until);
     let mut admitted = Admitted::default();
     if let Some(guard) = &route.guard {
+        guard.clean(&mut request.fields);
         let who = (tally.client_ip, tally.started);
         let mut passed = guard.admit(request, &captures, who).map(|passed| admitted = passed);
         if passed.is_ok() && guard.verifies() {
             // Boxed: few requests ever wait here.
-            passed = Box::pin(guard.verify(worker, &local, request, &captures, who, &mut admitted)).await;
+            let verifying = guard.verify(worker, &local, request, &captures, who, until, &mut admitted);
+            passed = Box::pin(verifying).await;
         }
         if let Err(refusal) = passed {
             if refusal.failure == Failure::RateLimited {

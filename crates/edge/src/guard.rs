@@ -8,19 +8,20 @@ mod rate;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use deepwater_auth::{AddressList, Claims};
 
 use crate::failure::Failure;
-use crate::head::Request;
+use crate::head::{Fields, Request};
 use crate::route::Captures;
 use crate::worker::{Local, Worker};
 
-pub(crate) use build::Builder;
+pub(crate) use build::{Builder, claim_fields};
 pub(crate) use rate::RateState;
 
-use auth::RouteAuth;
+use auth::{ClaimFields, RouteAuth};
 use rate::Rate;
 
 /// The guards of a route.
@@ -29,6 +30,8 @@ pub(crate) struct Guard {
     /// Rates by what is known before anything is verified.
     rates: Vec<Rate>,
     auth: Option<RouteAuth>,
+    /// What clients may not say, though the route itself may ask for no proof.
+    claim_fields: Arc<ClaimFields>,
     /// Rates by verified claims.
     claim_rates: Vec<Rate>,
 }
@@ -62,6 +65,13 @@ impl Refusal {
 }
 
 impl Guard {
+    /// Removes what a client says of who has come: that is the guards' alone to say.
+    pub fn clean(&self, fields: &mut Fields) {
+        if !self.claim_fields.is_empty() {
+            self.claim_fields.remove_from(fields);
+        }
+    }
+
     /// Lets a request of that time pass what needs no proof, or says why not.
     pub fn admit(
         &self,
@@ -81,13 +91,19 @@ impl Guard {
         Ok(admitted)
     }
 
+    /// Which of all `[auth]` it asks for.
+    pub fn auth(&self) -> Option<usize> {
+        self.auth.as_ref().map(RouteAuth::index)
+    }
+
     /// Whether [`Self::verify`] has anything to do.
     pub fn verifies(&self) -> bool {
         self.auth.is_some() || !self.claim_rates.is_empty()
     }
 
-    /// Lets an admitted request pass by what it proves, or says why not. Fields that carry claims to the origin are the
-    /// guard's alone: those of the client are removed, those of what was proved are set.
+    /// Lets an admitted request pass by what it proves, or says why not. What it proves is told in its fields, which are
+    /// [clean](Self::clean) by then. Nothing is waited for longer than `until`.
+    #[allow(clippy::too_many_arguments)]
     pub async fn verify(
         &self,
         worker: &Rc<Worker>,
@@ -95,10 +111,11 @@ impl Guard {
         request: &mut Request,
         captures: &Captures,
         (client_ip, now): (IpAddr, Instant),
+        until: Option<Instant>,
         admitted: &mut Admitted,
     ) -> Result<(), Refusal> {
         if let Some(auth) = &self.auth {
-            admitted.claims = auth.check(worker, local, request).await?;
+            admitted.claims = auth.check(worker, local, request, until).await?;
         }
         for rate in &self.claim_rates {
             let claims = admitted.claims.as_deref();
@@ -108,7 +125,7 @@ impl Guard {
     }
 
     /// Whether a field is the guard's alone to write.
-    pub fn owns(&self, local: &Local, name: &[u8]) -> bool {
-        self.auth.as_ref().is_some_and(|auth| auth.owns(local, name))
+    pub fn owns(&self, name: &[u8]) -> bool {
+        self.claim_fields.has(name)
     }
 }

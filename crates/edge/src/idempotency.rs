@@ -27,6 +27,7 @@ mod recorder;
 mod replay;
 mod scope;
 mod store;
+mod subject;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub(crate) use plan::KeyPlan;
 pub(crate) use problem::Problem;
 pub(crate) use recorder::Recorder;
 pub(crate) use replay::replay;
+pub(crate) use subject::Verified;
 pub(crate) use tap::Passed;
 #[cfg(test)]
 pub(crate) use tap::Tap;

@@ -62,6 +62,8 @@ pub(crate) struct Limits {
 /// A route's action and edits.
 pub(crate) struct RoutePlan {
     pub name: String,
+    /// As it was written.
+    pub matches: config::Match,
     pub action: Action,
     pub connect: bool,
     pub response_timeout: Option<Duration>,

@@ -4,6 +4,7 @@
 mod error;
 mod force;
 mod gates;
+mod keys;
 mod pages;
 mod reload;
 mod serve;
@@ -153,7 +154,7 @@ pub fn start(tables: Tables<'_>, directory: PathBuf, context: Context) -> Result
     let mut running = Running::default();
     let now = force.now();
     running.follow(&now, &context);
-    now.plan.auths.iter().for_each(|auth| auth.keep_fresh(&context));
+    now.plan.auths.iter().for_each(|auth| auth.comes_into_force(&context));
     now.listeners.iter().for_each(|listening| told_started(listening, &context));
     Ok(Handle { context, force, cores, threads, adopted, secret, running: Mutex::new(running) })
 }
@@ -271,6 +272,14 @@ impl Handle {
                 return;
             }
         }
+    }
+
+    /// Waits until there are keys for all `[auth]` that routes ask for, for so long at most.
+    ///
+    /// # Errors
+    /// When some cannot be had by then.
+    pub async fn has_keys(&self, within: Duration) -> Result<(), StartError> {
+        keys::wait(&self.force.plan(), None, within, &self.context).await
     }
 
     /// Waits for the threads to end; they do when the context's shutdown has drained or stopped.

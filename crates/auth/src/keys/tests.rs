@@ -4,6 +4,7 @@ use rcgen::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cache::TokenCache;
 use crate::testing::{NOW, Signer, encode, good_claims, key_set, plain_policy};
 
 fn skipped(keys: &[Value], from: JwksFrom) -> Vec<(usize, KeyFault)> {
@@ -85,10 +86,6 @@ fn secrets_stay_among_themselves() {
     let fails = |text: Value, from| {
         KeySet::from_jwks(text.to_string().as_bytes(), from, Algorithms::ALL).unwrap_err()
     };
-    assert_eq!(
-        fails(json!({ "keys": [oct(64)] }), JwksFrom::Url),
-        KeySetFault::NoneUsable(KeyFault::Symmetric)
-    );
     let short = KeyFault::ShortSecret { bits: 248 };
     assert_eq!(fails(json!({ "keys": [oct(31)] }), JwksFrom::File), KeySetFault::NoneUsable(short.clone()));
     assert_eq!(KeySet::from_secret(&[1; 31], Algorithms::ALL).unwrap_err(), KeySetFault::Key(short));
@@ -107,9 +104,33 @@ fn texts_that_are_no_set() {
     assert_eq!(fails("{}"), KeySetFault::NoList);
     assert_eq!(fails(r#"{"keys":{}}"#), KeySetFault::NoList);
     assert_eq!(fails(r#"{"keys":[1]}"#), KeySetFault::NoList);
-    assert_eq!(fails(r#"{"keys":[]}"#), KeySetFault::Empty);
     assert_eq!(fails(&format!(r#"{{"keys":[{}{{}}]}}"#, "{},".repeat(100))), KeySetFault::TooManyKeys);
     assert_eq!(fails(&" ".repeat(256 * 1024 + 1)), KeySetFault::TooLarge);
+}
+
+#[test]
+fn only_an_issuer_may_have_no_key() {
+    let read = |text: &str, from| KeySet::from_jwks(text.as_bytes(), from, Algorithms::ALL);
+    let symmetric =
+        r#"{"keys":[{"kty":"oct","k":"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"},{"kty":"AKP"}]}"#;
+    let unknown = r#"{"keys":[{"kty":"AKP"}]}"#;
+    assert_eq!(read(r#"{"keys":[]}"#, JwksFrom::File).unwrap_err(), KeySetFault::Empty);
+    let fault = KeySetFault::NoneUsable(KeyFault::Unsupported("this `kty`"));
+    assert_eq!(read(unknown, JwksFrom::File).unwrap_err(), fault);
+
+    let signer = Signer::of(Algorithm::EdDsa);
+    let full = key_set(&[signer.jwk()], JwksFrom::Url);
+    for (text, skipped) in [(r#"{"keys":[]}"#, 0), (unknown, 1), (symmetric, 2)] {
+        let set = read(text, JwksFrom::Url).unwrap();
+        assert_eq!((set.keys().len(), set.skipped().len()), (0, skipped), "{text}");
+        assert_ne!(set.generation(), full.generation());
+        let mut cache = TokenCache::new(1 << 20, 300);
+        let signed = signer.token(Algorithm::EdDsa, &good_claims());
+        let mut verify = |set| cache.verify(&plain_policy(), set, signed.as_bytes(), NOW).map(drop);
+        assert_eq!(verify(&full), Ok(()));
+        assert_eq!(verify(&set), Err(Refusal::UnknownKid), "remembered or not");
+        assert!(cache.is_empty());
+    }
 }
 
 #[test]

@@ -40,9 +40,15 @@ impl FetchedKeys {
     /// Reads what was fetched.
     ///
     /// # Errors
-    /// When it is no key set, or has no key that can be used. The older set then stays, until it is too old.
+    /// When it is no key set. The older set then stays, until it is too old. A set without a key that can be used is one:
+    /// else an issuer could not withdraw its last key.
     pub fn read(&self, answer: &[u8]) -> Result<KeySet, KeySetFault> {
         KeySet::from_jwks(answer, JwksFrom::Url, self.allowed)
+    }
+
+    /// Whether the same keys are found there, however often they are fetched.
+    pub fn finds_as(&self, other: &Self) -> bool {
+        self.url == other.url && self.allowed == other.allowed
     }
 }
 

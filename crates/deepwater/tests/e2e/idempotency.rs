@@ -5,6 +5,7 @@ mod encrypted;
 mod redis;
 mod repeating;
 mod till;
+mod whose;
 
 use serde_json::Value;
 

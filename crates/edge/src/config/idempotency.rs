@@ -92,9 +92,11 @@ pub struct IdempotencyTable {
     /// Which answers are kept. What is not kept frees its key.
     pub store: StoredAnswers,
     /// Whose key it is, beside method, host and path: `authorization`, `header:NAME`, `cookie:NAME`, `ip`, `claim:PATH`
-    /// (of the token that `auth` verified). Clients that differ in one of these never see each other's answers. Where
-    /// tokens are renewed between a request and its repeat, use a claim: `claim:sub`.
-    pub scope: Vec<String>,
+    /// (of the token that `auth` verified). Clients that differ in one of these never see each other's answers. By default
+    /// on a route with `auth` whoever it has let in (the claim `sub`, or the token where there is none), elsewhere
+    /// `authorization`: applications with sessions of their own need their cookie, `cookie:NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Vec<String>>,
     /// Largest body of a request with a key, since a repeat must be the same to its last byte; beyond it 413.
     pub max_request: Size,
     /// Largest answer that is kept, body and fields. A larger one reaches its client; a repeat gets 409 that says so.
@@ -117,7 +119,7 @@ impl Default for IdempotencyTable {
             methods: vec!["POST".into(), "PATCH".into()],
             keep: Duration::from_secs(24 * 3_600),
             store: StoredAnswers::Non5xx,
-            scope: vec!["authorization".into()],
+            scope: None,
             max_request: Size::from_kib(1024),
             max_response: Size::from_kib(1024),
             lease: Duration::from_secs(60),

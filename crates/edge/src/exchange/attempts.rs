@@ -57,7 +57,7 @@ impl Proxying<'_> {
         let bound = if is_idempotent(&self.request.method) { plan.retry.max_body } else { 0 };
         let is_barred = |name: &[u8]| {
             self.route.request_edits.overrules(name)
-                || self.route.guard.as_ref().is_some_and(|guard| guard.owns(self.local, name))
+                || self.route.guard.as_ref().is_some_and(|guard| guard.owns(name))
         };
         let mut body = Replay::new(body, bound, &self.tally.body_spent, &is_barred);
         let mut tried = Tried::new();

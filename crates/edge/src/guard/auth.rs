@@ -9,9 +9,11 @@ mod plan;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use deepwater_auth::{Claims, Method, Requirements};
 use deepwater_core::config::Place;
+use tokio::time::timeout_at;
 
 use crate::config::RequiredAuth;
 use crate::head::Request;
@@ -20,7 +22,8 @@ use crate::worker::{Local, Worker};
 use super::Refusal;
 use denied::Denied;
 
-pub(crate) use local::AuthLocal;
+pub(crate) use fields::ClaimFields;
+pub(crate) use local::{AuthLocal, token_of};
 pub(crate) use plan::AuthPlan;
 
 /// What a route asks.
@@ -43,7 +46,13 @@ impl RouteAuth {
         Some(Self { index: index?, required: table.required, requirements: requirements? })
     }
 
-    /// Verifies what the request proves, and tells the origin; none if it proves nothing and need not.
+    /// Which of all `[auth]` it is.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Verifies what the request proves, and tells the origin; none if it proves nothing and need not. Nothing is waited for
+    /// longer than `until`.
     ///
     /// # Errors
     /// When it proves nothing and must, or something wrong.
@@ -52,10 +61,15 @@ impl RouteAuth {
         worker: &Rc<Worker>,
         local: &Rc<Local>,
         request: &mut Request,
+        until: Option<Instant>,
     ) -> Result<Option<Rc<Claims>>, Refusal> {
         let auth = &local.auths[self.index];
-        let proved =
-            auth.prove(&worker.context, request).await.and_then(|claims| self.suffices(auth, claims));
+        let proving = auth.prove(&worker.context, request);
+        let proved = match until {
+            None => proving.await,
+            Some(until) => timeout_at(until.into(), proving).await.unwrap_or(Err(Denied::Late)),
+        };
+        let proved = proved.and_then(|claims| self.suffices(auth, claims));
         let claims = match proved {
             Ok(claims) => {
                 auth.metrics.accepted.increment();
@@ -72,11 +86,6 @@ impl RouteAuth {
         };
         fields::tell(&mut request.fields, &auth.plan.plan.headers, claims.as_deref());
         Ok(claims)
-    }
-
-    /// Whether a field tells the origin who has come.
-    pub fn owns(&self, local: &Local, name: &[u8]) -> bool {
-        fields::is_ours(name, &local.auths[self.index].plan.plan.headers)
     }
 
     /// Whether the claims are what this route asks for beyond what all do.

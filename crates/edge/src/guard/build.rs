@@ -8,17 +8,47 @@ use deepwater_core::config::Place;
 
 use crate::config::{RateLimit, Route};
 
+use crate::plan::PoolPlan;
+
 use super::Guard;
-use super::auth::{AuthPlan, RouteAuth};
+use super::auth::{AuthPlan, ClaimFields, RouteAuth};
 use super::rate::{Buckets, Key, Rate};
 
 /// The largest `per`: a bucket that takes longer to fill is a quota, for which a process forgets too easily.
 const LONGEST_PERIOD: Duration = Duration::from_secs(24 * 3_600);
 
+/// For each pool, the fields in which its servers may be told who has come: by any route to it, or to a pool that shares a
+/// server with it.
+pub(crate) fn claim_fields(
+    routes: &[Route],
+    auths: &[Arc<AuthPlan>],
+    pools: &[Arc<PoolPlan>],
+) -> Vec<Arc<ClaimFields>> {
+    let told: Vec<(&PoolPlan, &AuthPlan)> = routes
+        .iter()
+        .filter_map(|route| {
+            let (pool, auth) = (route.pool.as_ref()?, route.auth.as_ref()?.table().name);
+            let pool = pools.iter().find(|known| known.name == *pool)?;
+            Some((&**pool, &**auths.iter().find(|known| known.name == auth)?))
+        })
+        .collect();
+    let of_pool = |pool: &Arc<PoolPlan>| {
+        let shares = |other: &PoolPlan| {
+            let mut targets = pool.spec.targets.iter();
+            targets.any(|target| other.spec.targets.iter().any(|theirs| theirs.name == target.name))
+        };
+        let told = told.iter().filter(|(told, _)| shares(told));
+        Arc::new(told.flat_map(|(_, auth)| auth.claim_fields()).collect())
+    };
+    pools.iter().map(of_pool).collect()
+}
+
 /// What guards are built with.
 pub(crate) struct Builder<'a> {
     /// The names of the route's pattern.
     pub pattern: &'a [String],
+    /// What clients may not say to the route's pool; none without one.
+    pub claim_fields: Option<&'a Arc<ClaimFields>>,
     /// All `[auth]`, in the order of their names.
     pub auths: &'a [Arc<AuthPlan>],
     /// The same route's guards in the plan in force.
@@ -51,10 +81,22 @@ impl Builder<'_> {
             .collect();
         let rates: Vec<Rate> = rates.into_iter().collect::<Option<_>>()?;
         let (claim_rates, rates): (Vec<_>, Vec<_>) = rates.into_iter().partition(Rate::is_by_claim);
-        if addresses.is_none() && auth.is_none() && rates.is_empty() && claim_rates.is_empty() {
+        let claim_fields = match (self.claim_fields, &route.auth) {
+            (Some(of_pool), _) => Arc::clone(of_pool),
+            (None, Some(auth)) => Arc::new(self.told_by(&auth.table().name)),
+            (None, None) => Arc::default(),
+        };
+        let asks = addresses.is_some() || auth.is_some() || !rates.is_empty() || !claim_rates.is_empty();
+        if !asks && claim_fields.is_empty() {
             return Some(None);
         }
-        Some(Some(Box::new(Guard { addresses, rates, auth, claim_rates })))
+        Some(Some(Box::new(Guard { addresses, rates, auth, claim_fields, claim_rates })))
+    }
+
+    /// The fields that an `[auth]` of a name tells claims in.
+    fn told_by(&self, name: &str) -> ClaimFields {
+        let auths = self.auths.iter().filter(|auth| auth.name == name);
+        auths.flat_map(|auth| auth.claim_fields()).collect()
     }
 
     fn rate(&self, limit: &RateLimit, has_auth: bool, place: &Place<'_>) -> Option<Rate> {

@@ -13,6 +13,7 @@ use super::digest::{Digest, Digesting};
 use super::key::{Key, KeyFault};
 use super::scope::Scope;
 use super::store::Terms;
+use super::subject::Verified;
 
 /// Of leases and of what is kept.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -34,9 +35,9 @@ pub(crate) struct KeyPlan {
 }
 
 impl KeyPlan {
-    /// Makes settings valid, or reports what is wrong with them. `verifies`: the route has an `auth`, without which
+    /// Makes settings valid, or reports what is wrong with them. `verified`: whom the route's `auth` lets in; without one
     /// there are no claims.
-    pub fn build(place: &Place<'_>, table: &IdempotencyTable, verifies: bool) -> Option<Self> {
+    pub fn build(place: &Place<'_>, table: &IdempotencyTable, verified: Option<Verified>) -> Option<Self> {
         let header = header(&place.at("header"), &table.header);
         let methods: Vec<_> = table
             .methods
@@ -44,12 +45,14 @@ impl KeyPlan {
             .enumerate()
             .map(|(at, text)| method(&place.at("methods").index(at), text))
             .collect();
-        let scope: Vec<_> = table
-            .scope
-            .iter()
-            .enumerate()
-            .map(|(at, text)| scope(&place.at("scope").index(at), text, verifies))
-            .collect();
+        let scope: Vec<_> = match &table.scope {
+            None => vec![Some(verified.map_or(Scope::Authorization, Scope::Subject))],
+            Some(parts) => parts
+                .iter()
+                .enumerate()
+                .map(|(at, text)| scope(&place.at("scope").index(at), text, verified.as_ref()))
+                .collect(),
+        };
         let lease = lasts(&place.at("lease"), table.lease, LONGEST_LEASE, "write \"60s\"");
         let keep = lasts(&place.at("keep"), table.keep, LONGEST_KEEP, "write \"24h\"");
         if !(lease && keep) {
@@ -150,17 +153,24 @@ fn method(place: &Place<'_>, text: &str) -> Option<Method> {
     may
 }
 
-fn scope(place: &Place<'_>, text: &str, verifies: bool) -> Option<Scope> {
-    match text.parse() {
-        Ok(Scope::Claim(_)) if !verifies => {
+fn scope(place: &Place<'_>, text: &str, verified: Option<&Verified>) -> Option<Scope> {
+    match (text.parse(), verified.and_then(Verified::elsewhere)) {
+        (Ok(Scope::Claim(_)), _) if verified.is_none() => {
             place.problem_with_fix(
                 "without `auth` the route knows no claims, so all clients would be one",
                 "add auth = \"<name>\" to the route, or tell clients apart by something else",
             );
             None
         }
-        Ok(scope) => Some(scope),
-        Err(problem) => {
+        (Ok(Scope::Authorization), Some(elsewhere)) => {
+            place.problem_with_fix(
+                format!("the route's token is in {elsewhere}, so all its clients would be one"),
+                "leave `scope` out, or write \"claim:sub\"",
+            );
+            None
+        }
+        (Ok(scope), _) => Some(scope),
+        (Err(problem), _) => {
             place.problem(problem);
             None
         }
@@ -173,9 +183,9 @@ mod tests {
 
     use super::*;
 
-    fn build(table: &IdempotencyTable, verifies: bool) -> Result<KeyPlan, String> {
+    fn build(table: &IdempotencyTable, verified: Option<Verified>) -> Result<KeyPlan, String> {
         let checker = Checker::without_document();
-        let plan = KeyPlan::build(&checker.at("idempotency"), table, verifies);
+        let plan = KeyPlan::build(&checker.at("idempotency"), table, verified);
         checker.finish().map_err(|problems| problems.to_string())?;
         Ok(plan.expect("there is no problem"))
     }
@@ -192,26 +202,34 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_reported() {
         let default = IdempotencyTable::default;
-        assert!(build(&default(), false).is_ok());
+        assert!(build(&default(), None).is_ok());
+        let scoped = |scope: &str| IdempotencyTable { scope: Some(vec![scope.into()]), ..default() };
         for (table, why) in [
             (IdempotencyTable { header: "a b".into(), ..default() }, "not the name of a header field"),
             (IdempotencyTable { methods: vec!["GET".into()], ..default() }, "`GET` is not a method"),
             (IdempotencyTable { methods: vec!["CONNECT".into()], ..default() }, "`CONNECT` is not a method"),
-            (IdempotencyTable { scope: vec!["user".into()], ..default() }, "tells no clients apart"),
-            (IdempotencyTable { scope: vec!["claim:sub".into()], ..default() }, "knows no claims"),
+            (scoped("user"), "tells no clients apart"),
+            (scoped("claim:sub"), "knows no claims"),
             (IdempotencyTable { lease: Duration::from_secs(0), ..default() }, "from 1s to 1h"),
             (IdempotencyTable { keep: Duration::from_secs(u64::MAX), ..default() }, "from 1s to 366d"),
         ] {
-            let problem = build(&table, false).expect_err(why);
+            let problem = build(&table, None).expect_err(why);
             assert!(problem.contains(why), "{problem}");
         }
-        assert!(build(&IdempotencyTable { scope: vec!["claim:sub".into()], ..default() }, true).is_ok());
+        let at = |place: &str| Some(Verified::new("users", Some(&place.parse().unwrap())));
+        assert!(build(&scoped("claim:sub"), at("cookie:jwt")).is_ok());
+        assert!(build(&scoped("authorization"), at("authorization")).is_ok());
+        assert!(build(&scoped("authorization"), Some(Verified::new("staff", None))).is_ok());
+        for (place, told) in [("cookie:jwt", "the cookie `jwt`"), ("query:t", "the query's `t`")] {
+            let problem = build(&scoped("authorization"), at(place)).expect_err(place);
+            assert!(problem.contains(told) && problem.contains("claim:sub"), "{problem}");
+        }
     }
 
     #[test]
     fn which_answers_are_kept_is_a_setting() {
         let kept = |store, statuses: &[u16]| {
-            let plan = build(&IdempotencyTable { store, ..IdempotencyTable::default() }, false).unwrap();
+            let plan = build(&IdempotencyTable { store, ..IdempotencyTable::default() }, None).unwrap();
             let keeps = |status: &&u16| plan.keeps(StatusCode::from_u16(**status).unwrap());
             statuses.iter().filter(keeps).copied().collect::<Vec<_>>()
         };
@@ -222,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_key_is_of_one_client_one_method_one_path() {
-        let plan = build(&IdempotencyTable::default(), false).unwrap();
+        let plan = build(&IdempotencyTable::default(), None).unwrap();
         let ip = "127.0.0.1".parse().unwrap();
         let lookup = |method, target, fields: &[(&str, &str)]| {
             let fields = [fields, &[("idempotency-key", "\"k\"")]].concat();
@@ -239,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_repeat_is_the_same_to_its_last_byte() {
-        let plan = build(&IdempotencyTable::default(), false).unwrap();
+        let plan = build(&IdempotencyTable::default(), None).unwrap();
         let json = [("Content-Type", "application/json"), ("X-Attempt", "1")];
         let again = [("Content-Type", "application/json"), ("X-Attempt", "2")];
         let fingerprint = |target, fields: &[(&str, &str)], body: &[u8]| {

@@ -8,10 +8,13 @@ use deepwater_auth::{ClaimPath, Claims};
 use crate::head::{Fields, Name, Request};
 
 use super::digest::Digesting;
+use super::subject::Verified;
 
 /// One part of a client's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// Whoever the route's `auth` has let in.
+    Subject(Verified),
     Authorization,
     Header(Box<str>),
     Cookie(Box<str>),
@@ -54,6 +57,7 @@ impl Scope {
     ) {
         let fields = &request.fields;
         match self {
+            Self::Subject(verified) => verified.add_to(digesting, request, claims),
             Self::Authorization => digesting.list(fields.all_known(Name::Authorization)),
             Self::Header(name) => {
                 let of_name =

@@ -1,5 +1,6 @@
 //! From what was written to what is meant; reports everything that cannot be meant, at once.
 
+mod ancestors;
 mod resilience;
 
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ use crate::cache::{CachePlan, HttpCache, Terms};
 use crate::config::{self, Config, Listen, ListenProtocol, OriginProtocol, Pool, Pools, Route, Tables};
 use crate::files::Files;
 use crate::guard;
-use crate::guard::auth::AuthPlan;
-use crate::idempotency::{KeyPlan, KeyStore};
+use crate::guard::auth::{AuthPlan, ClaimFields};
+use crate::idempotency::{KeyPlan, KeyStore, Verified};
 use crate::probe::StatusSet;
 use crate::route::{Edits, Rewrite, RouteTable, Template};
 use crate::sticky::StickyPlan;
@@ -64,6 +65,14 @@ pub(crate) struct Builder<'a> {
     pub old: Option<&'a Plan>,
 }
 
+/// What routes name, and what goes with it.
+struct Known<'a> {
+    pools: &'a Pools,
+    names: &'a [&'a str],
+    auths: &'a [Arc<AuthPlan>],
+    claim_fields: HashMap<&'a str, &'a Arc<ClaimFields>>,
+}
+
 impl Builder<'_> {
     /// Builds the whole; `None` when something was reported.
     pub fn build(&self, tables: Tables<'_>) -> Option<Built> {
@@ -75,11 +84,18 @@ impl Builder<'_> {
         let auths: Vec<_> = auth.iter().map(|(name, auth)| self.auth(name, auth)).collect();
         let auths: Vec<Arc<AuthPlan>> = auths.into_iter().collect::<Option<_>>()?;
         let table = self.table(&config.route);
+        let sound: Vec<_> = built_pools.iter().flatten().cloned().collect();
+        let claim_fields = guard::claim_fields(&config.route, &auths, &sound);
+        let claim_fields = sound.iter().map(|pool| pool.name.as_str()).zip(&claim_fields).collect();
+        let old = self.old.map(|old| old.routes.as_slice()).unwrap_or_default();
+        let ancestors = ancestors::ancestors(old, &config.route);
+        let known = Known { pools, names: &names, auths: &auths, claim_fields };
         let routes: Vec<_> = config
             .route
             .iter()
+            .zip(ancestors)
             .enumerate()
-            .map(|(at, route)| self.route(at, route, pools, &names, &auths))
+            .map(|(at, (route, old))| self.route(at, route, old, &known))
             .collect();
         let listeners: Vec<_> = config
             .listen
@@ -184,10 +200,10 @@ impl Builder<'_> {
         &self,
         at: usize,
         route: &Route,
-        pools: &Pools,
-        names: &[&str],
-        auths: &[Arc<AuthPlan>],
+        old: Option<&RoutePlan>,
+        known: &Known<'_>,
     ) -> Option<RoutePlan> {
+        let Known { pools, names, auths, claim_fields } = known;
         let place = self.edge.at("route").index(at);
         let pattern_names = crate::route::pattern_names(route.r#match.path.as_deref());
         let edits = |key: &str, written| match Edits::build(written, &pattern_names) {
@@ -235,10 +251,9 @@ impl Builder<'_> {
                 Some(CachePlan::build(&place.at("cache"), &table, identity, &pattern_names)?)
             }
         };
-        let name = route.label();
-        let old = self.old.and_then(|old| old.routes.iter().find(|old| old.name == name));
         let guards = guard::Builder {
             pattern: &pattern_names,
+            claim_fields: route.pool.as_deref().and_then(|pool| claim_fields.get(pool).copied()),
             auths,
             old: old.and_then(|old| old.guard.as_deref()),
             now: self.context.clock.now(),
@@ -252,11 +267,15 @@ impl Builder<'_> {
                 return None;
             }
             Some(table) => {
-                Some(KeyPlan::build(&place.at("idempotency"), &table, route.auth.is_some())?.into())
+                let auth = route.auth.as_ref().map(config::RouteAuth::table);
+                let auth = auth.and_then(|auth| auths.iter().find(|known| known.name == auth.name));
+                let verified = auth.map(|auth| Verified::new(&auth.name, auth.token_place()));
+                Some(KeyPlan::build(&place.at("idempotency"), &table, verified)?.into())
             }
         };
         let plan = RoutePlan {
-            name,
+            name: route.label(),
+            matches: route.r#match.clone(),
             action: action?,
             connect: route.connect,
             response_timeout: route.response_timeout.map(deepwater_core::config::Duration::get),

@@ -11,6 +11,9 @@ pub enum StartError {
     /// The configuration cannot be meant.
     #[error("{0}")]
     Config(#[from] Problems),
+    /// Keys of an `[auth]` cannot be fetched.
+    #[error("{0}\n  fix: see that the issuer answers, or mend `jwks`")]
+    Keys(String),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {reason}\n  fix: {fix}")]
     Listen {

@@ -10,8 +10,10 @@ use crate::config::Tables;
 use crate::plan::Built;
 
 use super::force::{Force, Listening, Log};
-use super::{EdgeStopped, Handle, StartError, build, open, open_log, told_started};
+use super::{EdgeStopped, Handle, StartError, build, keys, open, open_log, told_started};
 
+/// How long keys of an `[auth]` that is new may take to be fetched.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
 /// How long cores may take to take up a change: a core that is this busy does so when it can.
 const ADOPTION: Duration = Duration::from_secs(5);
 
@@ -22,11 +24,13 @@ impl Handle {
     /// they were at the start. When this returns all cores serve by it.
     ///
     /// # Errors
-    /// When the configuration is wrong, an address is taken or the log cannot be opened; then nothing has changed.
+    /// When the configuration is wrong, keys cannot be fetched, an address is taken or the log cannot be opened; then nothing
+    /// has changed.
     pub async fn reload(&self, tables: Tables<'_>, directory: &Path) -> Result<(), StartError> {
         let old = self.force.now();
         let context = &self.context;
         let Built { plan, listeners, terms } = build(tables, directory, context, &self.secret, Some(&old))?;
+        keys::wait(&plan, Some(&old.plan), FIRST_KEYS, context).await?;
         let listeners = open(listeners, self.cores, context, &old.listeners)?;
         let number = old.number + 1;
         let wanted = &tables.edge.access_log;
@@ -70,7 +74,7 @@ impl Handle {
         let now = self.force.now();
         self.running.lock().expect("no panic while tasks are held").follow(&now, context);
         let new_auth = |auth: &&_| !old.plan.auths.iter().any(|known| Arc::ptr_eq(known, auth));
-        now.plan.auths.iter().filter(new_auth).for_each(|auth| auth.keep_fresh(context));
+        now.plan.auths.iter().filter(new_auth).for_each(|auth| auth.comes_into_force(context));
         self.adopted(number).await;
         opened.iter().for_each(|listening| told_started(listening, context));
         for address in closed {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Gate;
 use crate::support::tokens::{claims_of, get_as, get_with, with};
-use crate::support::{H2Client, request, soon};
+use crate::support::{H2Client, Origin, pool, request, soon};
 
 const USERS: &str = r#"
     [[edge.route]]
@@ -81,6 +81,61 @@ async fn trailers_cannot_say_who_has_come() {
         assert_eq!(request.trailers, [("checksum".to_owned(), "abc".to_owned())]);
     }
     assert_eq!(gate.origin.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn open_routes_to_the_same_application_believe_nobody() {
+    let origin = Origin::named("ok").await;
+    let tables = r#"
+        [[edge.route]]
+        match = { path = "/users/*" }
+        pool = "app"
+        auth = "users"
+        [[edge.route]]
+        match = { path = "/staff/*" }
+        pool = "app"
+        auth = "staff"
+        [[edge.route]]
+        match = { path = "/slow/*" }
+        pool = "slow"
+        [[edge.route]]
+        match = { path = "/other/*" }
+        pool = "other"
+        [[edge.route]]
+        pool = "app"
+        rate_limit = { key = "header:X-User", rate = 1000 }
+        [auth.users]
+        secret = "file:secret"
+        headers = { X-User = "sub" }
+        [auth.staff]
+        secret = "file:secret"
+        headers = { X-Staff = "sub" }
+    "#;
+    let other = Origin::named("other").await;
+    // The same server under another name is the same application.
+    let pools = pool("slow", &[origin.address]) + &pool("other", &[other.address]);
+    let gate = Gate::before(origin, &format!("{tables}{pools}")).await;
+    let token = gate.secret.token(&claims_of("ada"));
+    let said = "X-User: root\r\nX_USER: root\r\nx-staff: root\r\nX-Mine: 1\r\n";
+    let trailers = "x-user: root\r\nx_staff: root\r\nchecksum: abc\r\n";
+    for (path, proof, [user, staff]) in [
+        ("/", "", [None, None]),
+        ("/slow/x", "", [None, None]),
+        ("/users/x", &*format!("Authorization: Bearer {token}\r\n"), [Some("ada"), None]),
+        ("/staff/x", &*format!("Authorization: Bearer {token}\r\n"), [None, Some("ada")]),
+    ] {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\n{said}{proof}Transfer-Encoding: chunked\r\n\r\n");
+        let answer = gate.edge.ask(format!("{head}3\r\nabc\r\n0\r\n{trailers}\r\n")).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let request = gate.origin.heard().pop().unwrap();
+        assert_eq!((request.get("x-user"), request.get("x-staff")), (user, staff), "{path}");
+        assert_eq!((request.get("x_user"), request.get("x-mine")), (None, Some("1")), "{path}");
+        assert_eq!(request.trailers, [("checksum".to_owned(), "abc".to_owned())], "{path}");
+    }
+    // Another application has fields of its own.
+    assert_eq!(gate.edge.ask(get_with("/other/x", said)).await.status(), 200);
+    assert_eq!(other.only_request().all("x-user"), ["root"]);
 }
 
 #[tokio::test]

@@ -9,15 +9,15 @@ use crate::support::tokens::{Signer, claims_of, get_as, key_set};
 use crate::support::{Authority, Deepwater, Home, LISTEN, Origin, Visit, ok, pool, soon};
 
 /// Whoever publishes keys.
-struct Issuer {
-    server: Origin,
+pub(super) struct Issuer {
+    pub server: Origin,
     set: Arc<Mutex<String>>,
     /// One permit for each answer that may be given.
-    may_answer: Arc<Semaphore>,
+    pub may_answer: Arc<Semaphore>,
 }
 
 impl Issuer {
-    async fn publishing(keys: &[&Signer], answers: usize) -> Self {
+    pub async fn publishing(keys: &[&Signer], answers: usize) -> Self {
         let set = Arc::new(Mutex::new(key_set(keys)));
         let may_answer = Arc::new(Semaphore::new(answers));
         let (says, may) = (Arc::clone(&set), Arc::clone(&may_answer));
@@ -35,32 +35,32 @@ impl Issuer {
         Self { server, set, may_answer }
     }
 
-    fn publish(&self, keys: &[&Signer]) {
+    pub fn publish(&self, keys: &[&Signer]) {
         *self.set.lock().unwrap() = key_set(keys);
     }
 
-    fn fetches(&self) -> usize {
+    pub fn fetches(&self) -> usize {
         self.server.heard().len()
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/keys.json", self.server.address)
     }
 }
 
 /// Users with keys of a URL, on two cores.
-fn users(url: &str, more: &str, origin: &Origin) -> String {
+pub(super) fn users(url: &str, more: &str, origin: &Origin) -> String {
     let listen = LISTEN.replace("workers = 1", "workers = 2");
     let route = "[[edge.route]]\nname = \"app\"\npool = \"app\"\nauth = \"users\"\n";
     format!("{listen}{route}[auth.users]\njwks = \"{url}\"\n{more}\n{}", pool("app", &[origin.address]))
 }
 
-async fn is_ready(edge: &Deepwater) {
+pub(super) async fn is_ready(edge: &Deepwater) {
     soon("the keys", async { while edge.page("/readyz").await.status() != 200 {} }).await;
 }
 
 /// Asks with a token until it is answered so.
-async fn becomes(edge: &Deepwater, token: &str, status: u16) {
+pub(super) async fn becomes(edge: &Deepwater, token: &str, status: u16) {
     let mut client = edge.client().await;
     let what = format!("a token to be answered with {status}");
     soon(&what, async { while client.ask(get_as("/", token)).await.status() != status {} }).await;
@@ -122,6 +122,56 @@ async fn keys_are_exchanged_and_withdrawn() {
     assert!(issuer.fetches() <= most, "{} fetches in {:?}", issuer.fetches(), began.elapsed());
     edge.counts("deepwater_edge_auth_key_fetches_total", &[("auth", "users"), ("result", "failed")], 0.0)
         .await;
+}
+
+#[tokio::test]
+async fn the_last_key_can_be_withdrawn() {
+    let (a, b) = (Signer::ed25519().named("a"), Signer::ed25519().named("b"));
+    let origin = Origin::named("ok").await;
+    let issuer = Issuer::publishing(&[&a], usize::MAX >> 4).await;
+    let edge = Deepwater::start(&users(&issuer.url(), "cooldown = \"1s\"", &origin)).await;
+    is_ready(&edge).await;
+    let [known, unknown] = [&a, &b].map(|key| key.token(&claims_of("ada")));
+    becomes(&edge, &known, 200).await;
+    issuer.publish(&[]);
+    let mut client = edge.client().await;
+    soon("the key to be gone", async {
+        while client.ask(get_as("/", &known)).await.status() != 401 {
+            assert_eq!(client.ask(get_as("/", &unknown)).await.status(), 401);
+        }
+    })
+    .await;
+    let told = edge.log_line("keys_withdrawn").await;
+    assert!(told.contains("[auth.users] has no key any more"), "{told}");
+    issuer.publish(&[&a]);
+    becomes(&edge, &known, 200).await;
+}
+
+#[tokio::test]
+async fn waiting_for_keys_ends_with_the_time_of_the_request() {
+    let (a, b) = (Signer::ed25519().named("a"), Signer::ed25519().named("b"));
+    let origin = Origin::named("ok").await;
+    let issuer = Issuer::publishing(&[&a], 1).await;
+    let config = users(&issuer.url(), "cooldown = \"1s\"", &origin);
+    let edge = Deepwater::start(&config.replace("name = \"app\"", "timeout = \"300ms\"")).await;
+    is_ready(&edge).await;
+    let unknown = b.token(&claims_of("ada"));
+    let mut client = edge.client().await;
+    let late = async {
+        loop {
+            let began = Instant::now();
+            let answer = client.ask(get_as("/", &unknown)).await;
+            match answer.status() {
+                401 => {}
+                status => break (status, began.elapsed()),
+            }
+        }
+    };
+    let (status, took) = soon("the issuer to be asked", late).await;
+    assert_eq!(status, 504);
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(1_500), "{took:?}");
+    // The connection goes on, and so does whoever is known.
+    assert_eq!(client.ask(get_as("/", &a.token(&claims_of("ada")))).await.status(), 200);
 }
 
 #[tokio::test]

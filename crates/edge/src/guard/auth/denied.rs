@@ -20,6 +20,8 @@ pub(super) enum Denied {
     Unavailable,
     /// Too many passwords are being checked.
     Busy,
+    /// The request has no more time for it.
+    Late,
 }
 
 impl Denied {
@@ -33,7 +35,7 @@ impl Denied {
         let challenge = match self {
             Self::Token(refusal) => Some(refusal.challenge(realm)),
             Self::Basic(_) => Some(BasicRefusal::challenge(realm)),
-            Self::NotThisUser | Self::Unavailable | Self::Busy => None,
+            Self::NotThisUser | Self::Unavailable | Self::Busy | Self::Late => None,
         };
         let refusal = Refusal::new(self.failure());
         match challenge {
@@ -49,6 +51,7 @@ impl Denied {
             Self::NotThisUser => 403,
             Self::Unavailable => return Failure::KeysUnavailable,
             Self::Busy => return Failure::Overloaded,
+            Self::Late => return Failure::RequestDeadline,
         };
         match status {
             400 => Failure::BadCredentials,
@@ -63,7 +66,7 @@ impl Denied {
             _ if self.is_absence() => &metrics.missing,
             Failure::BadCredentials => &metrics.malformed,
             Failure::Forbidden => &metrics.insufficient,
-            Failure::KeysUnavailable | Failure::Overloaded => &metrics.unavailable,
+            Failure::KeysUnavailable | Failure::Overloaded | Failure::RequestDeadline => &metrics.unavailable,
             _ => &metrics.invalid,
         }
     }

@@ -1,26 +1,47 @@
 //! The fields that tell the origin who has come. What they say is ours alone to say.
 
+use std::collections::BTreeSet;
+
 use deepwater_auth::{ClaimPath, Claims};
 
 use crate::head::{Fields, Name, list_members};
 
-/// Tells the origin what was proved, and lets nobody else tell it.
+/// The fields that tell an origin who has come, whichever route leads there. An application believes them on all its paths,
+/// so clients may not say them on those of open routes either.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClaimFields(BTreeSet<Box<str>>);
+
+impl ClaimFields {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a name says, or may be taken to say, who has come.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|ours| reads_as(name, ours))
+    }
+
+    /// Removes what a client says of it.
+    pub fn remove_from(&self, fields: &mut Fields) {
+        fields.remove_where(|_, name, _| self.has(name));
+    }
+}
+
+impl<'n> FromIterator<&'n str> for ClaimFields {
+    fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Self {
+        Self(names.into_iter().map(Box::from).collect())
+    }
+}
+
+/// Tells the origin what was proved. What the client said of it is gone by then.
 pub(super) fn tell(fields: &mut Fields, headers: &[(Box<str>, ClaimPath)], claims: Option<&Claims>) {
     keep(fields, headers);
-    if headers.is_empty() {
-        return;
-    }
-    fields.remove_where(|_, name, _| is_ours(name, headers));
     for (name, path) in headers {
         if let Some(value) = claims.and_then(|claims| claims.text(path)) {
             fields.add(name.as_bytes(), value.as_bytes());
         }
     }
-}
-
-/// Whether a name says, or may be taken to say, who has come.
-pub(super) fn is_ours(name: &[u8], headers: &[(Box<str>, ClaimPath)]) -> bool {
-    headers.iter().any(|(ours, _)| reads_as(name, ours))
 }
 
 /// Whether a server may take a name for ours: CGI and all that came of it write `X-User` and `X_User` alike.
@@ -32,7 +53,8 @@ fn reads_as(name: &[u8], ours: &str) -> bool {
 /// Keeps `Connection` from having fields removed on the way to the origin, or to the cache, that say who has come.
 fn keep(fields: &mut Fields, headers: &[(Box<str>, ClaimPath)]) {
     let is_kept = |member: &[u8]| {
-        matches!(Name::of(member), Name::Authorization | Name::Cookie) || is_ours(member, headers)
+        matches!(Name::of(member), Name::Authorization | Name::Cookie)
+            || headers.iter().any(|(ours, _)| reads_as(member, ours))
     };
     if !fields.all_known(Name::Connection).flat_map(list_members).any(is_kept) {
         return;
@@ -54,6 +76,7 @@ mod tests {
         let headers = [("x-user".into(), ClaimPath::new("sub").unwrap())];
         let mut fields = Fields::default();
         sent.iter().for_each(|(name, value)| fields.add(name.as_bytes(), value.as_bytes()));
+        ["x-user"].into_iter().collect::<ClaimFields>().remove_from(&mut fields);
         tell(&mut fields, &headers, claims);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         fields.iter().map(|(_, name, value)| (text(name), text(value))).collect()

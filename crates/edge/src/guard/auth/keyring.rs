@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
-use deepwater_auth::{FetchedKeys, KeySet};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use deepwater_auth::{FetchedKeys, Freshness, KeySet};
 use deepwater_core::Context;
 use deepwater_core::config::Place;
 use tokio::sync::watch;
@@ -23,13 +23,17 @@ use fetch::Source;
 /// How long a request waits for keys that may hold its own.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The keys of one `[auth.<name>]` with a URL. They outlive reloads that do not change where and how they are fetched.
+/// The keys of one `[auth.<name>]` with a URL. They outlive reloads that do not change where they are found.
 pub(crate) struct Keyring {
     auth: String,
     source: Source,
+    /// As the plan in force has it.
+    freshness: ArcSwap<Freshness>,
     current: ArcSwapOption<Fetched>,
     progress: watch::Sender<Progress>,
     is_kept: AtomicBool,
+    /// Whether anybody's tokens are judged by them, or are to be once they are there.
+    is_in_force: AtomicBool,
 }
 
 struct Fetched {
@@ -38,7 +42,7 @@ struct Fetched {
 }
 
 /// How far fetching has come.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Progress {
     /// A fetch is wanted or has begun.
     under_way: bool,
@@ -46,6 +50,19 @@ struct Progress {
     ended: u64,
     /// When the last one did.
     last: Option<Instant>,
+    /// Why the last one failed, if it did.
+    failure: Option<Arc<str>>,
+    /// How often there was another freshness.
+    changes: u64,
+}
+
+/// There are no keys, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys of [auth.{auth}] cannot be fetched from {url}: {reason}")]
+pub(crate) struct KeysMissing {
+    auth: String,
+    url: String,
+    reason: Arc<str>,
 }
 
 impl Keyring {
@@ -53,16 +70,27 @@ impl Keyring {
     pub(super) fn build(auth: &str, keys: FetchedKeys, place: &Place<'_>) -> Option<Self> {
         Some(Self {
             auth: auth.to_owned(),
+            freshness: ArcSwap::from_pointee(keys.freshness),
             source: Source::build(keys, place)?,
             current: ArcSwapOption::empty(),
             progress: watch::Sender::default(),
             is_kept: AtomicBool::new(false),
+            is_in_force: AtomicBool::new(false),
         })
     }
 
-    /// Where they come from.
+    /// Whether they are found where and as these are, however often they are fetched.
     pub(super) fn is_of(&self, keys: &FetchedKeys) -> bool {
-        self.source.keys == *keys
+        self.source.keys.finds_as(keys)
+    }
+
+    /// Puts them in force, and has them kept so fresh from now on.
+    pub(super) fn adopt(&self, freshness: Freshness) {
+        self.is_in_force.store(true, Ordering::Relaxed);
+        if **self.freshness.load() != freshness {
+            self.freshness.store(Arc::new(freshness));
+            self.progress.send_modify(|progress| progress.changes += 1);
+        }
     }
 
     /// Keeps them fresh from now on, for as long as anybody has them. On the control runtime; again is harmless.
@@ -78,6 +106,21 @@ impl Keyring {
         self.current.load().is_none()
     }
 
+    /// Waits for the first ones, for so long at most.
+    ///
+    /// # Errors
+    /// When there are none by then: why not.
+    pub(super) async fn first(&self, within: Duration) -> Result<(), KeysMissing> {
+        let mut progress = self.progress.subscribe();
+        // They are there before their fetch is said to have ended.
+        let there = progress.wait_for(|_| !self.is_empty());
+        if tokio::time::timeout(within, there).await.is_ok() {
+            return Ok(());
+        }
+        let reason = self.progress.borrow().failure.clone().unwrap_or_else(|| "no answer".into());
+        Err(KeysMissing { auth: self.auth.clone(), url: self.source.keys.url.clone(), reason })
+    }
+
     /// Looks at the keys in force; none before the first fetch, and when they are too old.
     #[inline]
     pub(super) fn with<T>(&self, now: Instant, look: impl FnOnce(&KeySet) -> T) -> Option<T> {
@@ -90,7 +133,7 @@ impl Keyring {
     /// For how long keys still count; none if they do not.
     fn left(&self, fetched: &Fetched, now: Instant) -> Option<Duration> {
         let age = now.saturating_duration_since(fetched.at);
-        self.source.keys.freshness.max_stale.checked_sub(age)
+        self.freshness.load().max_stale.checked_sub(age)
     }
 
     /// Whether there are other keys than those of a generation, in which a token's key was not found. Fetches them and
@@ -101,7 +144,7 @@ impl Keyring {
             return true;
         }
         let mut progress = self.progress.subscribe();
-        let seen = *progress.borrow_and_update();
+        let seen = progress.borrow_and_update().clone();
         if !seen.under_way && self.is_cooling(&seen, now) {
             return false;
         }
@@ -118,7 +161,7 @@ impl Keyring {
     }
 
     fn is_cooling(&self, progress: &Progress, now: Instant) -> bool {
-        let cooldown = self.source.keys.freshness.cooldown;
+        let cooldown = self.freshness.load().cooldown;
         progress.last.is_some_and(|last| now.saturating_duration_since(last) < cooldown)
     }
 }

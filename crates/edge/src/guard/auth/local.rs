@@ -68,12 +68,7 @@ impl AuthLocal {
         memory: &RefCell<TokenCache>,
         request: &Request,
     ) -> Result<Rc<Claims>, Denied> {
-        let token = match &plan.place {
-            TokenPlace::Authorization => bearer(request.fields.all_known(Name::Authorization))?,
-            TokenPlace::Cookie(name) => cookie(request.fields.all_known(Name::Cookie), name)?,
-            TokenPlace::Query(name) => query(request.query(), name)?,
-        };
-        let token = token.ok_or(TokenRefusal::Missing)?;
+        let token = token_of(&plan.place, request)?.ok_or(TokenRefusal::Missing)?;
         let judge = |keys: &KeySet| {
             let mut memory = memory.borrow_mut();
             let hits = memory.counts().hits;
@@ -122,6 +117,21 @@ impl AuthLocal {
             }
         };
         Ok(Rc::new(Claims::of_user(&user)))
+    }
+}
+
+/// The token of a request; none if there is none where it is looked for.
+///
+/// # Errors
+/// When it cannot be told which it is.
+pub(crate) fn token_of<'r>(
+    place: &TokenPlace,
+    request: &'r Request,
+) -> Result<Option<&'r [u8]>, TokenRefusal> {
+    match place {
+        TokenPlace::Authorization => bearer(request.fields.all_known(Name::Authorization)),
+        TokenPlace::Cookie(name) => cookie(request.fields.all_known(Name::Cookie), name),
+        TokenPlace::Query(name) => query(request.query(), name),
     }
 }
 

@@ -68,7 +68,7 @@ impl Scene {
         let mut table = IdempotencyTable::default();
         change(&mut table);
         let checker = Checker::without_document();
-        let plan = KeyPlan::build(&checker.at("idempotency"), &table, false).expect("it is valid");
+        let plan = KeyPlan::build(&checker.at("idempotency"), &table, None).expect("it is valid");
         let (buffers, events) = (Buffers::new(4 << 20), Events::silent());
         let keeper = Keeper::over(store, Arc::clone(&buffers), on_error, events.clone());
         Self { keeper, plan: Arc::new(plan), buffers, events }

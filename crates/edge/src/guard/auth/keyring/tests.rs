@@ -100,6 +100,7 @@ impl Scene {
         let keyring = keyring_of(format!("http://{}/keys?v=1", issuer.address));
         let clock = Arc::new(ManualClock::at(SystemTime::UNIX_EPOCH));
         let context = Context { clock: Arc::clone(&clock) as _, ..Context::new(1, Events::silent()) };
+        keyring.adopt(**keyring.freshness.load());
         keyring.keep_fresh(&context);
         keyring.keep_fresh(&context);
         Self { issuer, keyring, clock, context }
@@ -180,7 +181,6 @@ async fn what_is_no_key_set_leaves_the_keys_as_they_are() {
     let scene = Scene::begin(ok(&set_of("a")), 100).await;
     scene.ends(1).await;
     let keys = scene.generation();
-    let secret = ok("{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\"}]}");
     let too_large = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", FetchedKeys::MAX_BYTES + 1);
     let redirect = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"keys\":";
@@ -189,9 +189,9 @@ async fn what_is_no_key_set_leaves_the_keys_as_they_are() {
         ("256 KiB", too_large),
         ("broke off", cut.to_owned()),
         ("without an answer", String::new()),
-        ("key", ok("{\"keys\":[]}")),
         ("JSON", ok("<html>")),
-        ("symmetric", secret),
+        ("no list", ok("{\"keys\":{}}")),
+        ("no list", ok("{\"keys\":[7]}")),
     ] {
         let before = scene.complaints().len();
         scene.issuer.says(answer);
@@ -205,6 +205,65 @@ async fn what_is_no_key_set_leaves_the_keys_as_they_are() {
         assert!(complaint.contains("count for another"), "{complaint}");
         assert_eq!(scene.generation(), keys);
     }
+}
+
+#[tokio::test]
+async fn the_last_key_can_be_withdrawn() {
+    let scene = Scene::begin(ok(&set_of("a")), 100).await;
+    scene.ends(1).await;
+    let full = scene.generation().unwrap();
+    let secret = "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0\"}]}";
+    for (answer, why) in [("{\"keys\":[]}", "log in"), (secret, "not used: number 1: ")] {
+        for (answer, keys) in [(answer, 0), (&*set_of("a"), 1)] {
+            let before = scene.generation().unwrap();
+            scene.issuer.says(ok(answer));
+            scene.clock.advance(Duration::from_secs(30));
+            assert!(scene.keyring.has_others_than(before, scene.now()).await, "{answer}");
+            assert_eq!(scene.keyring.with(scene.now(), |set| set.keys().len()), Some(keys));
+        }
+        assert_eq!(scene.generation(), Some(full), "it is the same set again");
+        let told = scene.context.events.recent(100).into_iter().find(|row| row.event == "keys_withdrawn");
+        let told = told.expect("it is told").message;
+        assert!(told.contains("nobody can log in") && told.contains(why), "{told}");
+    }
+    assert!(!scene.keyring.is_empty() && scene.complaints().is_empty());
+}
+
+#[tokio::test]
+async fn other_times_are_adopted_without_a_fetch() {
+    let scene = Scene::begin(ok(&set_of("a")), 2).await;
+    scene.ends(1).await;
+    let seconds = |refresh, cooldown, max_stale| {
+        let [refresh, cooldown, max_stale] = [refresh, cooldown, max_stale].map(Duration::from_secs);
+        Freshness { refresh, cooldown, max_stale }
+    };
+    scene.keyring.adopt(seconds(600, 1_000, 60));
+    scene.clock.advance(Duration::from_secs(60));
+    let generation = scene.generation().expect("as old as they may be");
+    assert!(!scene.keyring.has_others_than(generation, scene.now()).await, "it cools for longer");
+    scene.clock.advance(Duration::from_secs(1));
+    assert!(scene.generation().is_none(), "too old by now");
+    assert_eq!(scene.issuer.times_asked(), 1);
+    scene.keyring.adopt(seconds(0, 1_000, 3_600));
+    // Overdue by its new time, of itself.
+    scene.ends(2).await;
+    assert!(scene.generation().is_some());
+}
+
+#[tokio::test]
+async fn the_first_keys_can_be_waited_for() {
+    let scene = Scene::begin("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".into(), 0).await;
+    let missing = scene.keyring.first(Duration::ZERO).await.unwrap_err().to_string();
+    let url = format!("http://{}/keys?v=1", scene.issuer.address);
+    assert_eq!(missing, format!("the keys of [auth.users] cannot be fetched from {url}: no answer"));
+    scene.issuer.may_answer.add_permits(1);
+    scene.ends(1).await;
+    let missing = scene.keyring.first(Duration::ZERO).await.unwrap_err().to_string();
+    assert!(missing.contains("the answer is 503"), "{missing}");
+    scene.issuer.says(ok(&set_of("a")));
+    scene.issuer.may_answer.add_permits(100);
+    assert!(scene.keyring.first(IN_VAIN).await.is_ok());
+    assert!(scene.keyring.first(Duration::ZERO).await.is_ok());
 }
 
 #[tokio::test]
