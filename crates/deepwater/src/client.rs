@@ -9,7 +9,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// For the whole exchange. Whoever asks is a person who waits.
+/// For the whole exchange, unless more is asked for. Whoever asks is a person who waits.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// More than the largest status page, bytes.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -25,25 +25,29 @@ pub(crate) struct Call<'a> {
     pub key: Option<(HeaderName, HeaderValue)>,
     /// JSON text; empty for none.
     pub json: String,
+    /// How long the whole exchange may take.
+    pub within: Duration,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn get(address: &'a str, path: &'a str) -> Self {
-        Self { method: Method::GET, address, path, key: None, json: String::new() }
+        let (method, within) = (Method::GET, DEADLINE);
+        Self { method, address, path, key: None, json: String::new(), within }
     }
 
     pub(crate) fn post(address: &'a str, path: &'a str, json: String) -> Self {
         Self { method: Method::POST, json, ..Self::get(address, path) }
     }
 
-    /// Asks, within five seconds.
+    /// Asks, and waits for the answer.
     ///
     /// # Errors
     /// No connection, or no complete answer, as a clause for a sentence.
     pub(crate) async fn send(self) -> Result<(StatusCode, Bytes), String> {
-        match tokio::time::timeout(DEADLINE, self.exchange()).await {
+        let within = self.within;
+        match tokio::time::timeout(within, self.exchange()).await {
             Ok(result) => result,
-            Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+            Err(_) => Err(format!("no answer within {} s", within.as_secs())),
         }
     }
 

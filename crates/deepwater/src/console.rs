@@ -1,5 +1,7 @@
 //! The console of a running Deepwater, as the commands that ask it see it.
 
+use std::time::Duration;
+
 use deepwater_core::config::Secret;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -68,7 +70,17 @@ impl Console {
 
     /// Gives a command. What the console has against it is told in its own words.
     pub(crate) async fn command(&self, path: &str, what: &Value) -> Result<Value, Failure> {
-        match self.send(Call::post(&self.address, path, what.to_string())).await? {
+        self.give(Call::post(&self.address, path, what.to_string())).await
+    }
+
+    /// Gives a command that may take so long.
+    pub(crate) async fn slow_command(&self, path: &str, within: Duration) -> Result<Value, Failure> {
+        self.give(Call { within, ..Call::post(&self.address, path, "{}".into()) }).await
+    }
+
+    async fn give(&self, call: Call<'_>) -> Result<Value, Failure> {
+        let path = call.path;
+        match self.send(call).await? {
             (StatusCode::OK, Some(answer)) => Ok(answer),
             (status, answer) => Err(match sentence(answer.as_ref()) {
                 Some(sentence)

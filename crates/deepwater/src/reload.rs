@@ -1,10 +1,14 @@
 //! `deepwater reload`: has a running Deepwater read its configuration file again.
 
+use std::time::Duration;
+
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::cli::{Failure, print};
 use crate::console::{self, Console, pretty, understood};
+
+/// A reload waits for the keys of tokens and for cores that are busy, some 10 and 5 s.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whom to tell.
 #[derive(Debug, clap::Args)]
@@ -19,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let console = Console::new(&arguments.console)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(console.command("/api/reload", &json!({})))?;
+    let answer = runtime.block_on(console.slow_command("/api/reload", DEADLINE))?;
     let text = if arguments.json { pretty(&answer) } else { understood::<Answer>(&answer)?.sentences() };
     print(text.as_bytes())
 }
@@ -44,6 +48,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -3,8 +3,10 @@
 mod channel;
 mod difference;
 mod facts;
+mod hidden;
 mod inherit;
 mod reload;
+mod sequence;
 mod signals;
 mod upgrade;
 mod watch;
@@ -32,6 +34,8 @@ use signals::{Signals, Wanted};
 use upgrade::{Program, UpgradeFailed, UpgradeStarted, Upgraded};
 use watch::Watch;
 
+/// How long a process that is to take over may take to fetch the keys of tokens.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
 /// How long the last lines of the log may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a successor may take to take the last connections.
@@ -79,7 +83,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         planes.manager = Manager::of_this_process();
         let watch = Watch::new(file.filter(|_| arguments.watch));
         let told = Told { signals, asked, watch };
-        match planes.take_over(origin).await {
+        match planes.take_over(origin, program.timeout).await {
             Ok(()) => planes.serve_until(told, &program).await,
             Err(failure) => {
                 planes.stop().await;
@@ -176,10 +180,18 @@ impl Planes {
         }
     }
 
-    /// Lets connections be accepted, once there is nothing to wait for any more.
-    async fn take_over(&self, origin: Origin) -> Result<(), Failure> {
+    /// Lets connections be accepted, once there is nothing to wait for any more. Whoever is to take over from another
+    /// process must serve as well as that one does; that one waits for so long.
+    async fn take_over(&self, origin: Origin, patience: Duration) -> Result<(), Failure> {
         origin.close_rest(&self.context.events);
         if origin.has_predecessor() {
+            // Half of it: the reason is to arrive before the other loses patience.
+            let keys = self.edge.has_keys(FIRST_KEYS.min(patience / 2)).await;
+            if let Err(error) = keys
+                && origin.refuse(&error.to_string())
+            {
+                return Err(Failure::Running(format!("this process does not take over: {error}")));
+            }
             self.edge.checked().await;
         }
         origin.take_over(&self.context.events).await?;
@@ -197,7 +209,10 @@ impl Planes {
                 wanted = told.signals.next() => match wanted {
                     Wanted::End(name) => break name,
                     // What came of it was told by an event.
-                    Wanted::Reload => drop(self.reload().await),
+                    Wanted::Reload => tokio::select! {
+                        _ = self.reload() => {}
+                        name = told.signals.end() => break name,
+                    },
                     Wanted::Upgrade => match self.upgrade(program, &mut told.signals).await {
                         Leave::No => {}
                         Leave::ToSuccessor(carrier) => {
@@ -207,11 +222,15 @@ impl Planes {
                         Leave::Told(name) => break name,
                     },
                 },
-                Some(answer) = told.asked.recv() => {
+                Some(answer) = told.asked.recv() => tokio::select! {
                     // Whoever asked may have left.
-                    let _ = answer.send(self.reload().await);
-                }
-                () = told.watch.changed() => drop(self.reload().await),
+                    result = self.reload() => drop(answer.send(result)),
+                    name = told.signals.end() => break name,
+                },
+                () = told.watch.changed() => tokio::select! {
+                    _ = self.reload() => {}
+                    name = told.signals.end() => break name,
+                },
                 () = shutdown.draining() => break "stopped",
             }
         };

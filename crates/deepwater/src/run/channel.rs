@@ -32,6 +32,8 @@ pub(super) enum Message {
     All,
     /// The successor could serve.
     Ready,
+    /// The successor could not serve as well as its predecessor does.
+    Refused { reason: String },
     /// The successor is to serve, and the predecessor will not any more.
     Serve,
     /// A connection between two requests comes with it.
@@ -141,7 +143,10 @@ impl Bequest {
                     bequest.kept.insert(name, value);
                 }
                 (Message::All, _) => return Ok(bequest),
-                (Message::Ready | Message::Serve | Message::Passenger { .. }, _) => {
+                (
+                    Message::Ready | Message::Refused { .. } | Message::Serve | Message::Passenger { .. },
+                    _,
+                ) => {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, "a message out of turn"));
                 }
             }

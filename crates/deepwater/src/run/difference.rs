@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::sequence::changes;
+
 /// What only a restart changes: addresses and threads of planes that keep them, and what memory was laid out by.
 const FIXED: [&str; 15] = [
     "edge.workers",
@@ -53,6 +55,15 @@ impl Planes {
 }
 
 impl Difference {
+    /// Notes secrets that have changed, which are not shown; what has changed as a whole is not told again.
+    pub(super) fn note_secrets(&mut self, secrets: Vec<String>) {
+        let told: Vec<_> =
+            self.changed.iter().chain(&self.needs_restart).map(|known| format!("{known}.")).collect();
+        let is_new = |secret: &String| !told.iter().any(|known| format!("{secret}.").starts_with(known));
+        let new: Vec<_> = secrets.into_iter().filter(is_new).collect();
+        self.changed.extend(new);
+    }
+
     /// Compares what was read with what is in force, and makes it what is in force then.
     pub(super) fn apply(in_force: &mut Value, read: &Value, planes: Planes) -> Self {
         let mut difference = Self::default();
@@ -65,9 +76,10 @@ impl Difference {
             (Value::Object(known), Value::Object(now)) => self.compare_tables(&path, known, now, planes),
             // A list of tables: each is a whole.
             (Value::Array(known), Value::Array(now)) if is_tables(known) && is_tables(now) => {
-                for at in 0..known.len().max(now.len()) {
-                    self.note(format!("{path}[{at}]"), known.get(at) == now.get(at), planes);
-                }
+                let changes = changes(known, now);
+                self.unchanged += changes.kept;
+                self.changed.extend(changes.at.iter().map(|at| format!("{path}[{at}]")));
+                self.changed.extend(changes.removed.iter().map(|at| format!("{path}[{at}] (removed)")));
                 known.clone_from(now);
             }
             _ => {
@@ -171,6 +183,30 @@ mod tests {
         assert_eq!((difference.unchanged, difference.needs_restart.len()), (3, 0));
         assert_eq!(now, after);
         assert_eq!(reloaded(&now, &after, ALL).0.changed, Vec::<String>::new());
+    }
+
+    #[test]
+    fn routes_are_told_by_what_they_are() {
+        let routes = |names: &str| json!({ "edge": { "route": names.chars().map(|name| json!({ "pool": name })).collect::<Vec<_>>() } });
+        for (before, after, expected) in [
+            ("abc", "xabc", &["edge.route[0]"][..]),
+            ("abc", "abxc", &["edge.route[2]"]),
+            ("abc", "axc", &["edge.route[1]"]),
+            ("abc", "bc", &["edge.route[0] (removed)"]),
+            ("abcd", "xbd", &["edge.route[0]", "edge.route[2] (removed)"]),
+        ] {
+            let (difference, now) = reloaded(&routes(before), &routes(after), ALL);
+            assert_eq!(difference.changed, expected, "{before} {after}");
+            assert_eq!(now, routes(after));
+        }
+    }
+
+    #[test]
+    fn secrets_are_told_once() {
+        let mut difference = Difference { changed: vec!["pools.new".into()], ..Difference::default() };
+        let secrets = ["pools.new.sticky.secret", "pools.newer.sticky.secret", "idempotency.redis"];
+        difference.note_secrets(secrets.map(String::from).to_vec());
+        assert_eq!(difference.changed, ["pools.new", "pools.newer.sticky.secret", "idempotency.redis"]);
     }
 
     #[test]

@@ -59,6 +59,12 @@ impl Origin {
         self.predecessor.is_some()
     }
 
+    /// Tells a predecessor why this process does not take over; whether there is one that still serves.
+    pub(super) fn refuse(&self, reason: &str) -> bool {
+        let message = Message::Refused { reason: reason.to_owned() };
+        self.predecessor.as_ref().is_some_and(|channel| channel::send(channel, &message, &[]).is_ok())
+    }
+
     /// Tells of sockets that no plane has taken, and closes them.
     pub(super) fn close_rest(&self, events: &Events) {
         for bound in self.handover.close_rest() {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::difference::{self, Difference};
+use super::hidden::Written;
 use super::{Planes, facts};
 use crate::settings::{Settings, directory_of};
 
@@ -90,6 +91,8 @@ pub(crate) fn command() -> (Endpoint, mpsc::Receiver<Asked>) {
 pub(super) struct Configuration {
     file: Option<PathBuf>,
     settings: Mutex<Settings>,
+    /// As the file has them.
+    written: Mutex<Written>,
     /// The same as `/api/config` shows it.
     shown: Arc<Mutex<Value>>,
     /// The same as the lens sees it.
@@ -101,6 +104,7 @@ impl Configuration {
         let shown = serde_json::to_value(settings).unwrap_or_default();
         Self {
             file: None,
+            written: Mutex::default(),
             settings: Mutex::new(settings.clone()),
             shown: Arc::new(Mutex::new(shown)),
             facts: Arc::new(ArcSwap::from_pointee(facts::of(settings, listeners))),
@@ -109,6 +113,7 @@ impl Configuration {
 
     /// Read from a file, which can be read again.
     pub(super) fn of_file(&mut self, file: Option<PathBuf>) {
+        self.written = Mutex::new(file.as_deref().map(Written::read).unwrap_or_default());
         self.file = file;
     }
 
@@ -136,14 +141,22 @@ impl Configuration {
         Arc::new(move || facts.load_full())
     }
 
-    fn adopt(&self, read: Settings, planes: difference::Planes, listeners: Vec<Listener>) -> Difference {
+    fn adopt(
+        &self,
+        (read, written): (Settings, Written),
+        planes: difference::Planes,
+        listeners: Vec<Listener>,
+    ) -> Difference {
         let value = serde_json::to_value(&read).unwrap_or_default();
         let mut shown = self.shown.lock().expect("no panic while settings are held");
         let mut settings = self.settings.lock().expect("no panic while settings are held");
         let mut difference = Difference::apply(&mut shown, &value, planes);
+        let mut before = self.written.lock().expect("no panic while settings are held");
+        difference.note_secrets(before.differing(&written, &value));
+        *before = written;
         let told = difference.changed.len() + difference.needs_restart.len();
         if told == 0 && *settings != read {
-            // It is not shown, so neither is where it stands.
+            // It is not shown, and not where it is shown that something is hidden.
             difference.changed.push("a secret".into());
         }
         self.facts.store(Arc::new(facts::of(&read, listeners)));
@@ -182,6 +195,7 @@ impl Planes {
         };
         // All planes are validated before one of them changes.
         let read = Settings::load(file)?;
+        let written = Written::read(file);
         let directory = directory_of(file);
         let before = self.configuration.settings();
         if let Some(token) = &read.console.token {
@@ -207,7 +221,7 @@ impl Planes {
             postgres: self.pool.is_some(),
         };
         let listeners = facts::listeners(&read, &self.edge, self.pool.as_deref());
-        Ok(self.configuration.adopt(read, planes, listeners))
+        Ok(self.configuration.adopt((read, written), planes, listeners))
     }
 }
 

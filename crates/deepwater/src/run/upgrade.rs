@@ -110,12 +110,13 @@ impl Successor {
             }
             let received = self.channel.async_io(Interest::READABLE, || channel::receive(&self.channel));
             match received.await? {
-                (Message::Ready, _) => Ok(()),
+                (Message::Ready, _) => Ok(Ok(())),
+                (Message::Refused { reason }, _) => Ok(Err(format!("the new process refuses: {reason}"))),
                 _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it said what it should not")),
             }
         };
         match tokio::time::timeout(within, talk).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 // One that ends has closed the channel, and its log says why.
                 match tokio::time::timeout(ENDING, self.child.wait()).await {

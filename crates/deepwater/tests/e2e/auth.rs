@@ -1,6 +1,7 @@
 //! Who may pass: tokens and passwords are verified here, and what was proved is told to the origin.
 
 mod cached;
+mod changing;
 mod claims;
 mod keys;
 mod passwords;

@@ -65,6 +65,28 @@ async fn what_did_not_change_keeps_its_state() {
 }
 
 #[tokio::test]
+async fn routes_are_told_by_what_they_are_and_secrets_by_their_keys() {
+    let origin = Origin::named("ok").await;
+    let config = |first: &str, name: &str, secret: &str| {
+        let limited = "rate_limit = { rate = 9, per = \"1h\" }\n";
+        let secret = format!("[auth.users]\nsecret = \"{secret} secret of more than 32 bytes\"\n");
+        format!("{LISTEN}{first}{ROUTE}{name}{limited}{secret}{}", pool("app", &[origin.address]))
+    };
+    let first = "[[edge.route]]\nmatch = { path = \"/x\" }\nrespond = { status = 204 }\n";
+    let edge = Deepwater::start(&config("", "", "one")).await;
+    let left = async || edge.get("/").await.get("ratelimit").map(str::to_owned);
+    assert_eq!(left().await.as_deref(), Some("\"default\";r=8;t=400"));
+    let changed = edge.reloaded(&config(first, "", "one")).await;
+    assert_eq!(names(&changed["changed"]), ["edge.route[0]"], "the other only stands elsewhere");
+    let changed = edge.reloaded(&config(first, "name = \"all\"\n", "two")).await;
+    assert_eq!(names(&changed["changed"]), ["edge.route[1]", "auth.users.secret"]);
+    let rest = left().await.expect("it is limited");
+    assert!(rest.starts_with("\"default\";r=7;"), "its name is no other limit: {rest}");
+    let changed = edge.reloaded(&config("", "name = \"all\"\n", "two")).await;
+    assert_eq!(names(&changed["changed"]), ["edge.route[0] (removed)"]);
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_and_changes_nothing() {
     let origin = Origin::named("ok").await;
     let config = format!("{LISTEN}{ROUTE}{}", pool("app", &[origin.address]));
