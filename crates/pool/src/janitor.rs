@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clients::{ClientInfo, DRAIN, RENEW};
 use crate::config::PoolMode;
+use crate::plan::Face;
 use crate::pools::Pool;
 use crate::worker::Worker;
 
@@ -162,16 +163,17 @@ fn enforce_deadlines(worker: &Worker, now: Instant) {
         } else {
             continue;
         };
-        end(&client, why);
+        end(&client, plan.face, why);
     }
 }
 
-fn end(client: &ClientInfo, why: &str) {
-    let code = match why {
-        "query timeout" => "57014",
-        "idle transaction timeout" => "25P03",
-        "transaction timeout" => "25P04",
-        _ => "57P05",
+fn end(client: &ClientInfo, face: Face, why: &str) {
+    let code = match (face, why) {
+        (Face::PgBouncer, _) => "08P01",
+        (Face::Native, "query timeout") => "57014",
+        (Face::Native, "idle transaction timeout") => "25P03",
+        (Face::Native, "transaction timeout") => "25P04",
+        (Face::Native, _) => "57P05",
     };
     client.kill(code, why);
 }

@@ -277,11 +277,7 @@ impl<C: Connection> Ledger<C> {
     /// the idle connections do not suffice.
     pub(crate) fn pause(&self, id: PoolId, paused: bool, now: Instant) {
         let mut state = self.state();
-        let pool = state.pool_mut(id);
-        pool.paused = paused;
-        if !paused {
-            pool.serve_queue(now);
-        }
+        state.pool_mut(id).pause(paused, now);
     }
 
     /// Refuses all who wait in a pool.

@@ -128,6 +128,7 @@ impl Plan {
             max_waiting: config.max_waiting,
             max_wait: config.timeouts.max_wait.get(),
             retry_after: config.timeouts.server_login_retry.get(),
+            patient: self.face == Face::PgBouncer,
             database: database.max_db_connections.unwrap_or(config.max_db_connections),
             user: user.and_then(|user| user.max_user_connections).unwrap_or(config.max_user_connections),
             round_robin: config.round_robin,

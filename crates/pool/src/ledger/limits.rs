@@ -21,6 +21,8 @@ pub(crate) struct Limits {
     pub max_wait: Duration,
     /// How long a failure to connect is told to those who come, before it is tried again.
     pub retry_after: Duration,
+    /// Those who wait go on doing so when connecting fails.
+    pub patient: bool,
     /// Connections to the database, all pools together; 0 for no limit.
     pub database: usize,
     /// Connections of the user, all pools together; 0 for no limit.

@@ -40,6 +40,8 @@ pub(super) struct PoolState<C> {
     pub used: usize,
     pub connecting: usize,
     pub paused: bool,
+    /// When it was served again after it had been paused.
+    resumed: Option<Instant>,
     /// When and why connecting failed last, until it succeeds.
     pub failure: Option<(Instant, Arc<str>)>,
     /// The one who came first at the front; some may have left.
@@ -58,6 +60,7 @@ impl<C: Connection> PoolState<C> {
             used: 0,
             connecting: 0,
             paused: false,
+            resumed: None,
             failure: None,
             waiters: VecDeque::new(),
             waiting: Arc::default(),
@@ -118,9 +121,10 @@ impl<C: Connection> PoolState<C> {
     }
 
     /// Refuses everybody if connecting has failed and nothing is open that could be waited for. A paused pool keeps its
-    /// clients: they wait for an administrator, not for the database.
+    /// clients: they wait for an administrator, not for the database. So does a patient one, up to the longest wait.
     pub(super) fn refuse_hopeless(&mut self) {
         if !self.paused
+            && !self.limits.patient
             && self.total() == 0
             && let Some((_, why)) = &self.failure
         {
@@ -129,13 +133,27 @@ impl<C: Connection> PoolState<C> {
         }
     }
 
-    /// Refuses those who have waited too long, though none of a paused pool.
+    /// Hands out no connections, or does so again.
+    pub(super) fn pause(&mut self, paused: bool, now: Instant) {
+        if self.paused && !paused {
+            self.resumed = Some(now);
+        }
+        self.paused = paused;
+        if !paused {
+            self.serve_queue(now);
+        }
+    }
+
+    /// Refuses those who have waited too long, though none of a paused pool: who waited for that to end begins anew.
     pub(super) fn refuse_expired(&mut self, now: Instant) {
         let longest = self.limits.max_wait;
         if longest.is_zero() || self.paused {
             return;
         }
-        while self.first().is_some_and(|first| now.saturating_duration_since(first.since) >= longest)
+        let resumed = self.resumed;
+        let waited =
+            |since: Instant| now.saturating_duration_since(resumed.map_or(since, |at| at.max(since)));
+        while self.first().is_some_and(|first| waited(first.since) >= longest)
             && let Some(waiter) = self.waiters.pop_front()
         {
             waiter.refuse(Refusal::WaitedTooLong(longest));

@@ -32,6 +32,7 @@ const LIMITS: Limits = Limits {
     max_waiting: 0,
     max_wait: Duration::ZERO,
     retry_after: Duration::from_secs(15),
+    patient: false,
     database: 0,
     user: 0,
     round_robin: false,
@@ -502,6 +503,40 @@ fn a_paused_pool_hands_out_nothing() {
     assert!(books.ledger.reserve(pool, books.now));
     let connection = books.connected(pool);
     assert_eq!(granted(third), connection);
+}
+
+#[test]
+fn the_time_a_pool_was_paused_is_no_wait() {
+    let (mut books, pool) = Books::with(Limits { max_wait: 3 * SECOND, size: 1, ..LIMITS });
+    let used = books.open(pool);
+    let (mut ticket, _) = books.queued(pool);
+    books.ledger.pause(pool, true, books.now);
+    books.now += 10 * SECOND;
+    // Said twice it is resumed once.
+    books.ledger.pause(pool, false, books.now);
+    books.now += 2 * SECOND;
+    books.ledger.pause(pool, false, books.now);
+    books.ledger.expire_waits(pool, books.now, Duration::ZERO);
+    assert!(waits(&mut ticket), "it has waited for two seconds");
+    books.now += SECOND;
+    books.ledger.expire_waits(pool, books.now, Duration::ZERO);
+    assert_eq!(refusal(ticket), Refusal::WaitedTooLong(3 * SECOND));
+    books.release(pool, used);
+}
+
+#[test]
+fn a_patient_pool_does_not_lose_its_clients_to_a_failure() {
+    let (mut books, pool) = Books::with(Limits { patient: true, max_wait: 20 * SECOND, ..LIMITS });
+    let (mut ticket, connect) = books.queued(pool);
+    assert!(connect);
+    books.fail(pool);
+    assert!(waits(&mut ticket) && !books.ledger.reserve(pool, books.now), "not before it is tried again");
+    books.now += 15 * SECOND;
+    assert!(books.ledger.reserve(pool, books.now));
+    books.fail(pool);
+    books.now += 5 * SECOND;
+    books.ledger.expire_waits(pool, books.now, Duration::ZERO);
+    assert_eq!(refusal(ticket), Refusal::WaitedTooLong(20 * SECOND));
 }
 
 #[test]

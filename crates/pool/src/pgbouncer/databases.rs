@@ -130,12 +130,10 @@ impl Connection {
             "port" => match Shape::Count(1..=65_535).read(value) {
                 Ok(Value::Count(port)) => self.port = u16::try_from(port).ok(),
                 _ => {
-                    return Err(
-                        Fault::new(format!("`{value}` is not a port")).fix("write a number from 1 to 65535")
-                    );
+                    return Err(Fault::new("`port` is not the number of a port").fix("write a number from 1 to 65535"));
                 }
             },
-            "server_lifetime" => self.server_lifetime = Some(seconds(value)?),
+            "server_lifetime" => self.server_lifetime = Some(time(key, value)?),
             "pool_mode" => self.pool_mode = Some(mode(&value.to_ascii_lowercase())?),
             "load_balance_hosts" => {
                 self.load_balance_hosts = match value.to_ascii_lowercase().as_str() {
@@ -171,8 +169,15 @@ pub(super) fn limit(key: &str, value: &str) -> Result<Option<usize>, Fault> {
             Err(Fault::new("a pool of no connections serves nobody").fix("write pool_size=1 or more"))
         }
         Ok(Value::Count(number)) => Ok(usize::try_from(number).ok()),
-        _ => Err(Fault::new(format!("`{key}={value}` is not a whole number")).fix(format!("write {key}=20"))),
+        // It may be a password that got into the wrong place.
+        _ => Err(Fault::new(format!("`{key}` is not a whole number")).fix(format!("write {key}=20"))),
     }
+}
+
+/// Seconds.
+pub(super) fn time(key: &str, value: &str) -> Result<f64, Fault> {
+    seconds(value)
+        .map_err(|_| Fault::new(format!("`{key}` is not a number of seconds")).fix(format!("write {key}=60")))
 }
 
 fn database(draft: &mut Draft<'_>, connection: Connection) -> Result<Database, Fault> {

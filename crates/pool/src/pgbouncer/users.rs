@@ -1,11 +1,11 @@
 //! `[users]`.
 
 use super::connstr::pairs;
-use super::databases::{limit, unknown};
+use super::databases::{limit, time, unknown};
 use super::draft::Draft;
 use super::ini::Entry;
 use super::settings::mode;
-use super::value::{duration, seconds};
+use super::value::duration;
 use crate::config::User;
 use crate::lines::Fault;
 
@@ -38,7 +38,7 @@ fn user(entry: &Entry) -> Result<User, Fault> {
         return Err(Fault::new("the user has no name").fix("write `name = pool_size=…`"));
     }
     let mut user = User::default();
-    let time = |value: &str| seconds(value).map(|seconds| Some(duration(seconds).into()));
+    let time = |key: &str, value: &str| time(key, value).map(|seconds| Some(duration(seconds).into()));
     for (key, value) in pairs(&entry.value)? {
         match key.as_str() {
             "pool_mode" => user.mode = Some(mode(&value.to_ascii_lowercase())?),
@@ -46,10 +46,10 @@ fn user(entry: &Entry) -> Result<User, Fault> {
             "reserve_pool_size" => user.reserve_pool_size = limit(&key, &value)?,
             "max_user_connections" => user.max_user_connections = limit(&key, &value)?,
             "max_user_client_connections" => user.max_user_client_connections = limit(&key, &value)?,
-            "query_timeout" => user.query_timeout = time(&value)?,
-            "transaction_timeout" => user.transaction_timeout = time(&value)?,
-            "idle_transaction_timeout" => user.idle_transaction_timeout = time(&value)?,
-            "client_idle_timeout" => user.client_idle_timeout = time(&value)?,
+            "query_timeout" => user.query_timeout = time(&key, &value)?,
+            "transaction_timeout" => user.transaction_timeout = time(&key, &value)?,
+            "idle_transaction_timeout" => user.idle_transaction_timeout = time(&key, &value)?,
+            "client_idle_timeout" => user.client_idle_timeout = time(&key, &value)?,
             "query_wait_timeout" => {
                 return Err(Fault::new(format!("`{key}` is not supported: it is one of PgBouncer 1.26"))
                     .fix("remove it"));

@@ -4,6 +4,7 @@
 //! says is not always what happens: transactions are rolled back, values are computed, functions hide what they do. So
 //! the names are read from the texts, and the values are asked of the server.
 
+use std::collections::VecDeque;
 use std::task::Context;
 
 use deepwater_pgwire::message::frontend::write as frontend;
@@ -27,6 +28,8 @@ pub(super) struct Aftermath {
     discards: bool,
     /// Reasons to pin may have come or gone.
     pins: bool,
+    /// Channels of the shared listener that are given up once the server has confirmed it; all, where none is named.
+    unlistens: VecDeque<Option<String>>,
     /// What the server reports up to the end of the query is known: everything was discarded.
     quiet: bool,
 }
@@ -192,7 +195,16 @@ impl Session {
                     pins |= 1 << pin::LISTEN;
                     aftermath.pins = true;
                 }
-                Statement::Unlisten(_) | Statement::UnlistenAll => aftermath.pins = true,
+                Statement::Unlisten(_) | Statement::UnlistenAll => {
+                    aftermath.pins = true;
+                    if self.listens {
+                        let channel = match statement {
+                            Statement::Unlisten(channel) => Some(channel.clone()),
+                            _ => None,
+                        };
+                        aftermath.unlistens.push_back(channel);
+                    }
+                }
                 Statement::Load => pins |= 1 << pin::LOAD,
                 // The answer's tag tells when they have happened.
                 Statement::DiscardAll => aftermath.discards = true,
@@ -327,6 +339,22 @@ impl Session {
             link.aftermath = Aftermath { quiet: true, ..Aftermath::default() };
             self.unpin(u8::MAX);
         }
+        self.forget_channels();
+    }
+
+    /// The server has confirmed an UNLISTEN, which is about the shared listener's channels, too.
+    pub(super) fn unlistened(&mut self) {
+        match self.link.as_mut().and_then(|link| link.aftermath.unlistens.pop_front()) {
+            Some(Some(channel)) => {
+                self.worker.shared.listeners.unlisten(&self.pool, &channel, &self.info);
+            }
+            Some(None) => self.forget_channels(),
+            None => {}
+        }
+    }
+
+    /// The client listens on nothing more.
+    pub(super) fn forget_channels(&mut self) {
         if self.listens {
             self.listens = false;
             self.worker.shared.listeners.forget(&self.pool, &self.info);

@@ -132,8 +132,7 @@ impl Session {
                 "UNLISTEN"
             }
             Statement::UnlistenAll => {
-                listeners.forget(&self.pool, &self.info);
-                self.listens = false;
+                self.forget_channels();
                 "UNLISTEN"
             }
             _ => return Ok(false),

@@ -15,7 +15,7 @@ use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
 
-/// How long what a client asked before its goodbye may go on without it.
+/// How long what a client asked before its goodbye is waited for. The server then goes on with it alone.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 impl Session {

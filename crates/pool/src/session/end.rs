@@ -69,9 +69,7 @@ impl Session {
             drop(ticket);
             granted.into_iter().for_each(|server| self.worker.release(server));
         }
-        if self.listens {
-            shared.listeners.forget(&self.pool, &self.info);
-        }
+        self.forget_channels();
         self.let_go(matches!(end, End::ServerLost(_) | End::ServerSaidWhy));
         shared.clients.leave(&self.info);
         self.pool.clients.fetch_sub(1, Ordering::Relaxed);
@@ -122,8 +120,10 @@ impl Session {
             unknown: self.pins != 0 || !link.aftermath.is_empty(),
             reset: self.plan.mode == PoolMode::Session,
         };
+        // A server does what was asked before a goodbye, whether anybody hears of it or not.
+        let goes_on = link.leaving && state.in_flight && !link.copy_in;
         let server = self.unlink(link);
-        if server_gone {
+        if server_gone || goes_on {
             self.worker.discard(server);
         } else if clean && !self.plan.reset_always {
             self.worker.release(server);

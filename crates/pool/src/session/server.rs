@@ -260,6 +260,7 @@ impl Session {
         match payload {
             b"DISCARD ALL\0" => self.discarded_all(),
             b"DEALLOCATE ALL\0" => self.deallocated_all(),
+            b"UNLISTEN\0" => self.unlistened(),
             b"PREPARE\0" | b"DEALLOCATE\0" => {
                 if let Some(change) = self.link.as_mut().and_then(|link| link.expected.take_change()) {
                     self.apply_prepare(*change);

@@ -44,12 +44,18 @@ async fn many_listen_and_hold_no_server() {
 async fn after_unlisten_nothing_is_heard() {
     let (_database, _pooler, place) = one_server().await;
     let (mut listener, mut speaker) = (Pg::login(&place).await, Pg::login(&place).await);
-    for unlisten in ["UNLISTEN a", "UNLISTEN *", "DISCARD ALL"] {
+    let in_a_text = ["UNLISTEN *; RESET ALL", "BEGIN; UNLISTEN b; UNLISTEN a; COMMIT"];
+    for unlisten in ["UNLISTEN a", "UNLISTEN *", "DISCARD ALL", "extended"].into_iter().chain(in_a_text) {
         listener.run("LISTEN a").await;
         listener.run("LISTEN b").await;
         speaker.run("NOTIFY a, '1'").await;
         assert_eq!(next(&mut listener).await, "Notification a \"1\"");
-        listener.run(unlisten).await;
+        if unlisten == "extended" {
+            listener.say(say::extended("UNLISTEN *", &[])).await;
+            listener.hear_until(b'Z').await;
+        } else {
+            listener.run(unlisten).await;
+        }
         speaker.run("NOTIFY a, '2'").await;
         speaker.run("NOTIFY b, '3'").await;
         let mut heard = listener.query("LISTEN last").await;

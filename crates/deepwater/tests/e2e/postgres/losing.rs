@@ -106,8 +106,43 @@ async fn goodbye_in_the_middle_of_anything_leaves_nothing() {
         let mut next = Pg::login(&place).await;
         assert_eq!(next.value("SELECT count(*) FROM t").await, "0", "{middle}");
         next.leave().await;
-        // What had been sent ends when its server next says something to nobody; then the pool's one is left.
+        // What had been sent ends when its server next says something to nobody; then the pool's one is left. One that
+        // sleeps is on its own.
+        database.sessions_become(1, "query NOT LIKE '%pg_sleep%'").await;
+        database.terminate_backends().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_before_goodbye_is_done() {
+    for mode in ["transaction", "session"] {
+        let (database, _pooler, place) = one_server(&format!("mode = \"{mode}\"")).await;
+        let mut client = Pg::login(&place).await;
+        // Longer than it is waited for.
+        let insert = query("INSERT INTO t SELECT 1 FROM pg_sleep(3)");
+        client.say([insert, say::terminate()].concat()).await;
+        client.finish().await;
+        // The pool's one server is free before that.
+        let mut next = Pg::login(&place).await;
+        assert_eq!(next.value("SELECT count(*) FROM t").await, "0", "{mode}");
+        database.becomes("SELECT count(*) FROM t", "1").await;
         database.sessions_become(1, "true").await;
+    }
+}
+
+/// What a client broke off beside a question of ours holds the server no longer than anything else.
+#[tokio::test]
+async fn a_client_that_ends_while_its_settings_are_on_the_way_blocks_nobody() {
+    let (_database, _pooler, place) = one_server("[postgres.timeouts]\nmax_wait = \"3s\"").await;
+    let mut other = Pg::login(&place).await;
+    other.run("SET app.v = '2'").await;
+    for _ in 0..5 {
+        let mut client = Pg::login(&place).await;
+        client.run("SET app.v = '1'").await;
+        assert_eq!(other.value("SHOW app.v").await, "2");
+        client.say([query("SELECT pg_sleep(100)"), say::with_length(b'z', 4, b"")].concat()).await;
+        client.hear_out().await;
+        assert_eq!(other.value("SHOW app.v").await, "2");
     }
 }
 

@@ -155,7 +155,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "pgbouncer.ini:2: [databases] pgbouncer: ",
         "pgbouncer.ini:3: [databases] shop: there is no `colour`",
         "pgbouncer.ini:4: [databases] web: item 1 is not key=value",
-        "pgbouncer.ini:5: [databases] x: `0` is not a port",
+        "pgbouncer.ini:5: [databases] x: `port` is not the number of a port",
         "pgbouncer.ini:7: [users] app: `none` is not a pool mode",
         "pgbouncer.ini:9: auth_type: ",
         "pgbouncer.ini:10: peer_id: ",
@@ -163,4 +163,16 @@ fn everything_that_is_wrong_is_said_at_once() {
         assert!(text.contains(says), "{says}\n{text}");
     }
     assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_password_in_the_wrong_place_is_not_quoted() {
+    for key in ["pool_size", "port", "server_lifetime", "max_db_connections"] {
+        let text = problems(&format!("[databases]\nshop = host=h {key}=hunter2\n[pgbouncer]\n"));
+        assert!(text.contains(&format!("`{key}` is not")) && !text.contains("hunter2"), "{text}");
+    }
+    for key in ["pool_size", "query_timeout", "client_idle_timeout"] {
+        let text = problems(&format!("[users]\napp = {key}=hunter2\n[pgbouncer]\n"));
+        assert!(text.contains(&format!("`{key}` is not")) && !text.contains("hunter2"), "{text}");
+    }
 }
