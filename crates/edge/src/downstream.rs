@@ -6,6 +6,7 @@ mod intake;
 
 pub(crate) use h2::{Excess, copy_head as copy_http2_head, payloads as http2_payloads};
 
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use http::StatusCode;
@@ -35,6 +36,12 @@ pub(crate) trait Reply: BodyWrite {
 
     /// Ready once the client is seen to have left; asked only while nothing more is read from it.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Waits until the client is seen to have left, whatever it has sent that nobody has read; nothing else may use its
+    /// connection meanwhile.
+    fn gone(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| self.poll_gone(cx))
+    }
 
     /// Whether a final head is on its way and cannot be replaced by another.
     fn head_sent(&self) -> bool;

@@ -8,6 +8,7 @@ mod proxy;
 mod repeated;
 mod respond;
 mod turn;
+mod withheld;
 
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;

@@ -28,6 +28,13 @@ pub(crate) fn connection_has(fields: &Fields, option: &[u8]) -> bool {
         .any(|member| member.eq_ignore_ascii_case(option))
 }
 
+/// Whether a client waits to be asked for its body (RFC 9110 §10.1.1).
+pub(crate) fn waits_to_be_asked(request: &Request) -> bool {
+    let expects = || request.fields.all_known(Name::Expect).flat_map(list_members);
+    request.version != crate::head::Version::Http10
+        && expects().any(|member| member.eq_ignore_ascii_case(b"100-continue"))
+}
+
 /// Whether a request is a gRPC call, whose body may be one side of a conversation.
 pub(crate) fn is_grpc(fields: &Fields) -> bool {
     let rest = fields.get_known(Name::ContentType).and_then(|kind| kind.strip_prefix(b"application/grpc"));

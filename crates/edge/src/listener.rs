@@ -347,7 +347,8 @@ async fn serve_bytes(
             break;
         }
         pool.metrics.connects.increment();
-        let origin = connect::raw(&pool.plan, lease.target(), &peer, &worker.slabs).await;
+        let time = pool.plan.timeouts.connect.get();
+        let origin = connect::raw(&pool.plan, lease.target(), &peer, &worker.slabs, time).await;
         let latency = chosen_at.elapsed();
         let origin = match origin {
             Ok(origin) => origin,

@@ -68,18 +68,12 @@ impl Peer {
 
     fn forward_as(&self, fields: &mut Fields, authority: &[u8]) {
         let scheme: &[u8] = if self.secure { b"https" } else { b"http" };
+        // Whatever is written otherwise comes from nobody who is to be believed.
+        fields.remove_where(|id, name, _| {
+            let disguised = || name.contains(&b'_') && says_whence(Name::as_cgi_reads(name));
+            if id == Name::Other { disguised() } else { !self.trusted && says_whence(id) }
+        });
         if !self.trusted {
-            fields.remove_where(|id, _, _| {
-                matches!(
-                    id,
-                    Name::Forwarded
-                        | Name::XForwardedFor
-                        | Name::XForwardedHost
-                        | Name::XForwardedPort
-                        | Name::XForwardedProto
-                        | Name::XRealIp
-                )
-            });
             fields.add_known(Name::XForwardedFor, self.ip_text.as_bytes());
             fields.add_known(Name::XForwardedProto, scheme);
             if !authority.is_empty() {
@@ -110,6 +104,19 @@ impl Peer {
         }
         fields.add_known(Name::Forwarded, &element);
     }
+}
+
+/// Whether a field says where a request comes from.
+fn says_whence(id: Name) -> bool {
+    matches!(
+        id,
+        Name::Forwarded
+            | Name::XForwardedFor
+            | Name::XForwardedHost
+            | Name::XForwardedPort
+            | Name::XForwardedProto
+            | Name::XRealIp
+    )
 }
 
 /// Appends a member to a list field.
@@ -154,6 +161,8 @@ mod tests {
         fields.add(b"X-Forwarded-For", b"6.6.6.6");
         fields.add(b"Forwarded", b"for=6.6.6.6");
         fields.add(b"X-Real-IP", b"6.6.6.6");
+        fields.add(b"X_Real_IP", b"6.6.6.6");
+        fields.add(b"X_Forwarded-For", b"6.6.6.6");
         let peer = peer("2001:db8::1", &[]);
         assert_eq!(peer.client_ip(&fields, &[]).to_string(), "2001:db8::1");
         peer.forward_as(&mut fields, b"shop:8080");
@@ -171,11 +180,17 @@ mod tests {
         fields.add(b"x-forwarded-for", b"1.1.1.1, 9.9.9.9");
         fields.add(b"x-forwarded-for", b"10.1.1.1");
         fields.add(b"x-forwarded-proto", b"http");
+        fields.add(b"x_forwarded_for", b"6.6.6.6");
+        fields.add(b"x_other", b"kept");
         let peer = peer("10.0.0.2", &networks);
         assert_eq!(peer.client_ip(&fields, &networks).to_string(), "9.9.9.9");
         peer.forward_as(&mut fields, b"");
         assert_eq!(text(&fields, "x-forwarded-for"), "1.1.1.1, 9.9.9.9, 10.1.1.1, 10.0.0.2");
         assert_eq!(text(&fields, "x-forwarded-proto"), "http");
+        assert_eq!(
+            (text(&fields, "x_forwarded_for"), text(&fields, "x_other")),
+            (String::new(), "kept".into())
+        );
     }
 
     #[test]

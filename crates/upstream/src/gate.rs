@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::limit::{Concurrency, Limiter};
 use crate::window::{Window, nanos};
 
@@ -59,26 +61,59 @@ const MOST_RETRY: u64 = 60;
 pub struct Gate {
     count: Count,
     limit: AtomicU32,
-    limiter: Box<dyn Limiter>,
-    settings: WaitingRoom,
+    /// What finds the limit.
+    finder: ArcSwap<Finder>,
     room: Mutex<Room>,
     pace: Window<2>,
     shed: ShedCounts,
 }
 
+/// A way to find the limit, and what it was made by.
+#[derive(Debug)]
+struct Finder {
+    limiter: Box<dyn Limiter>,
+    concurrency: Concurrency,
+}
+
+impl Finder {
+    fn new(concurrency: &Concurrency, seed: u64) -> Self {
+        Self { limiter: concurrency.build(seed), concurrency: concurrency.clone() }
+    }
+}
+
 impl Gate {
     /// An empty gate. An adaptive limit draws its jitter from the seed.
     pub fn new(concurrency: &Concurrency, settings: &WaitingRoom, seed: u64) -> Arc<Self> {
-        let limiter = concurrency.build(seed);
+        let finder = Finder::new(concurrency, seed);
         Arc::new(Self {
             count: Count::default(),
-            limit: AtomicU32::new(limiter.initial()),
-            limiter,
+            limit: AtomicU32::new(finder.limiter.initial()),
+            finder: ArcSwap::from_pointee(finder),
             room: Mutex::new(Room::new(settings)),
-            settings: settings.clone(),
             pace: Window::new(PACE),
             shed: ShedCounts::default(),
         })
+    }
+
+    /// Goes on by other settings. Who is in flight counts on, and who waits keeps the place, unless that is
+    /// for longer than anybody may now. A limit found as before goes on from where it is.
+    pub fn change(&self, concurrency: &Concurrency, settings: &WaitingRoom, seed: u64) {
+        let mut room = self.room();
+        room.change(settings);
+        let known = self.finder.load();
+        if known.concurrency != *concurrency {
+            let mut begins = concurrency.clone();
+            if known.concurrency.limit == concurrency.limit {
+                begins.initial = self.limit.load(Relaxed);
+            }
+            let limiter = begins.build(seed);
+            self.limit.store(limiter.initial(), Relaxed);
+            self.finder.store(Arc::new(Finder { limiter, concurrency: concurrency.clone() }));
+        }
+        drop(room);
+        if self.count.waiting() > 0 {
+            self.hand_over(None, false);
+        }
     }
 
     /// Asks to go on.
@@ -97,7 +132,7 @@ impl Gate {
         let now = room.advance(now);
         self.shed_late(&mut room, &mut wakers);
         let waiting = self.count.waiting();
-        let entered = if waiting >= self.settings.max_waiting {
+        let entered = if waiting >= room.settings().max_waiting {
             // One who matters less makes room, the last who came first.
             match (waiting > 0).then(|| room.pop_below(priority)).flatten() {
                 Some(displaced) => {
@@ -129,7 +164,7 @@ impl Gate {
         }
         let waiter = Arc::new(Waiter::new(now));
         room.push(priority, Arc::clone(&waiter));
-        let deadline = now.saturating_add(nanos(self.settings.max_wait.get()));
+        let deadline = now.saturating_add(nanos(room.settings().max_wait.get()));
         Entered::Wait(Ticket::new(Arc::clone(self), waiter, priority, deadline))
     }
 
@@ -163,8 +198,8 @@ impl Gate {
 
     /// Turns away who waited for longer than anybody may.
     fn shed_overdue(&self, room: &mut Room, wakers: &mut Vec<Waker>) {
-        let now = room.now();
-        while let Some(waiter) = room.pop_older(nanos(self.settings.max_wait.get())) {
+        let (now, longest) = (room.now(), nanos(room.settings().max_wait.get()));
+        while let Some(waiter) = room.pop_older(longest) {
             self.count.leave_room();
             self.turn_away(now, &waiter, Shed::WaitedTooLong, wakers);
         }
@@ -193,8 +228,16 @@ impl Gate {
         self.pace.add(now, SERVED);
         let in_flight = self.count.in_flight();
         let sample = crate::limit::Sample { now, latency: nanos(latency), in_flight, dropped };
-        if let Some(limit) = self.limiter.observe(&sample) {
-            let before = self.limit.swap(limit.max(1), Relaxed);
+        let finder = self.finder.load();
+        if let Some(limit) = finder.limiter.observe(&sample) {
+            let before = {
+                let _room = self.room();
+                // After a change the limit is another's to say.
+                if !Arc::ptr_eq(&finder, &self.finder.load()) {
+                    return;
+                }
+                self.limit.swap(limit.max(1), Relaxed)
+            };
             // Who came to wait meanwhile, knowing the old limit, is served by the next who leaves.
             if limit > before && self.count.waiting() > 0 {
                 self.hand_over(Some(now), false);
@@ -205,9 +248,15 @@ impl Gate {
     /// What to tell those who are turned away, in whole seconds between 1 and 60: if all who wait and all
     /// who were turned away in the last ten seconds came back, so long would it take to serve them.
     pub fn retry_after(&self, now: u64) -> Duration {
-        let [served, turned_away] = self.pace.sums(now);
+        let ([served, turned_away], counted) = (self.pace.sums(now), self.pace.span(now));
         let back = turned_away + u64::from(self.count.waiting());
-        let seconds = (back * PACE.as_secs()).div_ceil(served.max(1));
+        let time = if served == 0 && counted < PACE {
+            // Nobody knows yet how long serving takes: longer than that, and who waits is out after `max_wait`.
+            counted.max(self.room().settings().max_wait.get())
+        } else {
+            counted.mul_f64(back as f64 / served.max(1) as f64)
+        };
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
         Duration::from_secs(seconds.clamp(LEAST_RETRY, MOST_RETRY))
     }
 

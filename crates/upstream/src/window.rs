@@ -46,6 +46,18 @@ impl<const N: usize> Window<N> {
         std::array::from_fn(|kind| self.slots.iter().map(|slot| u64::from(slot[kind].load(Relaxed))).sum())
     }
 
+    /// How far back the first of what was counted within the window lies, in whole steps; zero for nothing.
+    pub(crate) fn span(&self, now: u64) -> Duration {
+        self.slot(now);
+        let tick = self.tick.load(Acquire);
+        let counted = |back: &u64| {
+            let slot = &self.slots[(tick.saturating_sub(*back) % SLOTS as u64) as usize];
+            *back <= tick && slot.iter().any(|count| count.load(Relaxed) > 0)
+        };
+        let steps = (0..SLOTS as u64).rev().find(counted).map_or(0, |back| back + 1);
+        Duration::from_nanos(steps * self.width)
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.slots.iter().flatten().for_each(|count| count.store(0, Relaxed));
@@ -98,6 +110,19 @@ mod tests {
         assert_eq!(window.sums(119 * SECOND), [0, 0]);
         window.add(119 * SECOND, 1);
         assert_eq!(window.sums(500 * SECOND), [0, 0], "an idle spell empties it at once");
+    }
+
+    #[test]
+    fn the_span_is_that_of_what_was_counted() {
+        let window = Window::<2>::new(Duration::from_secs(10));
+        let spans = |seconds: &[u64]| -> Vec<u64> {
+            seconds.iter().map(|second| window.span(second * SECOND).as_secs()).collect()
+        };
+        assert_eq!(spans(&[0, 3]), [0, 0]);
+        window.add(3 * SECOND, 1);
+        assert_eq!(spans(&[3, 4]), [1, 2]);
+        window.add(8 * SECOND, 0);
+        assert_eq!(spans(&[12, 13, 17, 18]), [10, 6, 10, 0]);
     }
 
     #[test]

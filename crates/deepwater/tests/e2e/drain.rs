@@ -1,8 +1,10 @@
 //! Leaving in good order: balancers learn of it first, clients are told where to go, and nobody waits for ever.
 
+use std::sync::Arc;
+
 use rustix::process::Signal;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
     Deepwater, H2Client, LISTEN, Origin, ROUTE, Wire, ok, pool, request, soon, told_to_leave,
@@ -50,6 +52,38 @@ async fn the_next_request_of_a_busy_client_is_answered() {
     edge.log_line("finishing requests under way").await;
     told_to_leave(&mut client).await;
     assert_eq!(edge.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_under_way_tells_its_client_to_leave() {
+    for signal in [Signal::TERM, Signal::USR2] {
+        let go = Arc::<Notify>::default();
+        let waits = Arc::clone(&go);
+        let origin = Origin::scripted(move |mut visit| {
+            let go = Arc::clone(&waits);
+            async move {
+                while let Some(request) = visit.request().await {
+                    if request.target() == "/slow" {
+                        go.notified().await;
+                    }
+                    visit.send(ok("done")).await;
+                }
+            }
+        })
+        .await;
+        let mut edge = Deepwater::start(&config("", &origin)).await;
+        let (mut client, mut other) = (edge.client().await, edge.client().await);
+        client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        origin.hears(1).await;
+        edge.signal(signal);
+        let _next = if signal == Signal::USR2 { Some(edge.upgraded().await) } else { None };
+        told_to_leave(&mut other).await;
+        go.notify_one();
+        let answer = client.response().await;
+        assert_eq!((answer.text(), answer.get("connection")), ("done", Some("close")), "{signal:?}");
+        assert!(client.closes().await.rest.is_empty());
+        assert_eq!(edge.ends().await, Some(0));
+    }
 }
 
 #[tokio::test]

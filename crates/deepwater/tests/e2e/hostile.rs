@@ -5,6 +5,7 @@ mod frames;
 mod hidden;
 mod http2;
 mod limits;
+mod slow;
 
 use std::net::SocketAddr;
 

@@ -131,7 +131,7 @@ async fn a_trailer_cannot_change_how_a_message_is_read() {
     client
         .send(
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
-             0\r\nHost: evil\r\nTransfer-Encoding: gzip\r\nX-Check: 1\r\n\r\n",
+             0\r\nHost: evil\r\nTransfer-Encoding: gzip\r\nX_Forwarded_For: 6.6.6.6\r\nX-Check: 1\r\n\r\n",
         )
         .await;
     let answer = client.response().await;

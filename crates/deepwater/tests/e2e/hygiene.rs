@@ -65,7 +65,8 @@ async fn the_origin_learns_who_asked() {
 /// A client that says it is somebody else.
 const SPOOFED: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\
                        X-Forwarded-Host: evil\r\nX-Forwarded-Port: 443\r\nX-Real-IP: 6.6.6.6\r\n\
-                       Forwarded: for=6.6.6.6\r\n\r\n";
+                       Forwarded: for=6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nx-real_ip: 6.6.6.6\r\n\
+                       X_FORWARDED_HOST: evil\r\nX_Other: kept\r\n\r\n";
 
 #[tokio::test]
 async fn a_stranger_is_not_believed() {
@@ -79,6 +80,7 @@ async fn a_stranger_is_not_believed() {
     let spoofed = |(_, value): &&(String, String)| value.contains("6.6.6.6") || value == "evil";
     assert!(request.head.fields.iter().find(spoofed).is_none(), "{:?}", request.head);
     assert_eq!(request.get("x-forwarded-port"), None);
+    assert_eq!(request.get("x_other"), Some("kept"));
 }
 
 #[tokio::test]
@@ -95,6 +97,9 @@ async fn a_trusted_proxy_is_believed_and_extended() {
     let forwarded = request.all("forwarded").join(", ");
     assert_eq!(forwarded, "for=6.6.6.6, for=127.0.0.1;proto=http;host=\"a\"");
     assert_eq!(request.get("x-client"), Some("6.6.6.6"));
+    // What CGI would take for the same came past the proxy, not from it.
+    let disguised = ["x_forwarded_for", "x-real_ip", "x_forwarded_host"];
+    assert!(disguised.iter().all(|name| request.get(name).is_none()), "{:?}", request.head);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Requests with idempotency keys: repeated, through one node or another, they are done once.
 
+mod bodies;
 mod dying;
 mod encrypted;
 mod redis;

@@ -56,6 +56,18 @@ async fn a_client_is_told_where_its_limit_stands_and_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_burst_is_told_with_the_time_in_which_it_comes_back() {
+    for (burst, policy, stands) in [
+        (5, "\"default\";q=5;w=100", "\"default\";r=4;t=20"),
+        (1, "\"default\";q=1;w=20", "\"default\";r=0;t=20"),
+    ] {
+        let limit = format!("rate_limit = {{ rate = 3, per = \"1m\", burst = {burst} }}");
+        let answer = limiting(&route("/*", &limit)).await.get("/").await;
+        assert_eq!((answer.get("ratelimit-policy"), answer.get("ratelimit")), (Some(policy), Some(stands)));
+    }
+}
+
+#[tokio::test]
 async fn an_empty_bucket_fills_again() {
     let edge = limiting(&route("/*", "rate_limit = { rate = 5, burst = 1 }")).await;
     let mut client = edge.client().await;

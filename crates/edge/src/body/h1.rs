@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, Interest};
 
 use crate::head::{Fields, Name};
 use crate::http1::chunked::{self, Decoder, Step};
@@ -241,6 +241,22 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Waits until the peer has closed its side (or the connection), whatever of its bytes is still to be read. Behind
+    /// more bytes than the system takes, the end does not arrive until some are.
+    #[allow(
+        clippy::await_holding_refcell_ref,
+        reason = "for as long as this waits nothing else uses the connection"
+    )]
+    pub async fn peer_closed(&self) {
+        let io = self.io.borrow();
+        let Some(tcp) = io.tcp() else { return std::future::pending().await };
+        // Unread bytes make a socket readable for good. Urgent ones nobody sends, and their readers hear of the end, too.
+        let ready = tcp.ready(Interest::PRIORITY).await;
+        if ready.is_ok_and(|ready| !ready.is_read_closed()) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn pending(&self) -> usize {
         self.out.len() - self.sent
     }
@@ -367,7 +383,7 @@ impl BodyWrite for Writer<'_> {
 /// Trailers that frame, route or authenticate a message, or say where it comes from, are not forwarded (RFC 9110 §6.5.1).
 fn write_trailers(trailers: &Fields, out: &mut Vec<u8>) {
     for (id, name, value) in trailers.iter() {
-        if allowed_in_trailers(id) {
+        if allowed_in_trailers(id, name) {
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
             out.extend_from_slice(value);
@@ -377,13 +393,15 @@ fn write_trailers(trailers: &Fields, out: &mut Vec<u8>) {
 }
 
 /// Whether a field may stand in a trailer section.
-pub(crate) fn allowed_in_trailers(id: Name) -> bool {
+pub(crate) fn allowed_in_trailers(id: Name, name: &[u8]) -> bool {
     use Name::{
         Age, Authorization, CacheControl, Connection, ContentLength, ContentRange, ContentType, Cookie, Date,
         Expect, Forwarded, Host, KeepAlive, Location, ProxyAuthenticate, ProxyAuthorization, ProxyConnection,
         Range, RetryAfter, SetCookie, Te, Trailer, TransferEncoding, Upgrade, XForwardedFor, XForwardedHost,
         XForwardedPort, XForwardedProto, XRealIp,
     };
+    // An application that takes trailers for fields may take `_` for `-`, too.
+    let id = if id == Name::Other { Name::as_cgi_reads(name) } else { id };
     #[rustfmt::skip]
     let forbidden = matches!(
         id,

@@ -146,7 +146,7 @@ pub(crate) fn fields_of(map: &HeaderMap) -> Fields {
 }
 
 fn trailer_map(fields: &Fields) -> HeaderMap {
-    let allowed = fields.iter().filter(|(id, _, _)| allowed_in_trailers(*id));
+    let allowed = fields.iter().filter(|(id, name, _)| allowed_in_trailers(*id, name));
     allowed
         .filter_map(|(_, name, value)| {
             Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))

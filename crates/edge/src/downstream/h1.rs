@@ -118,7 +118,7 @@ async fn exchange_one(
     let Scratch { request, response, out, origin_out } = &mut *scratch;
     let awaited = read_head(worker, io, buffer, deadline, request).await;
     request.secure = peer.secure;
-    let mut reply = H1Reply::new(io, out, request, worker.is_draining());
+    let mut reply = H1Reply::new(io, out, request, worker);
     let awaited = match awaited {
         Awaited::Request => match framing::of_request(request) {
             Ok(Framing::Length(length)) if length > worker.limits().max_body_bytes => {
@@ -308,6 +308,7 @@ async fn lingering_close(worker: &Worker, io: &RefCell<Transport>, buffer: &mut 
 
 /// Replies over HTTP/1.1.
 pub(crate) struct H1Reply<'a> {
+    worker: &'a Worker,
     writer: Writer<'a>,
     version: Version,
     is_head: bool,
@@ -317,7 +318,7 @@ pub(crate) struct H1Reply<'a> {
 }
 
 impl<'a> H1Reply<'a> {
-    fn new(io: &'a RefCell<Transport>, out: &'a mut Vec<u8>, request: &Request, draining: bool) -> Self {
+    fn new(io: &'a RefCell<Transport>, out: &'a mut Vec<u8>, request: &Request, worker: &'a Worker) -> Self {
         let keep_alive = match request.version {
             Version::Http10 => hygiene::connection_has(&request.fields, b"keep-alive"),
             _ => {
@@ -326,10 +327,11 @@ impl<'a> H1Reply<'a> {
             }
         };
         Self {
+            worker,
             writer: Writer::new(io, out),
             version: request.version,
             is_head: request.method == Method::HEAD,
-            keep_alive: keep_alive && !draining,
+            keep_alive,
             head_sent: false,
             aborted: false,
         }
@@ -344,8 +346,9 @@ impl<'a> H1Reply<'a> {
         self.aborted
     }
 
-    /// Says what becomes of the connection, and ends the head.
+    /// Says what becomes of the connection, and ends the head. A drain may have begun since the request came.
     fn end_head(&mut self) {
+        self.keep_alive &= !self.worker.is_draining();
         let out = self.writer.head();
         if !self.keep_alive {
             out.extend_from_slice(b"connection: close\r\n");
@@ -432,6 +435,10 @@ impl Reply for H1Reply<'_> {
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.writer.poll_peer_closed(cx)
+    }
+
+    async fn gone(&mut self) {
+        self.writer.peer_closed().await;
     }
 
     fn head_sent(&self) -> bool {

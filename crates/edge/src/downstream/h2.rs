@@ -65,7 +65,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(Some(MAX_FAULTY_STREAMS))
         .handshake::<_, Bytes>(Meter::new(transport, Rc::clone(&calm)));
-    let deadline = Deadline::default();
+    let (deadline, head_deadline) = (Deadline::default(), Deadline::default());
     deadline.set(limits.header);
     let Ok(Ok(mut connection)) = deadline.guard(handshake).await else { return };
     let peer = Rc::new(peer);
@@ -73,6 +73,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     let streams = Rc::new(());
     let mut leaving = false;
     let mut ended = false;
+    // Counted from the first byte of a head, however slowly the others drip in.
+    let drips = |cx: &mut Context<'_>| {
+        calm.head_since().is_some_and(|since| {
+            head_deadline.set_from(since, limits.header);
+            head_deadline.poll_elapsed(cx).is_ready()
+        })
+    };
     let flooded = |excess| {
         worker.metrics.hostile.flooded(excess, peer.address.ip(), Instant::now(), &worker.context.events);
     };
@@ -88,15 +95,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
             }
             let polled = connection.poll_accept(cx);
             match calm.excess() {
-                Some(excess) if !ended => {
-                    flooded(excess);
-                    (leaving, ended) = (true, true);
-                    deadline.set(GOAWAY_GRACE);
-                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                    connection.poll_accept(cx)
-                }
-                _ => polled,
+                _ if ended => return polled,
+                Some(excess) => flooded(excess),
+                None if polled.is_pending() && drips(cx) => worker.metrics.failed(Failure::RequestTimeout),
+                None => return polled,
             }
+            (leaving, ended) = (true, true);
+            deadline.set(GOAWAY_GRACE);
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            connection.poll_accept(cx)
         });
         match deadline.guard(next).await {
             // What came with a flood is part of it.

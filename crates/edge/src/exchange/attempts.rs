@@ -62,14 +62,12 @@ impl Proxying<'_> {
         let mut body = Replay::new(body, bound, &self.tally.body_spent, &is_barred);
         let mut tried = Tried::new();
         let mut chosen_at = began;
-        let mut last = None;
-        loop {
+        // The last outcome, and the first answer that was to be bettered.
+        let (mut last, mut kept) = (None, None);
+        let refusal = loop {
             let (lease, leave) = match self.choose(chosen_at, &tried) {
                 Ok(chosen) => chosen,
-                Err(refusal) => {
-                    self.answering().refusal(&refusal, reply).await;
-                    return last;
-                }
+                Err(refusal) => break refusal,
             };
             self.tally.target.set(Some(Arc::clone(lease.target())));
             let sent = self.send(&lease, chosen_at, response, out, &mut body, reply).await;
@@ -79,28 +77,37 @@ impl Proxying<'_> {
                     return Some(outcome);
                 }
                 Sent::Unsent(failure) => {
-                    let timeout = failure == Failure::ConnectTimeout;
+                    let timeout = matches!(failure, Failure::ConnectTimeout | Failure::RequestDeadline);
                     let kind = if timeout { FailureKind::Timeout } else { FailureKind::Connect };
                     let outcome = Outcome::Failure { kind, latency: chosen_at.elapsed() };
-                    let goes_on = tried.len() + 1 < plan.connect_attempts
+                    let goes_on = failure != Failure::RequestDeadline
+                        && tried.len() + 1 < plan.connect_attempts
                         && plan.retry.budget.withdraw(self.since_epoch(Instant::now()));
                     (failure, outcome, goes_on)
                 }
-                Sent::Withheld { failure, outcome } => (failure, outcome, body.rewind()),
+                Sent::Withheld { failure, outcome, answer } => {
+                    kept = kept.or(answer);
+                    (failure, outcome, body.rewind())
+                }
+                Sent::Failed { failure, outcome } => (failure, outcome, false),
             };
             tried.push((lease.target().id, failure));
             self.settle(lease, leave, outcome);
             last = Some(outcome);
             if !goes_on {
-                self.answering().failure(failure, reply).await;
-                return last;
+                break Refusal::new(failure);
             }
             if !failure.is_at_connecting() {
                 self.pause().await;
             }
             self.pool.metrics.retries.increment();
             chosen_at = Instant::now();
+        };
+        match kept {
+            Some(answer) => self.give(*answer, reply).await,
+            None => self.answering().refusal(&refusal, reply).await,
         }
+        last
     }
 
     /// Ends a lease: what became of the request counts for the target, and for the breakers.

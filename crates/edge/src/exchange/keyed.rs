@@ -47,16 +47,21 @@ impl Passage<'_> {
             stall,
             received_bytes: &tally.received_bytes,
         };
-        let admission = asking.admit(body, framing).await;
+        let admission = asking.admit(body, framing, reply).await;
         if let Some(metrics) = &self.local.routes[self.at.0].keys {
             metrics.count(&admission);
         }
         match admission {
             Admission::Keyless => self.run(request, response, origin_out, body, reply).await,
             Admission::Uncovered(mut body) => {
+                request.fields.remove_known(Name::Expect);
                 self.run(request, response, origin_out, &mut body, reply).await;
             }
-            Admission::Begun(attempt, body) => self.once(attempt, body, request, reply).await,
+            Admission::Begun(attempt, body) => {
+                // It has come: the server has nothing to ask for.
+                request.fields.remove_known(Name::Expect);
+                self.once(attempt, body, request, reply).await;
+            }
             Admission::Repeated(answer) => {
                 let edit = |fields: &mut crate::head::Fields| {
                     fields.add_known(Name::Date, &worker.date());

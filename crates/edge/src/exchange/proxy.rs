@@ -28,6 +28,7 @@ use crate::worker::{Local, PoolLocal, Worker};
 
 use super::Tally;
 use super::respond::Answering;
+use super::withheld::Withheld;
 
 /// A request on its way to a pool.
 pub(super) struct Proxying<'a> {
@@ -66,8 +67,8 @@ enum Attempt {
     Done { status: StatusCode, connection_is_clean: bool },
     /// Both directions became bytes; they are through.
     Tunnelled,
-    /// The head came, and is kept from the client: the request is to be sent again.
-    Withheld(StatusCode),
+    /// An answer came, and is kept from the client: the request is to be sent again. It is here if it was short.
+    Withheld(StatusCode, Option<Box<Withheld>>),
     /// No response head came.
     NoHead { failure: Failure, silent: bool },
     /// The client has the head, but the origin broke its body off.
@@ -85,7 +86,9 @@ pub(super) enum Sent {
     /// Nothing of the request was sent.
     Unsent(Failure),
     /// The client knows nothing yet, and the request is to be sent again.
-    Withheld { failure: Failure, outcome: Outcome },
+    Withheld { failure: Failure, outcome: Outcome, answer: Option<Box<Withheld>> },
+    /// The client knows nothing yet, and is to be told.
+    Failed { failure: Failure, outcome: Outcome },
 }
 
 impl Proxying<'_> {
@@ -155,7 +158,10 @@ impl Proxying<'_> {
                             self.attempt(lease, times, &mut writer, &mut reader, response, body, reply).await
                         }
                         Ok(Err(failure)) => Attempt::NoHead { failure, silent: true },
-                        Err(_) => Attempt::NoHead { failure: Failure::ConnectTimeout, silent: false },
+                        Err(_) => {
+                            let failure = self.in_time(Failure::ConnectTimeout);
+                            Attempt::NoHead { failure, silent: false }
+                        }
                     }
                 }
             };
@@ -170,14 +176,15 @@ impl Proxying<'_> {
                 continue;
             }
             let outcome = self.outcome(&attempt, chosen_at);
-            if let Attempt::Withheld(_) = attempt {
-                return Sent::Withheld { failure: Failure::RetriesFailed, outcome };
+            if let Attempt::Withheld(_, answer) = attempt {
+                return Sent::Withheld { failure: Failure::RetriesFailed, outcome, answer };
             }
-            if let Attempt::NoHead { failure, .. } = attempt
-                && self.retries_after(failure)
-                && self.takes_retry()
-            {
-                return Sent::Withheld { failure, outcome };
+            if let Attempt::NoHead { failure, .. } = attempt {
+                return if self.retries_after(failure) && self.takes_retry() {
+                    Sent::Withheld { failure, outcome, answer: None }
+                } else {
+                    Sent::Failed { failure, outcome }
+                };
             }
             self.tell(attempt, reply).await;
             return Sent::Answered(outcome);
@@ -188,8 +195,11 @@ impl Proxying<'_> {
         self.pool.metrics.connects.increment();
         let target = lease.target();
         let max_head_bytes = self.local.plan.limits.max_head_bytes;
+        let slabs = &self.worker.slabs;
         let opened =
-            connect::open(&self.pool.plan, target, self.peer, &self.worker.slabs, max_head_bytes).await?;
+            connect::open(&self.pool.plan, target, self.peer, slabs, max_head_bytes, self.time_to_connect())
+                .await
+                .map_err(|failure| self.in_time(failure))?;
         if let Reused::Http2(sender) = &opened
             && self.pool.plan.proxy_protocol == ProxyProtocolOut::Off
         {
@@ -197,6 +207,17 @@ impl Proxying<'_> {
             self.pool.idle.share(target.id, sender.clone(), Instant::now(), keep);
         }
         Ok(opened)
+    }
+
+    /// How long connecting may take: what the pool says, and no longer than the whole request.
+    fn time_to_connect(&self) -> Duration {
+        let connect = self.pool.plan.timeouts.connect.get();
+        self.deadline.left().map_or(connect, |left| left.min(connect))
+    }
+
+    /// What failed, or that there was no more time for it.
+    fn in_time(&self, failure: Failure) -> Failure {
+        if self.deadline.is_past_limit() { Failure::RequestDeadline } else { failure }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -333,9 +354,11 @@ impl Proxying<'_> {
                 Some(framing) => {
                     if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry()
                     {
-                        return Attempt::Withheld(response.status);
+                        let status = response.status;
+                        let answer = Withheld::read(lease, response, framing, reader).await;
+                        return Attempt::Withheld(status, answer);
                     }
-                    self.edit_response(lease, response);
+                    self.edit_response(Some(lease), response);
                     self.tally.status.set(Some(response.status));
                     reply.head(response.status, &response.fields, framing);
                     self.deadline.set_from(answered_at, origin_stall);
@@ -378,7 +401,7 @@ impl Proxying<'_> {
             return Attempt::NoHead { failure: Failure::UpgradeFailed, silent: false };
         }
         let protocol = response.fields.get_known(Name::Upgrade).or(self.upgrade).map(<[u8]>::to_vec);
-        self.edit_response(lease, response);
+        self.edit_response(Some(lease), response);
         self.tally.status.set(Some(response.status));
         reply.tunnel(response.status, &response.fields, protocol.as_deref());
         writer.become_tunnel();
@@ -420,11 +443,14 @@ impl Proxying<'_> {
         reply: &mut R,
     ) -> Result<Outcome, Failure> {
         let plan = &self.pool.plan;
-        let mut connection = connect::raw(plan, lease.target(), self.peer, &self.worker.slabs).await?;
+        let (slabs, time) = (&self.worker.slabs, self.time_to_connect());
+        let mut connection = connect::raw(plan, lease.target(), self.peer, slabs, time)
+            .await
+            .map_err(|failure| self.in_time(failure))?;
         let latency = chosen_at.elapsed();
         self.tally.status.set(Some(StatusCode::OK));
         let mut response = Response::default();
-        self.edit_response(lease, &mut response);
+        self.edit_response(Some(lease), &mut response);
         reply.tunnel(StatusCode::OK, &response.fields, None);
         let mut writer = Writer::new(&connection.io, out);
         let mut reader = ResponseReader::new(&connection.io, &mut connection.buffer, 0);
@@ -435,8 +461,8 @@ impl Proxying<'_> {
         Ok(Outcome::Success { latency })
     }
 
-    /// Makes the origin's head fit for the client.
-    fn edit_response(&self, lease: &Lease, response: &mut Response) {
+    /// Makes the origin's head fit for the client. Without a lease it is of a target nobody need stay with.
+    pub(super) fn edit_response(&self, lease: Option<&Lease>, response: &mut Response) {
         hygiene::clean_response(response);
         if response.fields.get_known(Name::Date).is_none() {
             response.fields.add_known(Name::Date, &self.worker.date());
@@ -445,7 +471,7 @@ impl Proxying<'_> {
         if let Some(note) = note {
             note(response);
         }
-        if let Some(sticky) = &self.pool.plan.sticky
+        if let (Some(sticky), Some(lease)) = (&self.pool.plan.sticky, lease)
             && !lease.sticky_kept()
         {
             if lease.chosen() == Chosen::StickyMoved {
@@ -462,10 +488,10 @@ impl Proxying<'_> {
         let latency = self.tally.upstream.get().unwrap_or_else(|| chosen_at.elapsed());
         let fault = |kind| Outcome::Failure { kind, latency };
         match attempt {
-            Attempt::Done { status, .. } | Attempt::Withheld(status) if status.is_server_error() => {
+            Attempt::Done { status, .. } | Attempt::Withheld(status, _) if status.is_server_error() => {
                 fault(FailureKind::Status5xx)
             }
-            Attempt::Done { .. } | Attempt::Withheld(_) | Attempt::Tunnelled => Outcome::Success { latency },
+            Attempt::Done { .. } | Attempt::Withheld(..) | Attempt::Tunnelled => Outcome::Success { latency },
             Attempt::NoHead { failure: Failure::ResponseTimeout | Failure::RequestDeadline, .. } => {
                 fault(FailureKind::Timeout)
             }
@@ -477,7 +503,7 @@ impl Proxying<'_> {
     /// Tells the client what went wrong, if something did.
     async fn tell<R: Reply>(&self, attempt: Attempt, reply: &mut R) {
         let failure = match attempt {
-            Attempt::Done { .. } | Attempt::Withheld(_) | Attempt::Tunnelled => return,
+            Attempt::Done { .. } | Attempt::Withheld(..) | Attempt::Tunnelled => return,
             Attempt::NoHead { failure, .. } | Attempt::ClientBroke(failure) => failure,
             Attempt::OriginBroke => Failure::ResponseIncomplete,
             Attempt::ClientLeft => {

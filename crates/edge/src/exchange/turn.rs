@@ -1,7 +1,7 @@
 //! A request's turn, where only so many may be with a pool at once.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,6 @@ use deepwater_upstream::{Entered, Gate, Outcome, Permit, Ticket};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::guard::Refusal;
-use crate::http1::framing::Framing;
 
 use super::proxy::Proxying;
 
@@ -41,13 +40,12 @@ impl Proxying<'_> {
         let began = Instant::now();
         let longest = Duration::from_nanos(ticket.deadline().saturating_sub(self.since_epoch(began)));
         let longest = self.deadline.left().map_or(longest, |left| left.min(longest));
-        // What a client sends beyond its head would have to be kept: then its leaving is seen later.
-        let listens = self.framing == Framing::Empty;
+        let mut gone = pin!(reply.gone());
         let served = poll_fn(|cx| {
             if let Poll::Ready(served) = Pin::new(&mut ticket).poll(cx) {
                 return Poll::Ready(Some(served));
             }
-            if listens && reply.poll_gone(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
+            gone.as_mut().poll(cx).map(|()| None)
         });
         let served = match tokio::time::timeout(longest, served).await {
             Ok(Some(served)) => served,

@@ -106,8 +106,10 @@ impl RateState {
 
 impl Rate {
     pub(super) fn new(key: Key, config: RateLimit, buckets: Arc<Buckets>) -> Self {
+        // What may come at once, and the time in which all of it comes back: with no burst of its own, rate and per.
         let burst = config.burst.unwrap_or(config.rate);
-        let window = whole_seconds(config.per.get()).max(1);
+        let refill_ns = config.per.get().as_nanos() * u128::from(burst) / u128::from(config.rate.max(1));
+        let window = refill_ns.div_ceil(1_000_000_000).max(1);
         let policy_line = format!("ratelimit-policy: \"default\";q={burst};w={window}\r\n").into();
         Self { key, config, buckets, policy_line }
     }

@@ -1,5 +1,7 @@
 //! The field names the edge looks at, recognised once while a head is read.
 
+use smallvec::SmallVec;
+
 macro_rules! names {
     ($($variant:ident = $text:literal),* $(,)?) => {
         /// A field name the edge acts on, or any other.
@@ -121,6 +123,16 @@ impl Name {
         let id = TABLE.slots[slot_of(name, TABLE.multiplier)];
         if name.eq_ignore_ascii_case(id.as_str().as_bytes()) { id } else { Self::Other }
     }
+
+    /// What a server may take a name for: CGI and all that came of it write `X-Real-IP` and `X_Real_IP` alike.
+    pub fn as_cgi_reads(name: &[u8]) -> Self {
+        if !name.contains(&b'_') {
+            return Self::of(name);
+        }
+        let plain: SmallVec<[u8; 32]> =
+            name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
+        Self::of(&plain)
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +145,8 @@ mod tests {
             assert_eq!(Name::of(text.as_bytes()), *id);
             assert_eq!(Name::of(text.to_uppercase().as_bytes()), *id);
             assert_eq!(id.as_str(), *text);
+            assert_eq!(Name::as_cgi_reads(text.replace('-', "_").as_bytes()), *id);
+            assert_eq!(Name::as_cgi_reads(text.as_bytes()), *id);
         }
         for other in [&b""[..], b"x", b"hostt", b"x-forwarded-fox", b"a-name-longer-than-all-of-them"] {
             assert_eq!(Name::of(other), Name::Other);

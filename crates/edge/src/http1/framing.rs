@@ -48,6 +48,8 @@ pub fn of_request(request: &Request) -> Result<Framing, BadFraming> {
 /// When two readers could disagree about it; the origin's connection must then be closed.
 pub fn of_response(response: &Response, method: &Method) -> Result<Framing, BadFraming> {
     if has_no_body(response.status, method) {
+        // The length that it says another answer has goes on to the client (RFC 9110 §8.6).
+        one_length(&response.fields)?;
         return Ok(Framing::Empty);
     }
     match stated(&response.fields, response.version)? {
@@ -92,6 +94,19 @@ fn stated(fields: &Fields, version: Version) -> Result<Option<Framing>, BadFrami
                 Err(BadFraming::Coding)
             }
         }
+    }
+}
+
+/// The only `Content-Length`, if there is one.
+///
+/// # Errors
+/// When it is repeated or not a number.
+pub fn one_length(fields: &Fields) -> Result<Option<u64>, BadFraming> {
+    let mut lengths = fields.all_known(Name::ContentLength);
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(None),
+        (Some(digits), None) => parse_length(digits).map(Some).ok_or(BadFraming::Length),
+        (Some(_), Some(_)) => Err(BadFraming::Length),
     }
 }
 
@@ -154,6 +169,11 @@ mod tests {
         for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::CONTINUE] {
             response.status = status;
             assert_eq!(of_response(&response, &Method::GET), Ok(Framing::Empty));
+        }
+        response.fields.add(b"Content-Length", b"6");
+        for (status, method) in [(StatusCode::NOT_MODIFIED, Method::GET), (StatusCode::OK, Method::HEAD)] {
+            response.status = status;
+            assert_eq!(of_response(&response, &method), Err(BadFraming::Length), "{status} to {method}");
         }
     }
 }

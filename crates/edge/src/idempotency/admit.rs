@@ -1,17 +1,21 @@
 //! Whether a request on a route that honours keys is done, answered like the one it repeats, or refused.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deepwater_auth::Claims;
+use http::StatusCode;
 
 use crate::body::BodyRead;
+use crate::downstream::Reply;
 use crate::failure::Failure;
-use crate::head::Request;
+use crate::head::{Request, Response};
 use crate::http1::framing::Framing;
+use crate::hygiene;
 use crate::io::Deadline;
 
 use super::answer::{Answer, Kept};
@@ -49,13 +53,18 @@ pub(crate) enum Admission {
     Repeated(Arc<Answer>),
     /// It is told why not.
     Refused(Problem),
-    /// Its client broke off, or stalled.
+    /// Its client broke off, stalled, or sent more than any request may.
     Failed(Failure),
 }
 
 impl Asking<'_> {
-    /// Looks the key up, and gets hold of it if it is new.
-    pub async fn admit<B: BodyRead>(&self, body: &mut B, framing: Framing) -> Admission {
+    /// Looks the key up, and gets hold of it if it is new. A client that waits to be asked for its body is asked.
+    pub async fn admit<B: BodyRead, R: Reply>(
+        &self,
+        body: &mut B,
+        framing: Framing,
+        reply: &mut R,
+    ) -> Admission {
         let Self { keeper, plan, request, .. } = *self;
         if !plan.covers(&request.method) {
             return Admission::Keyless;
@@ -69,7 +78,14 @@ impl Asking<'_> {
         };
         let bounds = (plan.max_request, keeper.buffers());
         let timing = (self.deadline, self.stall);
-        let body = match read_whole(body, framing, bounds, timing, self.received_bytes).await {
+        let ask = async || {
+            if hygiene::waits_to_be_asked(request) {
+                reply.interim(&Response { status: StatusCode::CONTINUE, ..Response::default() });
+                // Whoever is gone sends no body either.
+                let _ = poll_fn(|cx| reply.poll_flush(cx)).await;
+            }
+        };
+        let body = match read_whole(body, framing, bounds, timing, self.received_bytes, ask).await {
             Ok(body) => body,
             Err(NotRead::TooLarge) => {
                 return Admission::Refused(Problem::TooLarge { most: plan.max_request });

@@ -65,17 +65,19 @@ pub(crate) enum NotRead {
     TooLarge,
     /// No memory is left for it.
     NoRoom,
-    /// The client broke off, or stalled.
+    /// The client broke off, stalled, or sent more than any request may.
     Broken(Failure),
 }
 
-/// Reads a body of at most `most` bytes. Each byte puts the deadline off by `stall`.
+/// Reads a body of at most `most` bytes, and asks for it first where none of it is here. Each byte puts the deadline off
+/// by `stall`.
 pub(crate) async fn read_whole<B: BodyRead>(
     body: &mut B,
     framing: Framing,
     (most, buffers): (usize, &Arc<Buffers>),
     (deadline, stall): (&Deadline, Duration),
     received_bytes: &Cell<u64>,
+    ask: impl AsyncFnOnce(),
 ) -> Result<Buffered, NotRead> {
     let mut share = Share::of(buffers);
     let mut bytes = Vec::new();
@@ -91,11 +93,15 @@ pub(crate) async fn read_whole<B: BodyRead>(
     }
     let is_paid = matches!(framing, Framing::Length(_));
     deadline.set(stall);
+    let is_here = !body.data().is_empty() || body.is_done();
     let reading = poll_fn(|cx| {
         loop {
             match ready!(body.poll_frame(cx)) {
                 Ok(Frame::Data) => {}
                 Ok(Frame::End) => return Poll::Ready(Ok(())),
+                Err(BodyError::TooLarge) => {
+                    return Poll::Ready(Err(NotRead::Broken(Failure::BodyTooLarge)));
+                }
                 Err(_) => return Poll::Ready(Err(NotRead::Broken(Failure::ClientAborted))),
             }
             let data = body.data();
@@ -112,7 +118,13 @@ pub(crate) async fn read_whole<B: BodyRead>(
             deadline.set(stall);
         }
     });
-    match deadline.guard(reading).await {
+    let asked = async {
+        if !is_here {
+            ask().await;
+        }
+        reading.await
+    };
+    match deadline.guard(asked).await {
         Ok(read) => read?,
         Err(_) => return Err(NotRead::Broken(Failure::ClientStalled)),
     }
@@ -160,7 +172,8 @@ mod tests {
     ) -> Result<Bytes, NotRead> {
         let (buffers, deadline, received) = (Buffers::new(room), Deadline::default(), Cell::new(0));
         let timing = (&deadline, Duration::from_secs(5));
-        let read = read_whole(&mut Pieces(pieces), framing, (most, &buffers), timing, &received).await;
+        let bounds = (most, &buffers);
+        let read = read_whole(&mut Pieces(pieces), framing, bounds, timing, &received, async || ()).await;
         if read.is_err() {
             assert_eq!(buffers.held_bytes(), 0);
         }

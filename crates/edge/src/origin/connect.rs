@@ -19,7 +19,7 @@ use super::h1::Connection;
 use super::h2::Sender;
 use super::idle::Reused;
 
-/// Opens a connection that speaks the pool's protocol, within the pool's `timeouts.connect`.
+/// Opens a connection that speaks the pool's protocol, within this time.
 ///
 /// # Errors
 /// Names the step that failed; nothing of the request was sent.
@@ -29,6 +29,7 @@ pub(crate) async fn open(
     peer: &Peer,
     slabs: &Slabs,
     max_head_bytes: usize,
+    time: Duration,
 ) -> Result<Reused, Failure> {
     let opening = async {
         let transport = dial(pool, target, peer).await?;
@@ -40,7 +41,7 @@ pub(crate) async fn open(
                 .map_err(|_| Failure::BadResponse),
         }
     };
-    within(pool.timeouts.connect.get(), opening).await
+    within(time, opening).await
 }
 
 /// Connects, announces the client where asked to, and secures the connection where the pool says so.
@@ -60,7 +61,7 @@ async fn dial(pool: &PoolPlan, target: &Target, peer: &Peer) -> Result<Transport
     }
 }
 
-/// Opens a connection for bytes of any protocol.
+/// Opens a connection for bytes of any protocol, within this time.
 ///
 /// # Errors
 /// Names the step that failed.
@@ -69,8 +70,9 @@ pub(crate) async fn raw(
     target: &Target,
     peer: &Peer,
     slabs: &Slabs,
+    time: Duration,
 ) -> Result<Connection, Failure> {
-    let transport = within(pool.timeouts.connect.get(), dial(pool, target, peer)).await?;
+    let transport = within(time, dial(pool, target, peer)).await?;
     Ok(Connection::new(transport, slabs))
 }
 

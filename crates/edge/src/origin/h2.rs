@@ -14,7 +14,7 @@ use crate::body::h2::{Reader, Writer};
 use crate::body::{BodyError, BodyRead, Frame};
 use crate::failure::Failure;
 use crate::head::{Fields, Name, Request, Response, Version};
-use crate::http1::framing::Framing;
+use crate::http1::framing::{self, Framing};
 use crate::io::Transport;
 
 use super::{HeadKind, NoHead, OriginRead, OriginWrite};
@@ -173,8 +173,9 @@ impl OriginRead for ResponseReader {
         let (parts, body) = head.into_parts();
         copy_head(parts.status, &parts.headers, response);
         self.body = Reader::new(Some(body));
-        let length =
-            response.fields.get_known(Name::ContentLength).and_then(crate::http1::framing::parse_length);
+        let Ok(length) = framing::one_length(&response.fields) else {
+            return Poll::Ready(Err(silent(Failure::BadResponse)));
+        };
         let framing = match length {
             _ if self.body.is_done() => Framing::Empty,
             Some(0) | None => {

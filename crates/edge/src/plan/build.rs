@@ -503,10 +503,7 @@ impl Builder<'_> {
             Some(sticky) => Some(sticky?),
         };
         let retry = resilience::retry(pool, &place)?;
-        let gate = match old {
-            Some(old) if resilience::same_gate(&old.config, pool) => old.gate.clone(),
-            _ => resilience::gate(pool, &place, self.context.seed)?,
-        };
+        let gate = resilience::gate(pool, &place, self.context.seed, old.and_then(|old| old.gate.as_ref()))?;
         let breakers = match old {
             Some(old) if resilience::same_breakers(&old.config, pool) => Arc::clone(&old.breakers),
             _ => resilience::breakers(name, pool, &place, self.context)?,

@@ -44,6 +44,9 @@ impl Handle {
         for pool in &plan.pools {
             if !old.plan.pools.iter().any(|known| Arc::ptr_eq(known, pool)) {
                 pool.targets.update(pool.spec.clone());
+                if let (Some(gate), Some(concurrency)) = (&pool.gate, &pool.config.concurrency) {
+                    gate.change(concurrency, &pool.config.waiting, context.seed);
+                }
             }
         }
         match (&plan.cache, terms) {

@@ -19,6 +19,7 @@ const LEAST_LONG: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Room {
     queues: [Queue; Priority::ALL.len()],
+    settings: WaitingRoom,
     codel: Option<Codel>,
     /// The latest time known.
     now: u64,
@@ -74,8 +75,20 @@ impl Queue {
 
 impl Room {
     pub(super) fn new(settings: &WaitingRoom) -> Self {
-        let target = nanos(settings.target_wait.get());
-        Self { queues: Default::default(), codel: (target > 0).then(|| Codel::new(target)), now: 0 }
+        let codel = codel_of(settings);
+        Self { queues: Default::default(), settings: settings.clone(), codel, now: 0 }
+    }
+
+    pub(super) fn settings(&self) -> &WaitingRoom {
+        &self.settings
+    }
+
+    /// Goes on by other settings.
+    pub(super) fn change(&mut self, settings: &WaitingRoom) {
+        if self.settings.target_wait != settings.target_wait {
+            self.codel = codel_of(settings);
+        }
+        self.settings = settings.clone();
     }
 
     /// Moves time on, never back, and returns it.
@@ -144,4 +157,9 @@ impl Room {
     pub(super) fn entries(&self) -> usize {
         self.queues.iter().map(|queue| queue.waiters.len()).sum()
     }
+}
+
+fn codel_of(settings: &WaitingRoom) -> Option<Codel> {
+    let target = nanos(settings.target_wait.get());
+    (target > 0).then(|| Codel::new(target))
 }

@@ -191,6 +191,75 @@ fn what_clients_are_told_to_wait_follows_from_the_pace() {
 }
 
 #[test]
+fn until_a_pace_is_known_clients_are_told_what_is_known() {
+    let settings = WaitingRoom {
+        max_waiting: 0,
+        max_wait: deepwater_core::config::Duration::from_secs(3),
+        ..WaitingRoom::default()
+    };
+    let gate = Gate::new(&Concurrency { max: 1, ..Concurrency::default() }, &settings, 1);
+    let start = 100_000 * MS;
+    let turn_away = |now, times| {
+        (0..times).for_each(|_| assert!(matches!(gate.enter(Priority::Normal, now), Entered::Full)));
+        gate.retry_after(now).as_secs()
+    };
+    let holder = go(gate.enter(Priority::Normal, start));
+    assert_eq!(turn_away(start, 20), 3, "nothing was served yet");
+    assert_eq!(turn_away(start + 4_500 * MS, 1), 5, "so long nothing was");
+    holder.done(start + 5_500 * MS, Duration::from_secs(5), false);
+    let holder = go(gate.enter(Priority::Normal, start + 5_500 * MS));
+    assert_eq!(turn_away(start + 5_500 * MS, 1), 60, "22 times six seconds");
+    drop(holder);
+    // After a quiet spell a short one is not taken for the whole window.
+    let later = start + 60_000 * MS;
+    (0..10).for_each(|_| go(gate.enter(Priority::Normal, later)).done(later, Duration::ZERO, false));
+    let _holder = go(gate.enter(Priority::Normal, later));
+    assert_eq!(turn_away(later, 50), 5, "ten in a second");
+}
+
+#[test]
+fn a_change_keeps_those_in_flight_and_those_who_wait() {
+    let gate = gate(2, 10);
+    let change = |max, settings: &WaitingRoom| {
+        gate.change(&Concurrency { max, ..Concurrency::default() }, settings, 1);
+    };
+    let held = [(); 2].map(|()| go(gate.enter(Priority::Normal, 0)));
+    let mut tickets = [(); 3].map(|()| wait(gate.enter(Priority::Normal, 0)));
+    let few = WaitingRoom { max_waiting: 1, ..WaitingRoom::default() };
+    change(1, &few);
+    assert_eq!((gate.status().limit, gate.status().in_flight), (1, 2));
+    assert!(tickets.iter_mut().all(|ticket| look(ticket).is_none()), "who waits keeps the place");
+    assert!(matches!(gate.enter(Priority::Normal, MS), Entered::Full));
+    let [first, second] = held;
+    first.done(MS, Duration::from_millis(1), false);
+    assert!(tickets.iter_mut().all(|ticket| look(ticket).is_none()), "one is in flight, and one may be");
+    change(3, &few);
+    let served: Vec<Permit> = tickets[..2].iter_mut().filter_map(|ticket| look(ticket)?.ok()).collect();
+    assert_eq!(served.len(), 2, "a higher limit lets them in at once");
+    assert!(look(&mut tickets[2]).is_none());
+    let brief = deepwater_core::config::Duration::from_millis(5);
+    change(3, &WaitingRoom { max_wait: brief, ..few });
+    drop(gate.enter(Priority::Normal, 20 * MS));
+    assert_eq!(look(&mut tickets[2]).unwrap().unwrap_err(), Shed::WaitedTooLong);
+    drop((second, served));
+    assert_eq!((gate.status().in_flight, gate.status().waiting), (0, [0; 4]));
+}
+
+#[test]
+fn a_limit_that_is_found_as_before_goes_on_from_where_it_is() {
+    let adaptive = Concurrency { limit: Limit::Gradient, initial: 8, min: 4, ..Concurrency::default() };
+    let gate = Gate::new(&adaptive, &WaitingRoom::default(), 1);
+    let change = |concurrency: &Concurrency| {
+        gate.change(concurrency, &WaitingRoom::default(), 1);
+        gate.status().limit
+    };
+    assert_eq!(change(&Concurrency { initial: 20, tolerance: 2.0, ..adaptive.clone() }), 8);
+    assert_eq!(change(&Concurrency { min: 10, ..adaptive.clone() }), 10);
+    assert_eq!(change(&Concurrency { max: 7, ..Concurrency::default() }), 7);
+    assert_eq!(change(&adaptive), 8);
+}
+
+#[test]
 fn a_limit_that_grows_lets_those_in_who_wait() {
     let concurrency = Concurrency { limit: Limit::Gradient, initial: 4, min: 4, ..Concurrency::default() };
     let gate = Gate::new(&concurrency, &WaitingRoom::default(), 1);

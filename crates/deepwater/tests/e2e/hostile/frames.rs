@@ -178,6 +178,26 @@ impl Frames {
     }
 }
 
+impl Frames {
+    /// Says the same now and then, until the edge has left; the error code it gave.
+    pub async fn drip(self, piece: &[u8]) -> Option<u32> {
+        let (mut from, mut to) = self.stream.into_split();
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+        let writing = async {
+            while to.write_all(piece).await.is_ok() {
+                ticks.tick().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = Vec::new();
+        tokio::select! {
+            _ = soon("the edge to leave", from.read_to_end(&mut said)) => {}
+            () = writing => {}
+        }
+        goodbye(&said)
+    }
+}
+
 /// The error code of the GOAWAY in these frames.
 fn goodbye(mut bytes: &[u8]) -> Option<u32> {
     while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = bytes {

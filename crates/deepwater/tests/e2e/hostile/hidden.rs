@@ -131,6 +131,20 @@ async fn an_upgrade_with_a_body_switches_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_has_one_length_at_most() {
+    for head in ["200 OK", "304 Not Modified"] {
+        let origin = Origin::answering(move |_| {
+            format!("HTTP/1.1 {head}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n")
+        })
+        .await;
+        let edge = Deepwater::fronting(&origin).await;
+        let mut client = edge.client().await;
+        client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(client.response_to("HEAD").await.status(), 502, "{head}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_says_does_not_split_our_answers() {
     let origin = Origin::named("ok").await;
     let routes = "[[edge.route]]\nmatch = { path = \"/go/*\" }\nredirect = { to = \"https://shop.example{path}?{query}\" }\n\

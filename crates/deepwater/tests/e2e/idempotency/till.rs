@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::support::{Origin, Visit, soon};
+use crate::support::{Message, Origin, Visit, soon};
 
 /// How far an order has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,11 @@ impl Till {
 
     pub fn address(&self) -> SocketAddr {
         self.origin.address
+    }
+
+    /// The orders so far.
+    pub fn heard(&self) -> Vec<Message> {
+        self.origin.heard()
     }
 
     /// From now on orders stop there; without a step, all go on.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::support::{Deepwater, LISTEN, Origin, Wire, ok, pool, soon};
+use crate::support::{Deepwater, H2Client, LISTEN, Origin, Wire, ok, pool, request, soon};
 
 /// An origin that answers when it is let, and knows how many it was asked at once.
 struct Gated {
@@ -109,7 +109,11 @@ async fn beyond_the_room_and_beyond_the_time_there_is_503_at_once() {
     waiting(&edge, 1).await;
     let refused = edge.get("/normal/3").await;
     assert_eq!(refused.status(), 503);
-    assert!(refused.get("retry-after").is_some());
+    assert_eq!(
+        refused.get("retry-after"),
+        Some("1"),
+        "nothing is known of its pace, and nobody waits for longer"
+    );
     assert_eq!(refused.get("proxy-status"), Some("deepwater; error=connection_limit_reached"));
     assert_eq!(second.response().await.status(), 503, "it waited too long");
     // A refused client's connection goes on.
@@ -163,6 +167,62 @@ async fn a_client_that_leaves_the_room_makes_way() {
     assert_eq!(first.response().await.status(), 200);
     assert_eq!(third.response().await.text(), "/normal/3");
     edge.counts("deepwater_edge_upstream_shed_total", &[("pool", "app"), ("reason", "left")], 1.0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_the_room_makes_way_whatever_it_has_sent() {
+    let app = Gated::new().await;
+    let room = "waiting = { max_wait = \"30s\", target_wait = \"0s\" }\n";
+    let edge = app.edge(&format!("{ONE}{room}")).await;
+    let _first = asks(&edge, "/normal/1").await;
+    app.is_asked(1).await;
+    let left = [("pool", "app"), ("reason", "left")];
+    // No body, all of one, a part of one, more than is read ahead.
+    for (number, (length, sent)) in [(0, 0), (4, 4), (99, 4), (300_000, 40_000)].into_iter().enumerate() {
+        let mut client = edge.client().await;
+        client.send(format!("POST /normal/2 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")).await;
+        waiting(&edge, 1).await;
+        client.send(vec![b'x'; sent]).await;
+        drop(client);
+        edge.counts("deepwater_edge_upstream_shed_total", &left, (number + 1) as f64).await;
+    }
+    let client = H2Client::over(edge.dial(0).await).await;
+    let (response, mut body) = client.begin(request("POST", "/normal/3"), false).await;
+    waiting(&edge, 1).await;
+    body.send_reset(h2::Reason::CANCEL);
+    drop(response);
+    edge.counts("deepwater_edge_upstream_shed_total", &left, 5.0).await;
+}
+
+#[tokio::test]
+async fn a_reload_moves_the_limit_and_those_who_wait_keep_their_places() {
+    let app = Gated::new().await;
+    let config = |max: u32, more: &str| {
+        let route = "[[edge.route]]\npool = \"app\"\n";
+        let targets = pool("app", &[app.origin.address]);
+        format!("{LISTEN}{route}{targets}concurrency = {{ limit = \"fixed\", max = {max} }}\n{more}")
+    };
+    let room =
+        |seats| format!("waiting = {{ max_waiting = {seats}, max_wait = \"30s\", target_wait = \"0s\" }}\n");
+    let edge = Deepwater::start(&config(1, &room(10))).await;
+    let mut clients = vec![asks(&edge, "/1").await];
+    app.is_asked(1).await;
+    for n in 2..=4 {
+        clients.push(asks(&edge, &format!("/{n}")).await);
+        waiting(&edge, n - 1).await;
+    }
+    edge.reloaded(&config(1, &room(3))).await;
+    waiting(&edge, 3).await;
+    assert_eq!(edge.get("/").await.status(), 503, "the room is smaller now");
+    assert_eq!(app.most.load(Ordering::SeqCst), 1, "one limit, not two");
+    edge.reloaded(&config(2, &room(3))).await;
+    app.is_asked(2).await;
+    waiting(&edge, 2).await;
+    app.answers.add_permits(4);
+    for (client, path) in clients.iter_mut().zip(["/1", "/2", "/3", "/4"]) {
+        assert_eq!(client.response().await.text(), path);
+    }
+    assert_eq!(app.most.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -117,6 +117,56 @@ async fn another_server_is_tried_first() {
 }
 
 #[tokio::test]
+async fn the_first_answer_is_given_where_no_other_came() {
+    let (bad, asked) = failing_first(99, UNAVAILABLE).await;
+    // Others that cannot be reached, or say nothing: what the first has said is the best there is.
+    let silent = Origin::scripted(|mut visit| async move {
+        visit.request().await;
+    })
+    .await;
+    for other in [Origin::nowhere().await, silent.address] {
+        let targets = pool("app", &[bad.address, other]);
+        let keys = "connect_attempts = 2\noutlier = { consecutive_failures = 1000 }\n";
+        let retry = "[pools.app.retry]\nstatuses = [503]\nbackoff = \"1ms\"\nbudget = \"100%\"\n";
+        let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{targets}{keys}{retry}")).await;
+        let mut client = edge.client().await;
+        for _ in 0..6 {
+            let answer = client.get("/").await;
+            assert_eq!((answer.status(), answer.text()), (503, "busy"), "{other}");
+            assert_eq!(answer.get("proxy-status"), None, "it is the server's own");
+        }
+    }
+    assert!(asked.load(Ordering::SeqCst) >= 12);
+}
+
+#[tokio::test]
+async fn an_answer_too_long_to_be_kept_is_not_waited_for() {
+    let long = Origin::scripted(|mut visit| async move {
+        visit.request().await;
+        visit.send(format!("HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n", 70 << 10)).await;
+        visit.send(vec![b'x'; 70 << 10]).await;
+        visit.linger().await;
+    })
+    .await;
+    let endless = Origin::scripted(|mut visit| async move {
+        visit.reply("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nhalf").await;
+        visit.linger().await;
+    })
+    .await;
+    let good = Origin::named("good").await;
+    for bad in [long, endless] {
+        let targets = pool("app", &[bad.address, good.address]);
+        let retry = "[pools.app.retry]\nstatuses = [503]\nbackoff = \"1ms\"\n";
+        let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{targets}{retry}")).await;
+        let mut client = edge.client().await;
+        for _ in 0..4 {
+            assert_eq!(client.get("/").await.text(), "good");
+        }
+        assert!(bad.connections() > 0, "the bad one was never asked");
+    }
+}
+
+#[tokio::test]
 async fn retries_have_a_budget() {
     let (origin, asked) = failing_first(usize::MAX, UNAVAILABLE).await;
     let edge = edge(&origin, "statuses = [503]\nattempts = 3\nbudget = \"10%\"\nmin_per_second = 0\n").await;

@@ -95,6 +95,8 @@ pub(super) struct Calm {
     resets: Allowance,
     frames: Allowance,
     excess: Cell<Option<Excess>>,
+    /// The head under way, if one is, and since when.
+    head: Cell<Option<(u32, Instant)>>,
 }
 
 impl Calm {
@@ -103,6 +105,7 @@ impl Calm {
             resets: Allowance::new(RESETS, now),
             frames: Allowance::new(FRAMES, now),
             excess: Cell::new(None),
+            head: Cell::new(None),
         }
     }
 
@@ -126,6 +129,18 @@ impl Calm {
         if frame.kind == Kind::Data {
             self.frames.earn(FRAMES_PER_DATA + frame.payload_bytes / BYTES_PER_FRAME);
         }
+    }
+
+    /// Bytes came; this head is under way now, by its number, if one is.
+    pub(super) fn in_head(&self, number: Option<u32>, now: impl FnOnce() -> Instant) {
+        if self.head.get().map(|(known, _)| known) != number {
+            self.head.set(number.map(|number| (number, now())));
+        }
+    }
+
+    /// Since when a head is under way, if one is. The client can send nothing else meanwhile.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        self.head.get().map(|(_, since)| since)
     }
 
     /// The client made a request.
@@ -170,6 +185,19 @@ mod tests {
             calm.received(RESET, || now);
         }
         assert_eq!(calm.excess(), None);
+    }
+
+    #[test]
+    fn each_head_has_a_time_of_its_own() {
+        let start = Instant::now();
+        let calm = Calm::new(start);
+        let since = |number, second| {
+            let now = start + Duration::from_secs(second);
+            calm.in_head(number, || now);
+            calm.head_since().map(|since| since.duration_since(start).as_secs())
+        };
+        assert_eq!([since(Some(0), 1), since(Some(0), 9), since(Some(1), 10)], [Some(1), Some(1), Some(10)]);
+        assert_eq!([since(None, 11), since(Some(1), 12)], [None, Some(12)]);
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 /// Bytes of a frame before its payload.
 const HEAD_BYTES: usize = 9;
+/// Where in them the kind stands, and where the flags.
+const KIND_AT: usize = 3;
+const FLAGS_AT: usize = 4;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+/// The flag of the frame that ends a head (RFC 9113 §6.2, §6.10).
+const END_HEADERS: u8 = 0x4;
 
 /// What a frame is for. All that is not counted by itself is [`Kind::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +33,32 @@ pub(super) struct Scanner {
     head_len: usize,
     /// Bytes of no interest before the next frame.
     skip: u32,
+    /// How far a head has come.
+    block: Block,
+    /// Heads that have ended.
+    heads: u32,
+}
+
+/// The fields of a message: HEADERS, perhaps CONTINUATION, nothing between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    None,
+    /// More frames are to follow this one.
+    Open,
+    /// It ends with the frame under way.
+    Ending,
 }
 
 impl Scanner {
     /// A direction that begins with so many bytes that are no frame.
     pub(super) fn after(preface_bytes: u32) -> Self {
-        Self { head: [0; HEAD_BYTES], head_len: 0, skip: preface_bytes }
+        Self { head: [0; HEAD_BYTES], head_len: 0, skip: preface_bytes, block: Block::None, heads: 0 }
+    }
+
+    /// How many heads came before the one that has begun and not ended, if one is under way.
+    pub(super) fn head_under_way(&self) -> Option<u32> {
+        let begins = self.head_len > KIND_AT && self.head[KIND_AT] == HEADERS;
+        (begins || self.block != Block::None).then_some(self.heads)
     }
 
     /// Goes on with these bytes, and tells of each frame that begins in them.
@@ -41,6 +68,10 @@ impl Scanner {
             // Never more than was left to skip, which is a u32.
             self.skip -= skipped as u32;
             bytes = &bytes[skipped..];
+            if self.skip == 0 && self.block == Block::Ending {
+                self.block = Block::None;
+                self.heads = self.heads.wrapping_add(1);
+            }
             if bytes.is_empty() {
                 return;
             }
@@ -52,12 +83,16 @@ impl Scanner {
                 return;
             }
             self.head_len = 0;
-            let [a, b, c, kind, ..] = self.head;
+            let [a, b, c, ..] = self.head;
             let payload_bytes = u32::from_be_bytes([0, a, b, c]);
             self.skip = payload_bytes;
+            let (kind, ends) = (self.head[KIND_AT], self.head[FLAGS_AT] & END_HEADERS != 0);
+            if kind == HEADERS || kind == CONTINUATION {
+                self.block = if ends { Block::Ending } else { Block::Open };
+            }
             let kind = match kind {
                 0 => Kind::Data,
-                1 => Kind::Headers,
+                HEADERS => Kind::Headers,
                 3 => Kind::ResetStream,
                 _ => Kind::Other,
             };
@@ -100,6 +135,29 @@ mod tests {
                 (Kind::Other, 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_head_lasts_from_its_first_frame_to_the_end_of_its_last() {
+        let flagged = |kind: u8, flags: u8, payload: usize| {
+            let mut bytes = frame(kind, payload);
+            bytes[FLAGS_AT] = flags;
+            bytes
+        };
+        let head =
+            [flagged(HEADERS, 0, 3), flagged(CONTINUATION, 0, 0), flagged(CONTINUATION, END_HEADERS, 5)];
+        for head in [head.concat(), flagged(HEADERS, END_HEADERS, 7), flagged(HEADERS, END_HEADERS, 0)] {
+            let mut scanner = Scanner::after(0);
+            for number in 0..2 {
+                scanner.feed(&flagged(0, END_HEADERS, 20), |_| {});
+                assert_eq!(scanner.head_under_way(), None);
+                for (at, byte) in head.iter().enumerate() {
+                    scanner.feed(&[*byte], |_| {});
+                    let within = (at >= KIND_AT && at + 1 < head.len()).then_some(number);
+                    assert_eq!(scanner.head_under_way(), within, "after byte {at} of {head:?}");
+                }
+            }
+        }
     }
 
     proptest! {

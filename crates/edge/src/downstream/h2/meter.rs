@@ -40,6 +40,7 @@ impl AsyncRead for Meter {
         let before = buf.filled().len();
         ready!(Pin::new(transport).poll_read(cx, buf))?;
         received.feed(&buf.filled()[before..], |frame| calm.received(frame, Instant::now));
+        calm.in_head(received.head_under_way(), Instant::now);
         Poll::Ready(Ok(()))
     }
 }

@@ -98,7 +98,7 @@ impl Scene {
         };
         let framing = if body.is_empty() { Framing::Empty } else { Framing::Length(body.len() as u64) };
         let mut body = Buffered::stored(Bytes::copy_from_slice(body.as_bytes()), &Fields::default());
-        asking.admit(&mut body, framing).await
+        asking.admit(&mut body, framing, &mut Client::default()).await
     }
 
     /// The first request with a key.

@@ -82,13 +82,14 @@ pub(super) fn breakers(
     Some(Arc::new(Breakers::new(name, pool, &context.events, context.seed)))
 }
 
-/// Whether both have gates with the same settings.
-pub(super) fn same_gate(old: &Pool, new: &Pool) -> bool {
-    old.concurrency == new.concurrency && old.waiting == new.waiting
-}
-
-/// The gate of a pool, `Some(None)` without one; `None` when something was reported.
-pub(super) fn gate(pool: &Pool, place: &Place<'_>, seed: u64) -> Option<Option<Arc<Gate>>> {
+/// The gate of a pool, `Some(None)` without one; `None` when something was reported. The one it had before is kept with
+/// all who are in flight or wait; it changes to the new settings once the plan is in force.
+pub(super) fn gate(
+    pool: &Pool,
+    place: &Place<'_>,
+    seed: u64,
+    old: Option<&Arc<Gate>>,
+) -> Option<Option<Arc<Gate>>> {
     let Some(concurrency) = &pool.concurrency else {
         if pool.waiting != WaitingRoom::default() {
             place.at("waiting").problem_with_fix(
@@ -112,5 +113,5 @@ pub(super) fn gate(pool: &Pool, place: &Place<'_>, seed: u64) -> Option<Option<A
         place.at("tolerance").problem_with_fix("no latency is below its floor", "write 1.25");
         return None;
     }
-    Some(Some(Gate::new(concurrency, &pool.waiting, seed)))
+    Some(Some(old.map_or_else(|| Gate::new(concurrency, &pool.waiting, seed), Arc::clone)))
 }
