@@ -11,7 +11,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::cancel;
 use crate::server::{Server, ServerState};
 use crate::settings::{Parameters, Settings};
-use crate::stream::Stream;
 use crate::talk::Inbox;
 use crate::worker::Worker;
 
@@ -56,12 +55,13 @@ pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
     server.info.set_state(ServerState::Tested);
     server.info.client.store(0, Ordering::SeqCst);
     // Nobody hears its answer any more.
+    let with_ours = server.info.is_ours();
     server.info.set_ours(false);
     tokio::task::spawn_local(async move {
         if left.in_flight || left.broken {
             let mut server = server;
             if left.in_flight {
-                stop(&worker, &mut server).await;
+                stop(&worker, &mut server, with_ours).await;
             }
             return worker.discard(server);
         }
@@ -75,28 +75,24 @@ pub(crate) fn clean(worker: &Rc<Worker>, server: Box<Server>, left: Left) {
 
 /// Stops what nobody waits for: closing alone would not tell the server before it writes. A server that waits for more of
 /// a COPY or a pipeline heeds no cancel request: it learns from the end of what is said. A cancel request that comes before
-/// the query, or hits a question of ours before it, does nothing, so it is sent again until the server ends, too.
-async fn stop(worker: &Rc<Worker>, server: &mut Server) {
+/// the query does nothing, so it is sent again until the server has said something; once more where the first word may
+/// be the answer to a question of ours.
+async fn stop(worker: &Rc<Worker>, server: &mut Server, with_ours: bool) {
     // Inside of TLS that is a message, for which a server that does not read may leave no room.
     let _ = tokio::time::timeout(CANCEL_AGAIN_AFTER[0], server.stream.shutdown()).await;
-    let Server { stream, info, pool, .. } = server;
-    let mut ended = std::pin::pin!(drain(stream));
+    let mut nothing = [0; 4096];
+    let mut words = if with_ours { 2 } else { 1 };
     for patience in CANCEL_AGAIN_AFTER {
-        let again = async {
-            cancel::stop(worker, &pool.key.database, info).await;
-            tokio::time::sleep(patience).await;
-        };
-        tokio::select! {
-            () = &mut ended => return,
-            () = again => {}
+        cancel::stop(worker, &server.pool.key.database, &server.info).await;
+        match tokio::time::timeout(patience, server.stream.read(&mut nothing)).await {
+            Ok(Ok(1..)) => words -= 1,
+            Ok(Ok(0) | Err(_)) => return,
+            Err(_) => {}
+        }
+        if words == 0 {
+            return;
         }
     }
-}
-
-/// Reads to the end what nobody wants.
-async fn drain(stream: &mut Stream) {
-    let mut nothing = [0; 4096];
-    while stream.read(&mut nothing).await.is_ok_and(|n| n > 0) {}
 }
 
 /// Ends the transaction and resets the session; whether that worked.
