@@ -109,7 +109,7 @@ async fn goodbye_in_the_middle_of_anything_leaves_nothing() {
         // What had been sent ends when its server next says something to nobody; then the pool's one is left. One that
         // sleeps is on its own.
         database.sessions_become(1, "query NOT LIKE '%pg_sleep%'").await;
-        database.terminate_backends().await;
+        database.end_sessions("query LIKE '%pg_sleep%'").await;
     }
 }
 

@@ -336,7 +336,12 @@ impl Database {
 
     /// Ends all sessions of users in it.
     pub async fn terminate_backends(&self) {
-        self.admin().await.run(&self.activity("pg_terminate_backend(pid)", "true")).await;
+        self.end_sessions("true").await;
+    }
+
+    /// Ends those that fulfil a condition on `pg_stat_activity`.
+    pub async fn end_sessions(&self, condition: &str) {
+        self.admin().await.run(&self.activity("pg_terminate_backend(pid)", condition)).await;
     }
 
     /// Waits until this many sessions of users in it fulfil a condition on `pg_stat_activity`.
