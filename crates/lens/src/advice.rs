@@ -12,6 +12,7 @@ mod concurrency;
 mod cqrs;
 mod descriptors;
 mod disk;
+mod ease;
 mod edge_auth;
 mod edge_computing;
 mod instances;
@@ -33,13 +34,13 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
 use crate::picture::Picture;
-use crate::signal::Signal;
+use crate::signal::{self, Signal};
 
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, Memory};
 pub use ledger::{Applied, Dismissed, Page, Row};
 pub use lines::Lines;
 
@@ -144,16 +145,17 @@ pub struct Gain {
 }
 
 /// A figure that is measured before and after.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Measured {
     /// The load at which a cliff is reached.
     Knee(String),
     /// A signal, by name and label: the mean of a minute.
-    Signal(&'static Signal, String),
+    Signal(#[serde(with = "signal::by_name")] &'static Signal, String),
     /// The same of what grows with the load: as it would be at the load at which it was measured before.
-    AtLoad(&'static Signal, String, Option<f64>),
+    AtLoad(#[serde(with = "signal::by_name")] &'static Signal, String, Option<f64>),
     /// The sum over some labels of a signal, so many times.
-    Sum(&'static Signal, Vec<String>, f64),
+    Sum(#[serde(with = "signal::by_name")] &'static Signal, Vec<String>, f64),
 }
 
 /// What it costs, in the user's terms.
@@ -197,7 +199,7 @@ pub(crate) enum Done {
 impl Measured {
     /// What grows with the load, at the load of now.
     fn at_load(picture: &Picture<'_>, signal: &'static Signal, label: &str) -> Self {
-        Self::AtLoad(signal, label.to_owned(), picture.minute(&crate::signal::REQUESTS, ""))
+        Self::AtLoad(signal, label.to_owned(), picture.minute(&signal::REQUESTS, ""))
     }
 }
 
@@ -288,11 +290,15 @@ fn connections(cliffs: &Cliffs, database: &str) -> Option<String> {
     worrying(cliffs, Kind::Connections).find(|cliff| cliff.resource == database).map(|cliff| cliff.id.clone())
 }
 
-/// What cannot be told yet of cliffs of a kind, unless so little is in use that it does not matter.
-fn unsure(cliffs: &Cliffs, kind: Kind) -> Vec<String> {
+/// Cliffs that cannot be told yet, but those of which so little is in use that it does not matter.
+fn untold(cliffs: &Cliffs) -> impl Iterator<Item = &Cliff> {
     let small = |cliff: &Cliff| cliff.used.zip(cliff.limit).is_some_and(|(used, limit)| used < limit / 2.0);
-    let unknown = |cliff: &&Cliff| cliff.kind == kind && cliff.level == Level::Unknown && !small(cliff);
-    cliffs.cliffs.iter().filter(unknown).map(|cliff| cliff.text.clone()).collect()
+    cliffs.cliffs.iter().filter(move |cliff| cliff.level == Level::Unknown && !small(cliff))
+}
+
+/// What cannot be told yet of cliffs of a kind.
+fn unsure(cliffs: &Cliffs, kind: Kind) -> Vec<String> {
+    untold(cliffs).filter(|cliff| cliff.kind == kind).map(|cliff| cliff.text.clone()).collect()
 }
 
 /// Share of the busy cores from which they are the application's.
@@ -300,6 +306,6 @@ const MATTERS: f64 = 0.3;
 
 /// Whether an application takes a part of the machine's busy cores that matters; none when it is not known.
 fn uses_machine(picture: &Picture<'_>, application: &str) -> Option<bool> {
-    let busy = picture.minute(&crate::signal::CPU_BUSY, "")?;
-    Some(picture.minute(&crate::signal::APP_CPU, application)? >= MATTERS * busy)
+    let busy = picture.minute(&signal::CPU_BUSY, "")?;
+    Some(picture.minute(&signal::APP_CPU, application)? >= MATTERS * busy)
 }

@@ -28,6 +28,8 @@ use crate::out::webhook::{Webhook, WebhookError};
 use crate::sources::Unknown;
 use crate::store::Store;
 
+use keep::Keep;
+
 /// What the lens looks through.
 pub struct Ports {
     /// What is configured.
@@ -55,6 +57,8 @@ pub(crate) struct Shared {
     webhook: Webhook,
     /// The cliffs as metrics.
     shown: Shown,
+    /// None where nothing is kept beyond a restart.
+    keep: Option<Keep>,
     state: RwLock<State>,
 }
 
@@ -76,6 +80,13 @@ impl Shared {
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Writes what is remembered of advice, if there is a file for it; and whether it is kept now.
+    fn keep_advice(&self) -> bool {
+        let keep = self.keep.as_ref();
+        let memory = || self.read().ledger.memory().clone();
+        keep.is_some_and(|keep| keep.write_advice(memory, &self.context.events))
+    }
 }
 
 /// Begins to measure.
@@ -95,6 +106,7 @@ pub fn start(config: &Config, context: Context, ports: Ports) -> std::io::Result
         config: ArcSwap::from_pointee(config.clone()),
         webhook: ports.webhook.clone(),
         shown: Shown::new(&context.metrics),
+        keep: config.snapshot.as_ref().map(|file| Keep::at(ports.directory.join(file))),
         state: RwLock::new(state),
         context,
     });

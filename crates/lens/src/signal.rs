@@ -119,6 +119,24 @@ signals! {
     LENS_COST = "lens.cpu", "cores", "What measuring costs.";
 }
 
+/// A signal in a file: its name.
+pub(crate) mod by_name {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{ALL, Signal};
+
+    pub(crate) fn serialize<S: Serializer>(signal: &Signal, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(signal.name)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<&'static Signal, D::Error> {
+        let name = String::deserialize(from)?;
+        let known = ALL.iter().find(|known| known.name == name);
+        known.ok_or_else(|| D::Error::custom(format!("there is no signal named `{name}`")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

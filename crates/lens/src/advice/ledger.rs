@@ -1,21 +1,21 @@
 //! What became of advice: dismissed with a reason, or followed, and what that changed.
 
+mod followed;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Advice, Considered, Measured};
-use crate::cliffs::{Cliffs, Level};
+use super::{Advice, Considered, ease};
+use crate::cliffs::Cliffs;
 use crate::facts::Facts;
 use crate::picture::Picture;
-use crate::signal;
 
-/// Seconds after which what advice changed is measured: what was before is no part of the mean then.
-const SETTLED: u64 = 90;
+use followed::Followed;
+
 /// Followed advice that is remembered.
 const MOST_APPLIED: usize = 100;
 
@@ -29,7 +29,7 @@ pub struct Dismissed {
 }
 
 /// Advice that was followed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Applied {
     /// Its name.
     pub id: String,
@@ -70,33 +70,56 @@ pub struct Page {
     pub considered: Vec<Considered>,
     /// What was followed, the newest first.
     pub applied: Vec<Applied>,
+    /// Whether what was dismissed and followed is kept beyond a restart.
+    pub kept: bool,
+    /// The summary when there is nothing to do.
+    #[serde(skip)]
+    nothing: String,
 }
 
-/// What is remembered of advice.
+impl Page {
+    /// Shows at once what was decided.
+    pub(crate) fn decide(&mut self, id: &str, dismissed: Option<&Dismissed>) {
+        let rows = self.advice.iter_mut().filter(|row| row.advice.id == id);
+        rows.for_each(|row| row.dismissed = dismissed.cloned());
+        self.sum_up();
+    }
+
+    fn sum_up(&mut self) {
+        self.advice.sort_by_key(|row| row.dismissed.is_some());
+        self.summary = match self.advice.first() {
+            Some(Row { advice, dismissed: None }) => format!("{}: {}", advice.title, advice.gain.text),
+            _ => self.nothing.clone(),
+        };
+    }
+}
+
+/// What is remembered of advice, also beyond a restart.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Memory {
+    /// By the advice's name.
+    pub(crate) dismissed: BTreeMap<String, Dismissed>,
+    applied: Vec<Followed>,
+}
+
+/// What is known of advice.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    dismissed: BTreeMap<String, Dismissed>,
-    /// As it was last given, and when.
-    given: BTreeMap<String, (Advice, Instant)>,
-    applied: Vec<Following>,
-}
-
-/// Followed, and when that is measured.
-struct Following {
-    shown: Applied,
-    measured_in: Measured,
-    since: Instant,
+    memory: Memory,
+    /// As it was last given.
+    given: BTreeMap<String, Advice>,
 }
 
 impl Ledger {
-    /// Begins with what was dismissed before.
-    pub(crate) fn with(dismissed: BTreeMap<String, Dismissed>) -> Self {
-        Self { dismissed, ..Self::default() }
+    /// Begins with what was remembered.
+    pub(crate) fn with(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
     }
 
-    /// What was dismissed.
-    pub(crate) fn dismissed(&self) -> &BTreeMap<String, Dismissed> {
-        &self.dismissed
+    /// What is remembered.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Notes that advice is not wanted, or wanted again when there is no reason.
@@ -108,123 +131,77 @@ impl Ledger {
         id: &str,
         reason: Option<String>,
         wall: SystemTime,
-    ) -> Result<(), String> {
-        if !self.given.contains_key(id) && !self.dismissed.contains_key(id) {
+    ) -> Result<Option<&Dismissed>, String> {
+        let dismissed = &mut self.memory.dismissed;
+        if !self.given.contains_key(id) && !dismissed.contains_key(id) {
             return Err(format!("there is no advice named `{id}`: see /api/advice"));
         }
         match reason {
             Some(reason) => {
                 let at = humantime::format_rfc3339_seconds(wall).to_string();
-                self.dismissed.insert(id.to_owned(), Dismissed { reason, at });
+                dismissed.insert(id.to_owned(), Dismissed { reason, at });
             }
             None => {
-                self.dismissed.remove(id);
+                dismissed.remove(id);
             }
         }
-        Ok(())
+        Ok(dismissed.get(id))
     }
 
-    /// Notes what is advised now, and looks what was followed.
+    /// Notes what is advised now, and looks what was followed: the page, and whether there is more to remember.
     pub(crate) fn note(
         &mut self,
         advice: Vec<Advice>,
         considered: Vec<Considered>,
         (picture, cliffs): (&Picture<'_>, &Cliffs),
-        (now, wall): (Instant, SystemTime),
-    ) -> Page {
-        self.follow(picture.facts, now, wall);
-        self.measure(picture, cliffs, now);
+        wall: SystemTime,
+    ) -> (Page, bool) {
+        let mut news = self.follow(picture.facts, wall);
+        for followed in &mut self.memory.applied {
+            news |= followed.measure(picture, cliffs, wall);
+        }
         for advice in &advice {
-            self.given.insert(advice.id.clone(), (advice.clone(), now));
+            self.given.insert(advice.id.clone(), advice.clone());
         }
-        let mut rows: Vec<Row> = advice
-            .into_iter()
-            .map(|advice| Row { dismissed: self.dismissed.get(&advice.id).cloned(), advice })
-            .collect();
-        rows.sort_by_key(|row| row.dismissed.is_some());
-        let applied = self.applied.iter().rev().map(|following| following.shown.clone()).collect();
-        Page { summary: summary(&rows, cliffs), advice: rows, considered, applied }
+        let nothing = nothing(!advice.is_empty(), picture, cliffs);
+        let dismissed = |advice: &Advice| self.memory.dismissed.get(&advice.id).cloned();
+        let rows = advice.into_iter().map(|advice| Row { dismissed: dismissed(&advice), advice });
+        let mut page = Page {
+            advice: rows.collect(),
+            considered,
+            applied: self.memory.applied.iter().rev().map(|followed| followed.shown.clone()).collect(),
+            nothing,
+            ..Page::default()
+        };
+        page.sum_up();
+        (page, news)
     }
 
-    /// Advice whose lines are in force now was followed, whoever wrote them.
-    fn follow(&mut self, facts: &Facts, now: Instant, wall: SystemTime) {
-        let followed: Vec<String> = self
-            .given
-            .iter()
-            .filter(|(_, (advice, _))| advice.done.is_in_force(facts))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in followed {
-            let Some((advice, _)) = self.given.remove(&id) else { continue };
-            let shown = Applied {
-                id,
-                title: advice.title,
-                at: humantime::format_rfc3339_seconds(wall).to_string(),
-                before: advice.gain.from,
-                predicted: advice.gain.to,
-                measured: None,
-                unit: advice.gain.unit,
-                text: format!("in force; what it changes shows in {SETTLED} seconds"),
-            };
-            self.applied.push(Following { shown, measured_in: advice.gain.measured, since: now });
-            if self.applied.len() > MOST_APPLIED {
-                self.applied.remove(0);
-            }
-        }
-    }
-
-    fn measure(&mut self, picture: &Picture<'_>, cliffs: &Cliffs, now: Instant) {
-        for following in &mut self.applied {
-            let settled = now.saturating_duration_since(following.since).as_secs() >= SETTLED;
-            if following.shown.measured.is_some() || !settled {
-                continue;
-            }
-            let measured = match &following.measured_in {
-                Measured::Knee(id) => {
-                    let cliff = cliffs.cliffs.iter().find(|cliff| cliff.id == *id);
-                    cliff.and_then(|cliff| cliff.at).map(|at| at.load)
-                }
-                Measured::Signal(signal, label) => picture.minute(signal, label),
-                Measured::AtLoad(signal, label, then) => {
-                    let now = picture.minute(&signal::REQUESTS, "").filter(|load| *load > 0.0);
-                    let scale = then.zip(now).map(|(then, now)| then / now);
-                    picture.minute(signal, label).zip(scale).map(|(value, scale)| value * scale)
-                }
-                Measured::Sum(signal, labels, times) => labels
-                    .iter()
-                    .filter_map(|label| picture.minute(signal, label))
-                    .reduce(|a, b| a + b)
-                    .map(|sum| sum * times),
-            };
-            if let Some(measured) = measured {
-                let Applied { before, predicted, unit, .. } = &following.shown;
-                let told = [(before, "before"), (predicted, "predicted"), (&Some(measured), "measured")];
-                let told = told.map(|(figure, what)| match figure {
-                    Some(figure) => format!("{figure:.3} {what}"),
-                    None => format!("nothing {what}"),
-                });
-                let load = if matches!(following.measured_in, Measured::AtLoad(..)) {
-                    ", at the load of then"
-                } else {
-                    ""
-                };
-                following.shown.text = format!("{} ({unit}{load})", told.join(", "));
-                following.shown.measured = Some(measured);
-            }
-        }
+    /// Advice whose lines are in force now was followed, whoever wrote them; and whether there is any.
+    fn follow(&mut self, facts: &Facts, wall: SystemTime) -> bool {
+        let in_force = |(_, advice): &(String, Advice)| advice.done.is_in_force(facts);
+        let (followed, given): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.given).into_iter().partition(in_force);
+        self.given = given.into_iter().collect();
+        let (any, applied) = (!followed.is_empty(), &mut self.memory.applied);
+        applied.extend(followed.into_iter().map(|(_, advice)| Followed::new(advice, wall)));
+        applied.drain(..applied.len().saturating_sub(MOST_APPLIED));
+        any
     }
 }
 
-fn summary(rows: &[Row], cliffs: &Cliffs) -> String {
-    match rows.iter().find(|row| row.dismissed.is_none()) {
-        Some(row) => format!("{}: {}", row.advice.title, row.advice.gain.text),
-        None if cliffs.load.is_none() => "nothing is served yet, so there is nothing to advise".into(),
-        None if cliffs.nearest.is_none()
-            && cliffs.cliffs.iter().any(|cliff| cliff.level == Level::Unknown) =>
-        {
-            "nothing to advise yet: where the next cliff is cannot be told".into()
-        }
-        None if cliffs.nearest.is_none() => "you need nothing now: no cliff is in sight".into(),
-        None => "you need nothing now".into(),
+/// What is said when there is no advice, or none but what was `dismissed`.
+fn nothing(dismissed: bool, picture: &Picture<'_>, cliffs: &Cliffs) -> String {
+    if dismissed {
+        return "nothing to do next but what was dismissed".into();
     }
+    if let Some(trouble) = ease::trouble(picture, cliffs) {
+        return trouble;
+    }
+    let text = match (&cliffs.load, &cliffs.nearest) {
+        (None, _) => "nothing is served yet, so there is nothing to advise",
+        (_, None) => "you need nothing now: no cliff is in sight",
+        _ => "you need nothing now",
+    };
+    text.into()
 }

@@ -11,6 +11,27 @@ use crate::store::{Store, Table};
 /// Seconds that were measured.
 pub(super) const SECONDS: usize = 300;
 
+/// A cliff that is near its end, now unless it is told at what load.
+pub(super) fn cliff(kind: Kind, resource: &str, level: Level, at: Option<f64>) -> Cliff {
+    let at = at.map(|load| At { load, low: 0.9 * load, high: 1.1 * load, confidence: 0.9 });
+    Cliff {
+        id: format!("{}:{resource}", kind.as_str()),
+        kind,
+        resource: resource.to_owned(),
+        level,
+        since: String::new(),
+        state: if at.is_some() { "forecast" } else { "pressing" },
+        at,
+        within: None::<Range>,
+        headroom: None,
+        used: None,
+        limit: None,
+        unit: "",
+        text: format!("{resource} is near its end"),
+        evidence: Vec::new(),
+    }
+}
+
 /// One picture.
 pub(super) struct Scene {
     /// Signals, their labels, and what they were in each second.
@@ -79,27 +100,15 @@ impl Scene {
     }
 
     pub(super) fn cliff(&mut self, kind: Kind, resource: &str, level: Level, at: Option<f64>) -> &mut Cliff {
-        let at = at.map(|load| At { load, low: 0.9 * load, high: 1.1 * load, confidence: 0.9 });
-        self.cliffs.cliffs.push(Cliff {
-            id: format!("{}:{resource}", kind.as_str()),
-            kind,
-            resource: resource.to_owned(),
-            level,
-            since: String::new(),
-            state: if at.is_some() { "forecast" } else { "pressing" },
-            at,
-            within: None::<Range>,
-            headroom: None,
-            used: None,
-            limit: None,
-            unit: "",
-            text: format!("{resource} is near its end"),
-            evidence: Vec::new(),
-        });
+        self.cliffs.cliffs.push(cliff(kind, resource, level, at));
         self.cliffs.cliffs.last_mut().expect("one was pushed")
     }
 
     pub(super) fn verdict(&self, rule: &dyn Rule) -> Verdict {
+        self.look(|picture, cliffs| rule.look(picture, cliffs))
+    }
+
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Picture<'_>, &Cliffs) -> T) -> T {
         let mut store = Store::new(1 << 26);
         let seconds = self.series.iter().map(|(_, _, values)| values.len()).max().unwrap_or(SECONDS);
         for second in 0..seconds {
@@ -115,7 +124,7 @@ impl Scene {
         }
         let picture =
             Picture { store: &store, facts: &self.facts, limits: &self.limits, target: 0.1, seed: 7 };
-        rule.look(&picture, &self.cliffs)
+        look(&picture, &self.cliffs)
     }
 
     pub(super) fn advised(&self, rule: &dyn Rule) -> Vec<Advice> {

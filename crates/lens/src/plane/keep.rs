@@ -1,16 +1,15 @@
-//! What is kept beyond a restart, where a file is configured: measurements, and beside them what advice was dismissed.
+//! What is kept beyond a restart, where a file is configured: measurements, and beside them what became of advice.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use deepwater_core::Events;
 
 use super::State;
-use crate::advice::{Dismissed, Ledger};
-use crate::store::Store;
+use crate::advice::{Ledger, Memory};
 
 /// Most bytes of a file that are read.
 const MOST_BYTES: u64 = 1 << 30;
@@ -24,14 +23,16 @@ deepwater_core::event! {
 deepwater_core::event! {
     /// What was measured cannot be kept.
     pub struct SnapshotUnwritten { file: String, reason: String }
-    snapshot_unwritten: Warn, "what the lens has measured is not kept: {file} cannot be written: {reason}; fix: let this user write there, or leave out lens.snapshot"
+    snapshot_unwritten: Warn, "what the lens knows is not kept: {file} cannot be written: {reason}; fix: let this user write there, or leave out lens.snapshot"
 }
 
 /// The files.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Keep {
     measurements: PathBuf,
-    dismissed: PathBuf,
+    advice: PathBuf,
+    /// One writer of the latter at a time, with what is known then: a slower one would bring back what was before.
+    writing: Mutex<()>,
 }
 
 impl Keep {
@@ -39,7 +40,7 @@ impl Keep {
     pub(super) fn at(file: PathBuf) -> Self {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".advice.json");
-        Self { dismissed: file.with_file_name(name), measurements: file }
+        Self { advice: file.with_file_name(name), measurements: file, writing: Mutex::default() }
     }
 
     /// Takes in what there is. A file that is not there yet is nothing to speak of.
@@ -56,37 +57,38 @@ impl Keep {
             }
             Err(error) => unread(&self.measurements, error.to_string()),
         }
-        match bytes(&self.dismissed).map(|bytes| bytes.map(|bytes| serde_json::from_slice(&bytes))) {
+        match bytes(&self.advice).map(|bytes| bytes.map(|bytes| serde_json::from_slice(&bytes))) {
             Ok(None) => {}
-            Ok(Some(Ok(dismissed))) => state.ledger = Ledger::with(dismissed),
-            Ok(Some(Err(error))) => unread(&self.dismissed, error.to_string()),
-            Err(error) => unread(&self.dismissed, error.to_string()),
+            Ok(Some(Ok(memory))) => state.ledger = Ledger::with(memory),
+            Ok(Some(Err(error))) => unread(&self.advice, error.to_string()),
+            Err(error) => unread(&self.advice, error.to_string()),
         }
     }
 
-    /// Writes both; the old ones stay until the new ones are whole.
-    pub(super) fn write(&self, (store, dismissed): &Kept, events: &Events) {
-        let measurements = replace(&self.measurements, store);
-        let dismissed = serde_json::to_vec_pretty(dismissed).map_err(io::Error::other);
-        let dismissed = dismissed.and_then(|bytes| replace(&self.dismissed, &bytes));
-        for (file, written) in [(&self.measurements, measurements), (&self.dismissed, dismissed)] {
-            if let Err(error) = written {
-                let file = file.display().to_string();
-                events.emit(SnapshotUnwritten { file, reason: error.to_string() });
-            }
-        }
+    /// Writes what was measured, now and then; the old file stays until the new one is whole.
+    pub(super) fn write_measurements(&self, store: &[u8], events: &Events) {
+        told(&self.measurements, replace(&self.measurements, store), events);
+    }
+
+    /// Writes what is remembered of advice, as soon as it changes; and whether that went well.
+    pub(super) fn write_advice(&self, memory: impl FnOnce() -> Memory, events: &Events) -> bool {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = serde_json::to_vec_pretty(&memory()).map_err(io::Error::other);
+        told(&self.advice, bytes.and_then(|bytes| replace(&self.advice, &bytes)), events)
     }
 }
 
-/// What is written: measurements as bytes, and what was dismissed.
-pub(super) type Kept = (Vec<u8>, BTreeMap<String, Dismissed>);
-
-/// A copy to be written while pages are read.
-pub(super) fn kept(store: &Store, ledger: &Ledger, wall: SystemTime) -> Kept {
-    (store.to_bytes(seconds(wall)), ledger.dismissed().clone())
+/// Says what could not be written; and whether it could.
+fn told(file: &Path, written: io::Result<()>, events: &Events) -> bool {
+    if let Err(error) = &written {
+        let file = file.display().to_string();
+        events.emit(SnapshotUnwritten { file, reason: error.to_string() });
+    }
+    written.is_ok()
 }
 
-fn seconds(wall: SystemTime) -> u64 {
+/// The time of day as it stands in files.
+pub(super) fn seconds(wall: SystemTime) -> u64 {
     wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
@@ -117,7 +119,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::advice::Dismissed;
     use crate::signal::REQUESTS;
+    use crate::store::Store;
 
     fn state() -> State {
         State {
@@ -141,13 +145,15 @@ mod tests {
         before.store.put(&REQUESTS, "", 7.0);
         before.store.pass(1);
         let dismissed = Dismissed { reason: "not now".into(), at: "1970-01-01T00:00:00Z".into() };
-        before.ledger = Ledger::with([("pool_size:shop".to_owned(), dismissed.clone())].into());
-        keep.write(&kept(&before.store, &before.ledger, wall), &events);
+        let mut memory = Memory::default();
+        memory.dismissed.insert("pool_size:shop".into(), dismissed);
+        keep.write_measurements(&before.store.to_bytes(seconds(wall)), &events);
+        assert!(keep.write_advice(|| memory.clone(), &events));
 
         let mut after = state();
         keep.read(&mut after, wall + Duration::from_secs(2), &events);
         assert_eq!(after.store.seconds(&REQUESTS, "", 3)[0], 7.0);
-        assert_eq!(after.ledger.dismissed()["pool_size:shop"], dismissed);
+        assert_eq!(*after.ledger.memory(), memory);
         assert!(events.counts().is_empty());
 
         fs::write(folder.path().join("lens.bin"), "nonsense").unwrap();
@@ -155,7 +161,8 @@ mod tests {
         keep.read(&mut state(), wall, &events);
         assert_eq!(events.counts()["snapshot_unread"], 2);
         fs::remove_dir_all(folder.path()).unwrap();
-        keep.write(&kept(&before.store, &before.ledger, wall), &events);
+        keep.write_measurements(b"", &events);
+        assert!(!keep.write_advice(Memory::default, &events));
         assert_eq!(events.counts()["snapshot_unwritten"], 2);
     }
 }

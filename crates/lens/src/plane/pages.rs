@@ -1,11 +1,11 @@
-//! `/api/cliffs` and `/api/signals`.
+//! `/api/cliffs`, `/api/advice` and `/api/signals`.
 
 use std::sync::Arc;
 
 use deepwater_core::{Call, Endpoint, Reply};
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::{Shared, State};
 use crate::console::query_value;
 use crate::signal;
 use crate::store::Span;
@@ -24,16 +24,22 @@ pub(super) fn endpoints(shared: &Arc<Shared>) -> Vec<Endpoint> {
         Endpoint::get("/api/advice", "What to switch on next, with its gain and its price", move || {
             advice.read().advice.clone()
         }),
-        Endpoint::post(
+        Endpoint::post_slow(
             "/api/advice/{id}/dismiss",
-            "Advice that is not wanted; {\"reason\": \"...\"} is kept",
-            move |call| match reason(&call.body) {
-                Ok(reason) => decide(&dismiss, &call, Some(reason)),
-                Err(what) => Reply::error(400, &what),
+            "Advice that is not wanted; {\"reason\": \"...\"} is remembered",
+            move |call| {
+                let shared = Arc::clone(&dismiss);
+                async move {
+                    match reason(&call.body) {
+                        Ok(reason) => decide(shared, &call, Some(reason)).await,
+                        Err(what) => Reply::error(400, &what),
+                    }
+                }
             },
         ),
-        Endpoint::post("/api/advice/{id}/restore", "Advice that is wanted after all", move |call| {
-            decide(&restore, &call, None)
+        Endpoint::post_slow("/api/advice/{id}/restore", "Advice that is wanted after all", move |call| {
+            let shared = Arc::clone(&restore);
+            async move { decide(shared, &call, None).await }
         }),
         Endpoint {
             method: "GET",
@@ -80,19 +86,34 @@ fn reason(body: &[u8]) -> Result<String, String> {
     }
 }
 
-fn decide(shared: &Shared, call: &Call, reason: Option<String>) -> Reply {
+/// What is said where there is no file to keep decisions in.
+const NOT_KEPT: &str =
+    "until this process ends: nothing is kept beyond that; fix: snapshot = \"lens.state\" in [lens]";
+/// What is said where it cannot be written.
+const UNWRITTEN: &str =
+    "until this process ends: the file of lens.snapshot cannot be written, the log says why";
+
+/// Dismisses advice for a reason, or takes that back; and keeps it, before it is answered.
+async fn decide(shared: Arc<Shared>, call: &Call, reason: Option<String>) -> Reply {
     let Some(id) = call.parameters.first() else { return Reply::error(400, "the path must name the advice") };
     let wall = shared.context.clock.wall();
-    let mut state = shared.write();
-    match state.ledger.dismiss(id, reason, wall) {
-        Ok(()) => {
-            let dismissed = state.ledger.dismissed().get(id).cloned();
-            let row = state.advice.advice.iter_mut().find(|row| row.advice.id == *id);
-            row.into_iter().for_each(|row| row.dismissed = dismissed.clone());
-            Reply::ok(&json!({ "id": id, "dismissed": dismissed }))
+    let dismissed = {
+        let State { ledger, advice, .. } = &mut *shared.write();
+        match ledger.dismiss(id, reason, wall) {
+            Ok(dismissed) => {
+                advice.decide(id, dismissed);
+                dismissed.cloned()
+            }
+            Err(what) => return Reply::error(404, &what),
         }
-        Err(what) => Reply::error(404, &what),
-    }
+    };
+    let remembered = if shared.keep.is_none() {
+        NOT_KEPT
+    } else {
+        let kept = tokio::task::spawn_blocking(move || shared.keep_advice()).await;
+        if kept.unwrap_or(false) { "also after a restart" } else { UNWRITTEN }
+    };
+    Reply::ok(&json!({ "id": id, "dismissed": dismissed, "remembered": remembered }))
 }
 
 fn signals_page(shared: &Shared, call: &Call) -> Reply {

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::keep::{self, Keep};
+use super::keep;
 use super::{Ports, Shared, State};
 use crate::advice;
 use crate::cliffs::{self, Judge};
@@ -23,14 +23,14 @@ use crate::store::Store;
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two judgements: they cost more than a measurement.
 const JUDGED_EVERY: u64 = 5;
-/// Ticks between two writes of what is kept.
+/// Ticks between two writes of what was measured.
 const KEPT_EVERY: u64 = 600;
 
 /// Measures until told to stop.
 pub(super) async fn run(shared: Arc<Shared>, ports: Ports, mut stopped: watch::Receiver<bool>) {
     let mut sampler = Sampler::new(&shared, ports);
     let (wall, events) = (|| shared.context.clock.wall(), &shared.context.events);
-    if let Some(keep) = &sampler.keep {
+    if let Some(keep) = &shared.keep {
         keep.read(&mut shared.write(), wall(), events);
     }
     let mut ticks = interval(TICK);
@@ -42,7 +42,7 @@ pub(super) async fn run(shared: Arc<Shared>, ports: Ports, mut stopped: watch::R
             _ = ticks.tick() => sampler.tick(&shared),
         }
     }
-    sampler.write(&shared);
+    Sampler::write(&shared);
 }
 
 struct Sampler {
@@ -51,7 +51,6 @@ struct Sampler {
     machine: Machine,
     databases: Databases,
     judge: Judge,
-    keep: Option<Keep>,
     last: Instant,
     /// CPU time of this thread at the last tick.
     spent: Duration,
@@ -65,7 +64,6 @@ impl Sampler {
             machine: Machine::new(&config.system),
             databases: Databases::new(ports.ask.clone()),
             judge: Judge::new(shared.context.clock.now()),
-            keep: config.snapshot.as_ref().map(|file| Keep::at(ports.directory.join(file))),
             last: shared.context.clock.now(),
             spent: thread_time(),
             ports,
@@ -109,17 +107,15 @@ impl Sampler {
             self.judge(shared, now);
         }
         if ticks.is_multiple_of(KEPT_EVERY) {
-            self.write(shared);
+            Self::write(shared);
         }
     }
 
-    fn write(&self, shared: &Shared) {
-        let Some(keep) = &self.keep else { return };
-        let kept = {
-            let state = shared.read();
-            keep::kept(&state.store, &state.ledger, shared.context.clock.wall())
-        };
-        keep.write(&kept, &shared.context.events);
+    fn write(shared: &Shared) {
+        let Some(keep) = &shared.keep else { return };
+        // A copy, to be written while pages are read.
+        let measured = shared.read().store.to_bytes(keep::seconds(shared.context.clock.wall()));
+        keep.write_measurements(&measured, &shared.context.events);
     }
 
     /// Looks at all that was measured. Pages can be read meanwhile.
@@ -134,11 +130,16 @@ impl Sampler {
         drop(state);
         let mut state = shared.write();
         let State { store, facts, ledger, .. } = &mut *state;
-        state.advice =
-            ledger.note(advised, considered, (&picture(store, facts, &config, shared), &cliffs), (now, wall));
+        let seen = picture(store, facts, &config, shared);
+        let (page, news) = ledger.note(advised, considered, (&seen, &cliffs), wall);
+        state.advice = page;
+        state.advice.kept = shared.keep.is_some();
         shared.shown.set(cliffs.clone());
         state.cliffs = cliffs;
         drop(state);
+        if news {
+            shared.keep_advice();
+        }
         for change in changes {
             super::events::tell(&shared.context.events, &change);
             if let Some(change) = webhook::Change::of(&change, wall) {

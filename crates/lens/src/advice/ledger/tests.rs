@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::advice::{Done, Gain, Price};
+use crate::advice::testing::{Scene, cliff};
+use crate::advice::{Done, Gain, Measured, Price};
+use crate::cliffs::{Kind, Level};
 use crate::config::Limits;
 use crate::facts::Application;
 use crate::signal;
@@ -34,8 +36,9 @@ struct Desk {
     ledger: Ledger,
     store: Store,
     facts: Facts,
-    start: Instant,
+    cliffs: Cliffs,
     seconds: u64,
+    news: bool,
 }
 
 impl Desk {
@@ -48,8 +51,9 @@ impl Desk {
             ledger: Ledger::default(),
             store: Store::new(1 << 24),
             facts,
-            start: Instant::now(),
+            cliffs: Cliffs::default(),
             seconds: 0,
+            news: false,
         }
     }
 
@@ -61,9 +65,10 @@ impl Desk {
             target: 0.1,
             seed: 7,
         };
-        let now = self.start + Duration::from_secs(self.seconds);
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(self.seconds);
-        self.ledger.note(advice, Vec::new(), (&picture, &Cliffs::default()), (now, wall))
+        let (page, news) = self.ledger.note(advice, Vec::new(), (&picture, &self.cliffs), wall);
+        self.news = news;
+        page
     }
 }
 
@@ -145,4 +150,71 @@ fn sums_are_measured_as_sums() {
 #[test]
 fn nothing_is_an_answer() {
     assert_eq!(Desk::new().note(Vec::new()).summary, "nothing is served yet, so there is nothing to advise");
+}
+
+#[test]
+fn the_page_shows_a_decision_at_once() {
+    let mut desk = Desk::new();
+    let other = Advice { id: "other".into(), title: "something else".into(), ..advice() };
+    let mut page = desk.note(vec![advice(), other]);
+    assert!(page.summary.starts_with("a limit for `app`"), "{}", page.summary);
+    let dismissed = Dismissed { reason: "no".into(), at: String::new() };
+    page.decide("concurrency_limit:app", Some(&dismissed));
+    assert!(page.summary.starts_with("something else"), "{}", page.summary);
+    assert_eq!(page.advice[0].advice.id, "other");
+    page.decide("other", Some(&dismissed));
+    assert_eq!(page.summary, "nothing to do next but what was dismissed");
+    page.decide("concurrency_limit:app", None);
+    assert!(page.summary.starts_with("a limit for `app`"), "{}", page.summary);
+}
+
+#[test]
+fn a_forecast_is_compared_once_it_knows_nothing_of_before() {
+    let mut desk = Desk::new();
+    let mut given = advice();
+    given.gain.measured = Measured::Knee("cpu:app".into());
+    desk.note(vec![given]);
+    desk.facts.applications[0].limited = true;
+    desk.note(Vec::new());
+    desk.cliffs = Scene::new().cliffs;
+    desk.cliffs.cliffs.push(cliff(Kind::Cpu, "app", Level::Clear, Some(640.0)));
+    desk.seconds = 599;
+    assert_eq!(desk.note(Vec::new()).applied[0].measured, None);
+    desk.seconds = 600;
+    assert_eq!(desk.note(Vec::new()).applied[0].measured, Some(640.0));
+}
+
+#[test]
+fn what_is_remembered_outlives_a_restart_and_goes_on() {
+    let mut desk = Desk::new();
+    desk.note(vec![advice(), Advice { id: "other".into(), done: Done::NotSeen, ..advice() }]);
+    assert!(!desk.news);
+    desk.ledger.dismiss("other", Some("why not".into()), SystemTime::UNIX_EPOCH).unwrap();
+    desk.facts.applications[0].limited = true;
+    desk.seconds = 10;
+    desk.note(Vec::new());
+    assert!(desk.news, "it was followed");
+
+    let kept = serde_json::to_vec(desk.ledger.memory()).unwrap();
+    desk.ledger = Ledger::with(serde_json::from_slice(&kept).unwrap());
+    desk.seconds = 99;
+    let page = desk.note(Vec::new());
+    assert_eq!((page.applied.len(), page.applied[0].measured, desk.news), (1, None, false));
+    assert_eq!(desk.ledger.memory().dismissed["other"].reason, "why not");
+    desk.seconds = 100;
+    desk.store.put(&signal::LATENCY_P95, "", 0.125);
+    desk.store.pass(1);
+    assert_eq!(desk.note(Vec::new()).applied[0].measured, Some(0.125));
+    assert!(desk.news, "it was measured");
+}
+
+#[test]
+fn nothing_is_an_answer_but_not_beside_trouble() {
+    let mut desk = Desk::new();
+    desk.cliffs = Scene::new().cliffs;
+    assert_eq!(desk.note(Vec::new()).summary, "you need nothing now: no cliff is in sight");
+    let mut over = cliff(Kind::Network, "link", Level::Over, None);
+    over.text = "the link is full".into();
+    desk.cliffs.cliffs.push(over);
+    assert_eq!(desk.note(Vec::new()).summary, "nothing to advise, though the link is full");
 }
