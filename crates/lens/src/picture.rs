@@ -41,10 +41,12 @@ pub(crate) struct Load {
 }
 
 impl<'a> Picture<'a> {
-    /// Requests of the edge if there are any, else transactions of the pooler; none without either.
+    /// Requests of the edge if there are any, else transactions of the pooler; none without either, and none while there is
+    /// silence: a mix of nothing is no mix to foretell anything for.
     pub(crate) fn load(&self) -> Option<Load> {
         let edge = self.classes(&signal::REQUESTS, "requests per second", "req/s");
-        edge.or_else(|| self.classes(&signal::TRANSACTIONS, "transactions per second", "tx/s"))
+        let load = edge.or_else(|| self.classes(&signal::TRANSACTIONS, "transactions per second", "tx/s"));
+        load.filter(|load| load.now > 0.0)
     }
 
     fn classes(&self, of: &'static Signal, unit: &'static str, short: &'static str) -> Option<Load> {

@@ -5,6 +5,9 @@
 //! and it answers no more of them. By Little's law the workers are what it answers then, times what an answer takes
 //! when nobody waits.
 
+#[cfg(test)]
+mod tests;
+
 use deepwater_forecast::usl::{self, Point};
 
 use super::{Detector, Evidence, Finding, Kind, Outlook, Range, evidence};
@@ -25,6 +28,21 @@ const PLATEAU: f64 = 0.85;
 const LEAST_FULL: usize = 10;
 /// Ticks in which as much was done without waits, beside those with: of more, something other than the load makes it slow.
 const IN_TIME: f64 = 0.25;
+/// Of the rate at the plateau, from which as much is answered: means of so many ticks.
+const SAME: f64 = 0.9;
+const SMOOTH: usize = 3;
+/// How many times as many requests were with it in the end as at first, while all waited and it answered as much, ...
+const GROWN: f64 = 1.5;
+/// ... in so many ticks, at least.
+const LEAST_FEW: usize = 3;
+/// The last ticks, and in how many of them requests must wait for its workers to be busy now.
+const NOW: usize = 5;
+const LEAST_NOW: usize = 3;
+/// One wait in twenty is three times the mean or longer, if waits are exponential.
+const TAIL: f64 = 3.0;
+/// Ticks over which it is seen how much of the load reaches the application, and the least of it to foretell anything from.
+const PASSED_TICKS: usize = 60;
+const LEAST_PASSED: f64 = 0.01;
 /// Busy workers, below which nobody can have waited for one.
 const LEAST_WORKERS: f64 = 0.8;
 
@@ -36,29 +54,19 @@ impl Detector for Concurrency {
 }
 
 fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Finding> {
-    let series = |signal| picture.windows(signal, name);
-    let (rates, latencies) = (series(&signal::UPSTREAM_RATE), series(&signal::UPSTREAM_SECONDS));
-    let known: Vec<(f64, f64)> = rates
-        .into_iter()
-        .zip(latencies)
-        .filter(|(rate, latency)| *rate > 0.0 && latency.is_finite())
-        .collect();
+    let ticks = ticks(picture, name);
     let busy = picture.now(&signal::UPSTREAM_BUSY, name)?;
-    let workers = workers(&known);
+    let workers = workers(&ticks, picture.target);
     let outlook = match (&workers, load) {
-        (Ok(found), Some(load)) => {
-            // Requests that the cache or the edge answers do not reach the application.
-            let passed =
-                picture.now(&signal::UPSTREAM_RATE, name).unwrap_or(0.0) / load.now.max(f64::MIN_POSITIVE);
-            let at = |rate: f64| rate / passed.clamp(0.01, 1.0);
-            let range = Range {
-                value: at(found.rate),
-                low: at(found.low),
-                high: at(found.high),
+        (Ok(found), Some(load)) => match passed(load, &ticks) {
+            Some(passed) => Outlook::AtLoad(Range {
+                value: found.rate / passed,
+                low: found.low / passed,
+                high: found.high / passed,
                 confidence: CONFIDENCE,
-            };
-            Outlook::AtLoad(range)
-        }
+            }),
+            None => Outlook::CannotTell("hardly a request reaches it now".into()),
+        },
         (Ok(_), None) => Outlook::CannotTell("nothing is served now".into()),
         (Err(missing), _) => Outlook::CannotTell((*missing).to_owned()),
     };
@@ -76,7 +84,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Findin
         evidence(picture, &signal::UPSTREAM_RATE, name, |rate| {
             format!("it answers {rate:.1} requests a second")
         }),
-        second_opinion(name, &known),
+        second_opinion(name, &ticks),
     ];
     Some(Finding {
         kind: Kind::Concurrency,
@@ -91,10 +99,33 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, name: &str) -> Option<Findin
     })
 }
 
+/// What it answered in each tick, and what that took; NaN where it is not known. The oldest tick is first, the last is now.
+fn ticks(picture: &Picture<'_>, name: &str) -> Vec<(f64, f64)> {
+    let series = |signal| picture.windows(signal, name);
+    series(&signal::UPSTREAM_RATE).into_iter().zip(series(&signal::UPSTREAM_SECONDS)).collect()
+}
+
+/// The ticks in which it answered.
+fn known(ticks: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    ticks.iter().copied().filter(|(rate, latency)| *rate > 0.0 && latency.is_finite()).collect()
+}
+
+/// The share of the load that reaches the application, over the last minute: requests that the cache or the edge answers do
+/// not. None while hardly any does.
+fn passed(load: &Load, ticks: &[(f64, f64)]) -> Option<f64> {
+    let minute = |n: usize| n.saturating_sub(PASSED_TICKS);
+    let own: f64 =
+        ticks[minute(ticks.len())..].iter().map(|(rate, _)| *rate).filter(|rate| rate.is_finite()).sum();
+    let rows = load.rows[minute(load.rows.len())..].iter().map(|row| row.iter().sum::<f64>());
+    let all: f64 = rows.filter(|rate| rate.is_finite()).sum();
+    let share = own / all;
+    (share >= LEAST_PASSED).then_some(share.min(1.0))
+}
+
 /// What the scalability law says of the same ticks. It keeps silent about low load.
-fn second_opinion(label: &str, known: &[(f64, f64)]) -> Option<Evidence> {
+fn second_opinion(label: &str, ticks: &[(f64, f64)]) -> Option<Evidence> {
     let point = |(rate, latency): &(f64, f64)| Point { n: rate * latency, x: *rate };
-    let points: Vec<Point> = known.iter().map(point).collect();
+    let points: Vec<Point> = known(ticks).iter().map(point).collect();
     let (value, text) = match usl::forecast(&points, CONFIDENCE) {
         usl::Outlook::Peak(top) => {
             let (n, usl::Estimate { value, low, high }) = (top.n.value, top.x);
@@ -124,8 +155,9 @@ struct Workers {
     now: bool,
 }
 
-/// Looks for a plateau in (rate, latency) of each tick, the oldest first.
-fn workers(known: &[(f64, f64)]) -> Result<Workers, &'static str> {
+/// Looks for a plateau in (rate, latency) of each tick, the oldest first, the last of now.
+fn workers(ticks: &[(f64, f64)], target: f64) -> Result<Workers, &'static str> {
+    let known = known(ticks);
     if known.len() < LEAST_TICKS {
         return Err("needs more seconds of load");
     }
@@ -133,7 +165,9 @@ fn workers(known: &[(f64, f64)]) -> Result<Workers, &'static str> {
     latencies.sort_by(f64::total_cmp);
     let floor = latencies[latencies.len() / 10];
     let slow = |(_, latency): &&(f64, f64)| *latency >= WAITS * floor;
-    let highest = known.iter().map(|(rate, _)| *rate).fold(0.0, f64::max);
+    let mut rates: Vec<f64> = known.iter().map(|(rate, _)| *rate).collect();
+    rates.sort_by(|a, b| b.total_cmp(a));
+    let highest = rates[LEAST_FULL / 2];
     let mut full: Vec<f64> = known.iter().filter(slow).map(|(rate, _)| *rate).collect();
     full.retain(|rate| *rate >= PLATEAU * highest);
     if full.len() < LEAST_FULL {
@@ -145,78 +179,29 @@ fn workers(known: &[(f64, f64)]) -> Result<Workers, &'static str> {
     if in_time as f64 > IN_TIME * full.len() as f64 {
         return Err("needs more load: it was slow now and then, and did as much in good time");
     }
+    if !grew(&known, WAITS * floor, at(0.5)) {
+        return Err("needs more load: it takes longer, and would perhaps answer more if more were asked");
+    }
     if at(0.5) * floor < LEAST_WORKERS {
         return Err("needs more load: less than one of its workers has been busy");
     }
-    let now = known.iter().rev().take(5).filter(slow).count() >= 3;
+    // While answers come in time nobody is in want of a worker, whatever the estimate.
+    let wanting = |tick: &&(f64, f64)| slow(tick) && TAIL * (tick.1 - floor) >= target;
+    let now = ticks[ticks.len().saturating_sub(NOW)..].iter().filter(wanting).count() >= LEAST_NOW;
     Ok(Workers { workers: (at(0.5) * floor).max(1.0), rate: at(0.5), low: at(0.05), high: at(0.95), now })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A closed look at eight workers of 20 ms each: what they answer, and what an answer takes.
-    fn ticks(offered: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
-        let most = 8.0 / 0.02;
-        let tick = |offered: f64| {
-            if offered < most {
-                (offered, 0.02 / (1.0 - (offered / most).powi(8)).max(0.2))
-            } else {
-                (most, 0.2)
-            }
-        };
-        offered.into_iter().map(tick).collect()
-    }
-
-    #[test]
-    fn workers_show_when_all_are_busy() {
-        let known = ticks((0..60).map(|tick| f64::from(tick) * 10.0));
-        let found = workers(&known).ok().unwrap();
-        assert!((found.workers - 8.0).abs() < 1.0, "{}", found.workers);
-        assert!(found.now && (found.rate - 400.0).abs() < 20.0, "{}", found.rate);
-    }
-
-    #[test]
-    fn the_scalability_law_has_a_second_opinion_once_it_bends() {
-        // X(N) = 50·N/(1 + 0.03(N - 1) + 0.0005·N(N - 1)): 680 a second at most, with 44 at once.
-        let tick = |n: u32| {
-            let n = f64::from(n);
-            let rate = 50.0 * n / (1.0 + 0.03 * (n - 1.0) + 0.000_5 * n * (n - 1.0));
-            (rate, n / rate)
-        };
-        let bent: Vec<_> = (1..=60).map(tick).collect();
-        let found = second_opinion("app", &bent).unwrap();
-        assert!((found.value - 680.0).abs() < 5.0 && found.text.contains("44 at once"), "{found:?}");
-        let low: Vec<_> = (1..=8).cycle().take(60).map(tick).collect();
-        assert_eq!(second_opinion("app", &low), None);
-    }
-
-    #[test]
-    fn before_that_nothing_is_said() {
-        assert!(workers(&ticks((0..60).map(|tick| f64::from(tick) * 4.0))).is_err());
-        assert!(workers(&ticks((0..10).map(|_| 500.0))).is_err());
-        assert!(workers(&[]).is_err());
-    }
-
-    #[test]
-    fn an_application_that_is_slow_now_and_then_at_the_same_load_has_no_plateau() {
-        // A build beside it, a collection of garbage: a third of the time it takes four times as long.
-        let wavering = |rate: f64| -> Vec<_> {
-            (0..120).map(|tick| (rate, if tick % 30 < 10 { 0.01 } else { 0.0025 })).collect()
-        };
-        assert!(workers(&wavering(13.0)).is_err());
-        assert!(workers(&wavering(2_000.0)).is_err());
-        // Nor has one of which hardly anything is asked, however slow.
-        let few = ticks((0..60).map(|tick| f64::from(tick) * 10.0)).into_iter();
-        assert!(workers(&few.map(|(rate, took)| (rate / 20.0, took)).collect::<Vec<_>>()).is_err());
-    }
-
-    #[test]
-    fn an_application_that_got_slow_at_low_load_has_no_plateau() {
-        // Slow at a tenth of what it could do before.
-        let mut known = ticks((0..60).map(|tick| f64::from(tick) * 6.0));
-        known.extend((0..20).map(|_| (30.0, 0.5)));
-        assert!(workers(&known).is_err());
-    }
+/// Whether more requests waited with it and more of them brought nothing: some ticks in which it answered about as much as at
+/// the plateau (`rate`), and took longer than at the floor, had far fewer with it than most. Otherwise it only takes longer
+/// than it did, whatever the reason, and has not shown that it can do no more.
+fn grew(known: &[(f64, f64)], slow: f64, rate: f64) -> bool {
+    let mean =
+        |ticks: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| ticks.iter().map(of).sum::<f64>() / SMOOTH as f64;
+    let waiting = known.windows(SMOOTH).filter(|ticks| {
+        mean(ticks, |(rate, _)| *rate) >= SAME * rate && mean(ticks, |(_, latency)| *latency) >= slow
+    });
+    let mut with: Vec<f64> = waiting.map(|ticks| mean(ticks, |(rate, latency)| rate * latency)).collect();
+    with.sort_by(f64::total_cmp);
+    let most = with.get(with.len() * 3 / 4).copied().unwrap_or(0.0);
+    with.iter().filter(|few| **few * GROWN <= most).count() >= LEAST_FEW
 }
