@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(crate) use database::Databases;
 pub(crate) use host::Machine;
-pub(crate) use planes::Planes;
+pub(crate) use planes::{OTHERS, Planes};
 
 /// What cannot be measured here, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

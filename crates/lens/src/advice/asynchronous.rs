@@ -20,6 +20,14 @@ const ELSEWHERE: f64 = 0.2;
 const LEAST_RATE: f64 = 0.1;
 /// Of one core for each core there is: an application that uses more may be slow for want of it.
 const BUSY: f64 = 0.8;
+/// Times what an answer takes at best, from which requests queue inside the application.
+const QUEUES: f64 = 2.0;
+/// Requests with it at once, on average, up to which hardly one waits for another, were there but one worker.
+const ALONE: f64 = 1.0;
+/// Times as many with it at one time as at another that it takes to see that they do not wait for each other.
+const VARIED: f64 = 2.0;
+/// Seconds that must have been measured to say so.
+const LEAST_SECONDS: usize = 30;
 
 const PRICE: Price = Price {
     complexity: "the answer comes later: clients ask for it or are told; work may be done twice and must bear that",
@@ -68,6 +76,7 @@ fn look(
     if queues.into_iter().any(|kind| worrying(cliffs, kind).next().is_some()) {
         return Err(format!("{name} is slow, and something else is near its end: see to that first"));
     }
+    waits_for_itself(picture, application).map_err(|why| format!("{name} is slow, {why}"))?;
     let known = |signal| {
         picture.minute(signal, application).ok_or_else(|| {
             format!("{name} is slow, and whether its application computes is not known: its process is not seen from here")
@@ -103,7 +112,7 @@ fn look(
         cliff: None,
         gain: Gain {
             text: format!(
-                "users wait for the 202 alone, and {:.1} workers that wait on average are free for others",
+                "users wait for the 202 alone, and {:.1} requests less at a time wait inside the application",
                 rate * elsewhere
             ),
             from: Some(p95),
@@ -124,10 +133,44 @@ fn look(
     }))
 }
 
+/// Whether requests wait for each other inside the application, which looks like a wait for something elsewhere.
+///
+/// # Errors
+/// They do, or it cannot be told.
+fn waits_for_itself(picture: &Picture<'_>, application: &str) -> Result<(), String> {
+    let rates = picture.windows(&signal::UPSTREAM_RATE, application);
+    let latencies = picture.windows(&signal::UPSTREAM_SECONDS, application);
+    let known = rates.into_iter().zip(latencies);
+    let known: Vec<(f64, f64)> = known.filter(|(rate, latency)| *rate > 0.0 && latency.is_finite()).collect();
+    if known.len() < LEAST_SECONDS {
+        return Err("and whether something queues shows with more seconds of load".into());
+    }
+    // A tenth of the ticks is below the first, a tenth above the second.
+    let ends = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        (values[values.len() / 10], values[values.len() - 1 - values.len() / 10])
+    };
+    let (best, worst) = ends(known.iter().map(|(_, latency)| *latency).collect());
+    let (few, many) = ends(known.iter().map(|(rate, latency)| rate * latency).collect());
+    if worst >= QUEUES * best {
+        return Err(format!(
+            "but its application takes {:.0} ms now and then: it queues, rather than wait for something elsewhere",
+            best * 1e3
+        ));
+    }
+    if many > ALONE && many < VARIED * few {
+        return Err(format!(
+            "and whether requests wait for a free worker or for something elsewhere cannot be told: some {many:.0} of them are \
+             with the application all the time"
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advice::testing::Scene;
+    use crate::advice::testing::{SECONDS, Scene};
     use crate::cliffs::Level;
 
     /// Two requests a second of three seconds each, one tenth of a second of them CPU.
@@ -138,16 +181,34 @@ mod tests {
         scene.all(&signal::LATENCY, "export", mean);
         scene.all(&signal::LATENCY_P95, "export", 1.5 * mean);
         scene.all(&signal::APP_CPU, "app", 0.2);
-        scene.all(&signal::UPSTREAM_RATE, "app", 2.0);
+        // Now one a second, now three: each takes as long.
+        let rates = (0..SECONDS).map(|second| if second / 30 % 2 == 0 { 1.0 } else { 3.0 });
+        scene.each(&signal::UPSTREAM_RATE, "app", rates);
+        scene.all(&signal::UPSTREAM_SECONDS, "app", mean);
         scene.all(&signal::CPU_CORES, "", 4.0);
         scene
+    }
+
+    #[test]
+    fn a_queue_is_no_wait_for_something_elsewhere() {
+        // Four workers of 50 ms: 80 a second for as many clients as there are, and never more or less.
+        let mut queue = scene(7.0);
+        queue.all(&signal::REQUESTS, "export", 80.0);
+        queue.all(&signal::UPSTREAM_RATE, "app", 80.0);
+        queue.cliff(Kind::Concurrency, "app", Level::Unknown, None);
+        assert!(queue.cannot_tell(&Asynchronous).contains("some 560 of them"));
+        // It began in time.
+        queue.each(&signal::UPSTREAM_SECONDS, "app", (0..SECONDS).map(|second| 0.05 + second as f64 / 30.0));
+        assert!(queue.cannot_tell(&Asynchronous).contains("it queues"));
+        queue.each(&signal::UPSTREAM_SECONDS, "app", []);
+        assert!(queue.cannot_tell(&Asynchronous).contains("more seconds of load"));
     }
 
     #[test]
     fn what_waits_for_others_is_done_later() {
         let advice = scene(3.0).advised(&Asynchronous);
         assert!(advice[0].why.contains("2900 ms of its 3000 ms"), "{}", advice[0].why);
-        assert!(advice[0].gain.text.contains("5.8 workers"), "{}", advice[0].gain.text);
+        assert!(advice[0].gain.text.contains("5.8 requests"), "{}", advice[0].gain.text);
         assert_eq!((advice[0].gain.to, advice[0].lines.as_ref()), (None, None));
     }
 

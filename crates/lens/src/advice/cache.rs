@@ -7,6 +7,7 @@ use crate::cliffs::{Cliff, Cliffs, Kind, Level};
 use crate::facts::Route;
 use crate::picture::Picture;
 use crate::signal;
+use crate::sources::OTHERS;
 
 pub(super) struct Cache;
 
@@ -74,6 +75,13 @@ fn look(picture: &Picture<'_>, cliffs: &Cliffs, route: &Route) -> Outcome {
     let name = &route.name;
     let of = |signal| picture.store.mean(signal, name, picture.store.ticks().min(600) as usize);
     let rate = of(&signal::REQUESTS).unwrap_or(0.0);
+    let others = picture.store.mean(&signal::REQUESTS, OTHERS, 600).unwrap_or(0.0);
+    if !picture.store.labels(&signal::REQUESTS).iter().any(|label| **label == **name) && others >= LEAST_SAVED
+    {
+        return Outcome::CannotTell(format!(
+            "what is asked of {name} is not told apart from what is asked of other routes"
+        ));
+    }
     if rate < LEAST_SAVED {
         return Outcome::NoNeed(format!("{name} is hardly asked for anything"));
     }
@@ -234,6 +242,15 @@ mod tests {
         assert!(scene.no_need(&Cache).contains("5 % of what is asked"), "{}", scene.no_need(&Cache));
         scene.facts.routes[0].cached = true;
         assert_eq!(scene.no_need(&Cache), "every route caches");
+    }
+
+    #[test]
+    fn a_route_that_is_not_told_apart_cannot_be_judged() {
+        let mut scene = Scene::new();
+        scene.route("/hot", "app");
+        assert!(scene.no_need(&Cache).contains("hardly asked"));
+        scene.all(&signal::REQUESTS, OTHERS, 60.0);
+        assert!(scene.cannot_tell(&Cache).contains("/hot is not told apart"));
     }
 
     #[test]

@@ -21,7 +21,11 @@ impl Rule for Disk {
 
     fn look(&self, picture: &Picture<'_>, cliffs: &Cliffs) -> Verdict {
         let found: Vec<Advice> = worrying(cliffs, Kind::Disk).map(|cliff| advise(picture, cliff)).collect();
-        Verdict::of(found, &unsure(cliffs, Kind::Disk), || "the disk does not fill".into())
+        let mut missing = unsure(cliffs, Kind::Disk);
+        if !cliffs.cliffs.iter().any(|cliff| cliff.kind == Kind::Disk) {
+            missing.push("how full the disk is is not known".into());
+        }
+        Verdict::of(found, &missing, || "the disk does not fill".into())
     }
 }
 
@@ -65,7 +69,13 @@ mod tests {
     #[test]
     fn a_disk_that_fills_gets_room_in_time() {
         let mut scene = Scene::new();
+        assert!(scene.cannot_tell(&Disk).contains("not known"));
+        scene.cliff(Kind::Disk, "disk", Level::Unknown, None).text =
+            "not watched for half an hour yet".into();
+        assert!(scene.cannot_tell(&Disk).contains("half an hour"));
+        scene.cliffs.cliffs[0].level = Level::Clear;
         assert!(scene.no_need(&Disk).contains("does not fill"));
+        scene.cliffs.cliffs.clear();
         scene.cliff(Kind::Disk, "disk", Level::Watch, None).within =
             Some(Range { value: 400_000.0, low: 345_600.0, high: 500_000.0, confidence: 0.9 });
         assert!(scene.advised(&Disk)[0].title.contains("within 2.0 days"));

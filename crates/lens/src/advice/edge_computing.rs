@@ -55,10 +55,10 @@ fn unknown(own: Option<f64>) -> Verdict {
     let own = own.map_or_else(String::new, |p95| {
         format!(" (here 95 % are answered within {:.0} ms, whatever the way to the users adds)", p95 * 1e3)
     });
-    Verdict::NoNeed(format!(
-        "a CDN for files and a cache for pages come first and keep one copy of the data{own}. How far users are is not known: \
-         fewer than twenty are connected, or the kernel does not tell. It would be different if many were a continent away, a \
-         tenth of a second sold more, and what they read could be old"
+    Verdict::CannotTell(format!(
+        "how far users are is not known: fewer than twenty are connected, or the kernel does not tell. It would be needed if many \
+         were a continent away, a tenth of a second sold more, and what they read could be old; a CDN for files and a cache for \
+         pages come first and keep one copy of the data{own}"
     ))
 }
 
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn where_it_is_not_known_how_far_users_are_it_says_when_it_would_be_needed() {
         let mut scene = Scene::new();
-        assert!(scene.no_need(&EdgeComputing).contains("continent"));
+        assert!(scene.cannot_tell(&EdgeComputing).contains("continent"));
         scene.all(&signal::LATENCY_P95, "", 0.08);
-        let why = scene.no_need(&EdgeComputing);
+        let why = scene.cannot_tell(&EdgeComputing);
         assert!(why.contains("80 ms") && why.contains("not known"), "{why}");
     }
 

@@ -53,14 +53,13 @@ impl Rule for Instances {
             let application =
                 picture.facts.applications.iter().find(|application| application.name == cliff.resource);
             let advice = match application {
-                None if cliff.resource == "machine" && is_of_others(picture) => {
-                    missing.push(format!(
-                        "{}, and hardly by the application: what uses them is not seen from here, `top` tells",
-                        cliff.text
-                    ));
-                    continue;
-                }
-                None if cliff.resource == "machine" => Ok(machines(picture, cliff)),
+                None if cliff.resource == "machine" => match machines(picture, cliff) {
+                    Ok(advice) => Ok(advice),
+                    Err(why) => {
+                        missing.push(format!("{}, {why}", cliff.text));
+                        continue;
+                    }
+                },
                 None => Err(format!("{} is none of the pools of targets", cliff.resource)),
                 Some(application) => processes(picture, cliffs, cliff, application, idle),
             };
@@ -73,13 +72,6 @@ impl Rule for Instances {
         }
         Verdict::of(found, &missing, || reasons.join("; "))
     }
-}
-
-/// Whether it is known of all applications that they hardly use the machine's cores.
-fn is_of_others(picture: &Picture<'_>) -> bool {
-    let applications = &picture.facts.applications;
-    !applications.is_empty()
-        && applications.iter().all(|known| uses_machine(picture, &known.name) == Some(false))
 }
 
 fn processes(
@@ -146,17 +138,30 @@ fn grown(targets: &[String], to: usize) -> Option<Vec<String>> {
     Some(all)
 }
 
-fn machines(picture: &Picture<'_>, cliff: &Cliff) -> Advice {
-    let busiest = picture
-        .facts
-        .applications
-        .iter()
-        .filter_map(|known| Some((known, picture.minute(&signal::APP_CPU, &known.name)?)))
+/// Another machine, if it is the application that fills this one.
+///
+/// # Errors
+/// It is not, or that cannot be seen.
+fn machines(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
+    let applications = &picture.facts.applications;
+    let used = applications.iter().map(|known| (known, uses_machine(picture, &known.name)));
+    if used.clone().all(|(_, uses)| uses == Some(false)) {
+        return Err(
+            "and not by an application behind Deepwater: what uses them is not seen from here, `top` tells"
+                .into(),
+        );
+    }
+    let busiest = used
+        .filter(|(_, uses)| *uses == Some(true))
+        .filter_map(|(known, _)| Some((known, picture.minute(&signal::APP_CPU, &known.name)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let who = busiest.map_or_else(String::new, |(known, cpu)| {
-        format!("; `{}` uses {cpu:.1} of its cores and can move first", known.name)
-    });
-    Advice {
+    let Some((known, cpu)) = busiest else {
+        return Err(
+            "and whether by the application is not known: its process is not seen, or not running".into()
+        );
+    };
+    let who = format!("; `{}` uses {cpu:.1} of its cores and can move first", known.name);
+    Ok(Advice {
         id: "more_instances:machine".into(),
         technique: "more_instances",
         title: "another machine, after what makes less work".into(),
@@ -178,7 +183,7 @@ fn machines(picture: &Picture<'_>, cliff: &Cliff) -> Advice {
         ),
         evidence: cliff.evidence.clone(),
         done: Done::NotSeen,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -215,6 +220,17 @@ mod tests {
         let mut scene = scene(3.9);
         scene.cliff(Kind::Cpu, "machine", Level::Near, Some(800.0));
         assert!(scene.cannot_tell(&Instances).contains("`top`"));
+    }
+
+    #[test]
+    fn nor_are_cores_of_which_nobody_knows_who_uses_them() {
+        let mut unseen = scene(3.9);
+        unseen.each(&signal::APP_CPU, "app", []);
+        unseen.cliff(Kind::Cpu, "machine", Level::Near, Some(800.0));
+        assert!(unseen.cannot_tell(&Instances).contains("not running"));
+        // A pooler alone.
+        unseen.facts.applications.clear();
+        assert!(unseen.cannot_tell(&Instances).contains("`top`"));
     }
 
     #[test]

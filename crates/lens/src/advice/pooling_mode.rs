@@ -1,7 +1,7 @@
 //! When a server connection may serve the next client. In session mode it is held for as long as a client is connected, most
 //! of that time for nothing; between transactions it could serve others.
 
-use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
+use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -11,7 +11,7 @@ pub(super) struct PoolingMode;
 
 /// Clients waiting on average, from which connections are short.
 const WAITING: f64 = 0.1;
-/// Connections open, from which those that idle are many.
+/// Connections held, from which those that idle are many.
 const MANY: f64 = 20.0;
 /// Share of them at work or in a transaction, below which most are held for nothing.
 const AT_WORK: f64 = 0.5;
@@ -60,21 +60,41 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
     let pools: Vec<String> =
         pools.iter().filter(|pool| pool.starts_with(&prefix)).map(ToString::to_string).collect();
     let waiting: f64 = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_WAITING, pool)).sum();
+    let size: f64 = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_SIZE, pool)).sum();
+    let held = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_BUSY, pool)).reduce(|a, b| a + b);
+    let Some(held) = held.map(|held| held.min(size)) else { return Ok(None) };
+    if waiting < WAITING && held < MANY {
+        return Ok(None);
+    }
+    // Of the whole server: others may have sessions there, too.
     let of = |signal| {
         picture.minute(signal, name).ok_or_else(|| {
             format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
         })
     };
-    let open = of(&signal::DB_CONNECTIONS)?;
+    let others = (of(&signal::DB_CONNECTIONS)? - held).max(0.0);
     let at_work = of(&signal::DB_ACTIVE)? + of(&signal::DB_IN_TRANSACTION)?;
-    let short = waiting >= WAITING || open >= MANY;
-    if !short || at_work > AT_WORK * open {
+    if at_work - others > AT_WORK * held {
         return Ok(None);
     }
-    let then = (at_work + P95 * at_work.sqrt()).ceil().max(1.0);
+    if at_work > AT_WORK * held {
+        return Err(format!(
+            "the {held:.0} connections of {name} are held by its clients, and whether those at work on its server are among them \
+             cannot be told: it has {others:.0} others"
+        ));
+    }
+    let peak = (at_work + P95 * at_work.sqrt()).ceil().max(1.0);
     let evidence = [
-        evidence(picture, &signal::DB_CONNECTIONS, name, |open| format!("{open:.0} connections are open")),
-        evidence(picture, &signal::DB_ACTIVE, name, |active| format!("{active:.1} of them run a statement")),
+        Some(Evidence {
+            signal: signal::POOL_BUSY.name,
+            label: name.clone(),
+            value: held,
+            unit: signal::POOL_BUSY.unit,
+            text: format!("{held:.0} connections are held by clients"),
+        }),
+        evidence(picture, &signal::DB_ACTIVE, name, |active| {
+            format!("{active:.1} sessions of the server run a statement")
+        }),
         evidence(picture, &signal::DB_IN_TRANSACTION, name, |idle| {
             format!("{idle:.1} idle in a transaction")
         }),
@@ -83,12 +103,15 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
         id: format!("pooling_mode:{name}"),
         technique: "pooling_mode",
         title: format!("share the connections of `{name}` between transactions"),
-        why: format!("{:.0} % of them are held by clients that do nothing", (1.0 - at_work / open) * 100.0),
+        why: format!("{:.0} % of them are held by clients that do nothing", (1.0 - at_work / held) * 100.0),
         cliff: None,
         gain: Gain {
-            text: format!("{then:.0} in place of {open:.0} connections serve the same, peaks included"),
-            from: Some(open),
-            to: Some(then.min(open)),
+            text: format!(
+                "{at_work:.0} in place of {held:.0} connections are held on average, {:.0} at peaks",
+                peak.min(size)
+            ),
+            from: Some(held),
+            to: Some(at_work),
             unit: "connections held".into(),
             // Those that idle in the pool then are held by nobody.
             measured: Measured::Sum(&signal::POOL_BUSY, pools, 1.0),
@@ -110,6 +133,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.database("shop").mode = "session".into();
         scene.all(&signal::POOL_SIZE, "shop/app", 100.0);
+        scene.all(&signal::POOL_BUSY, "shop/app", 80.0);
         scene.all(&signal::POOL_WAITING, "shop/app", 0.0);
         scene.all(&signal::DB_CONNECTIONS, "shop", 80.0);
         scene.all(&signal::DB_ACTIVE, "shop", 3.0);
@@ -121,7 +145,8 @@ mod tests {
     fn idle_sessions_are_shared() {
         let advice = scene().advised(&PoolingMode);
         // 4 on average, 1.645·2 more at peaks.
-        assert_eq!((advice[0].gain.from, advice[0].gain.to), (Some(80.0), Some(8.0)));
+        assert_eq!((advice[0].gain.from, advice[0].gain.to), (Some(80.0), Some(4.0)));
+        assert!(advice[0].gain.text.ends_with("8 at peaks"), "{}", advice[0].gain.text);
         assert!(advice[0].lines.as_ref().unwrap().contains("mode = \"transaction\""));
     }
 
@@ -131,11 +156,26 @@ mod tests {
         busy.all(&signal::DB_ACTIVE, "shop", 60.0);
         assert!(busy.no_need(&PoolingMode).contains("nobody waits"));
         let mut few = scene();
-        few.all(&signal::DB_CONNECTIONS, "shop", 10.0);
+        few.all(&signal::POOL_BUSY, "shop/app", 10.0);
         assert!(few.no_need(&PoolingMode).contains("nobody waits"));
         let mut shared = scene();
         shared.facts.databases[0].mode = "transaction".into();
         assert!(shared.no_need(&PoolingMode).contains("already"));
+    }
+
+    #[test]
+    fn sessions_of_others_are_not_those_of_the_pool() {
+        let mut small = scene();
+        small.all(&signal::POOL_SIZE, "shop/app", 5.0);
+        small.all(&signal::POOL_BUSY, "shop/app", 5.0);
+        small.all(&signal::POOL_WAITING, "shop/app", 1.0);
+        small.all(&signal::DB_ACTIVE, "shop", 1.0);
+        let advice = small.advised(&PoolingMode);
+        assert_eq!((advice[0].gain.from, advice[0].gain.to), (Some(5.0), Some(2.0)));
+        assert!(advice[0].gain.text.starts_with("2 in place of 5"), "{}", advice[0].gain.text);
+        // Sixty are at work: those of the pool, or the 75 others?
+        small.all(&signal::DB_ACTIVE, "shop", 60.0);
+        assert!(small.cannot_tell(&PoolingMode).contains("75 others"));
     }
 
     #[test]

@@ -60,8 +60,11 @@ fn a_service_at_its_ease_needs_nothing() {
     for rule in RULES {
         match scene.verdict(rule) {
             Verdict::NoNeed(why) => assert!(why.len() > 10, "{}: {why}", rule.technique()),
-            // Of the day, nothing is known after five minutes.
-            Verdict::CannotTell(why) => assert_eq!(rule.technique(), "autoscaling", "{why}"),
+            // Of the day nothing is known after five minutes, nor is of the disk and the way to the users here.
+            Verdict::CannotTell(why) => {
+                let unknown = ["autoscaling", "disk_space", "edge_computing"];
+                assert!(unknown.contains(&rule.technique()), "{why}");
+            }
             Verdict::Advise(advice) => panic!("{advice:?}"),
         }
     }

@@ -20,7 +20,7 @@ use sums::{Storing, Sums};
 /// Routes that are told apart; requests of further ones count in all, and together as [`OTHERS`].
 const MOST_ROUTES: usize = 64;
 /// The label of the routes that are not told apart.
-const OTHERS: &str = "others";
+pub(crate) const OTHERS: &str = "others";
 
 /// The planes' metrics, and what they were a tick ago.
 pub(crate) struct Planes {
