@@ -217,7 +217,15 @@ fn check_table(entries: &BTreeMap<String, Node>, form: &Schema<'_>, path: &KeyPa
             None if properties.is_empty() => {}
             None => {
                 let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
-                faults.push(unknown_key(key, &names, path));
+                let mut fault = unknown_key(key, &names, path);
+                // A key of a table below, written one level too high, is meant as it is spelt.
+                let has_it = |schema: &Schema<'_>| {
+                    schema.forms().iter().any(|form| form.properties().iter().any(|(name, _)| name == key))
+                };
+                if let Some((table, _)) = properties.iter().find(|(_, schema)| has_it(schema)) {
+                    fault.fix = Some(format!("did you mean `{table}.{key}`?"));
+                }
+                faults.push(fault);
             }
         }
     }

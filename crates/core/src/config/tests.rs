@@ -120,6 +120,10 @@ fn an_unknown_key_names_the_nearest_or_all() {
         problem("[cache]\nttl = '1s'"),
         "2: cache.ttl: unknown key\n  fix: known keys here: `memory`, `fill`"
     );
+    assert_eq!(
+        problem("[pools.app]\ntargets = ['a:1']\nevery = '1s'"),
+        "3: pools.app.every: unknown key\n  fix: did you mean `health.every`?"
+    );
     assert_eq!(problem("[cache]\n'a key' = 1").lines().next(), Some("2: cache.\"a key\": unknown key"));
 }
 
