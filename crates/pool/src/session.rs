@@ -11,6 +11,7 @@ mod end;
 mod expect;
 mod hold;
 mod link;
+mod listen;
 mod moving;
 mod out;
 mod serve;

@@ -25,6 +25,8 @@ impl ConnectError {
 
     /// The host took too long.
     pub(super) fn late(host: &Host, limit: Duration) -> Self {
+        // What is left of a longer limit: nobody cares for its nanoseconds.
+        let limit = Duration::from_secs_f64((limit.as_secs_f64() * 1e3).round() / 1e3);
         Self::unreachable(host, format!("no connection within {limit:?}"))
     }
 
@@ -77,6 +79,14 @@ impl From<std::io::Error> for ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_told_in_digits_that_mean_something() {
+        let host = Host::Tcp { name: "db".into(), port: 5_432 };
+        let late = ConnectError::late(&host, Duration::from_nanos(14_999_997_927)).to_string();
+        assert!(late.ends_with("no connection within 15s"), "{late}");
+        assert!(ConnectError::late(&host, Duration::from_millis(50)).to_string().ends_with("within 50ms"));
+    }
 
     #[test]
     fn a_servers_error_keeps_its_code_and_words() {

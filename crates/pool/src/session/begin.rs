@@ -6,7 +6,6 @@ use std::task::Context;
 use std::time::Instant;
 
 use deepwater_pgwire::message::{self, HEADER_BYTES, frontend};
-use deepwater_pgwire::sql::{self, Statement};
 
 use super::end::End;
 use super::{INPUT_LIMIT, Session, Step};
@@ -46,9 +45,14 @@ impl Session {
                     }
                     if header.tag == frontend::QUERY
                         && left >= header.total()
-                        && self.listen_without_server(&data[at + HEADER_BYTES..at + header.total()])?
+                        && self.listen_by_query(&data[at + HEADER_BYTES..at + header.total()])
                     {
                         return Ok(at + header.total());
+                    }
+                    if matches!(header.tag, frontend::PARSE | frontend::BIND)
+                        && let Some(used) = self.listen_by_batch(&data[at..])
+                    {
+                        return Ok(at + used);
                     }
                     return self.ask_for_server(cx, &data[at..]).map(|used| at + used);
                 }
@@ -101,45 +105,6 @@ impl Session {
         let used = self.ask_for_server(cx, &input)?;
         self.keep(input, used);
         Ok(Step::Again)
-    }
-
-    /// LISTEN and UNLISTEN outside a transaction go to the listener that all clients of the pool share. Whether it was
-    /// one.
-    fn listen_without_server(&mut self, payload: &[u8]) -> Result<bool, End> {
-        if !self.is_tracked() {
-            return Ok(false);
-        }
-        let Ok(text) = frontend::query_text(payload) else { return Ok(false) };
-        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-        if !first.is_some_and(|first| matches!(first, b'l' | b'L' | b'u' | b'U' | b'/' | b'-')) {
-            return Ok(false);
-        }
-        let verdict = sql::read_with(text, self.parameters.strings());
-        let [statement] = verdict.session.as_slice() else { return Ok(false) };
-        if verdict.statements != 1 {
-            return Ok(false);
-        }
-        let listeners = &self.worker.shared.listeners;
-        let tag = match statement {
-            Statement::Listen(channel) => {
-                self.listens = true;
-                let word = listeners.listen(&self.worker, &self.pool, channel, &self.info);
-                self.listening = Some((word, "LISTEN"));
-                return Ok(true);
-            }
-            Statement::Unlisten(channel) => {
-                listeners.unlisten(&self.pool, channel, &self.info);
-                "UNLISTEN"
-            }
-            Statement::UnlistenAll => {
-                self.forget_channels();
-                "UNLISTEN"
-            }
-            _ => return Ok(false),
-        };
-        deepwater_pgwire::message::backend::write::command_complete(&mut self.to_client, tag);
-        self.say_ready();
-        Ok(true)
     }
 
     /// Drops the first message, which was refused: a query is over, a batch is skipped up to its Sync. How many bytes

@@ -30,6 +30,8 @@ struct Kept {
     /// The text and types of the unnamed statement, as Parse carries them.
     unnamed: Vec<u8>,
     has_unnamed: bool,
+    /// Whether one of those with names may be a LISTEN or UNLISTEN.
+    listen: bool,
     /// What running it does, if it does anything.
     unnamed_verdict: Option<Verdict>,
     sql: HashMap<String, Arc<SqlPrepared>>,
@@ -57,7 +59,21 @@ impl Names {
 
     /// Enters a statement under its name.
     pub(super) fn insert(&mut self, named: Named) {
-        self.kept().named.insert(named.name, named.statement);
+        let kept = self.kept();
+        let listens = |statement: &sql::Statement| {
+            matches!(
+                statement,
+                sql::Statement::Listen(_) | sql::Statement::Unlisten(_) | sql::Statement::UnlistenAll
+            )
+        };
+        kept.listen |= named.statement.verdict.session.iter().any(listens);
+        kept.named.insert(named.name, named.statement);
+    }
+
+    /// Whether one with a name may be a LISTEN or UNLISTEN.
+    #[inline]
+    pub(super) fn listen(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.listen)
     }
 
     /// Forgets all statements but those with these numbers.

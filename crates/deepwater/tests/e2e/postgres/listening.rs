@@ -1,7 +1,7 @@
 //! LISTEN in transaction mode: any number of clients, one connection that listens.
 
 use crate::support::pg_wire::{Pg, say};
-use crate::support::postgres::{Database, Place, Pooler, Version};
+use crate::support::postgres::{Database, Place, Pooler, Version, python};
 
 async fn one_server() -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
@@ -38,6 +38,50 @@ async fn many_listen_and_hold_no_server() {
     }
     assert!(database.backends().await.len() <= 2, "one to work, one to listen");
     assert_eq!(listeners[0].value("SELECT 1").await, "1");
+}
+
+/// As drivers do that know no simple query: with a statement that has a name, prepared before, or with none.
+#[tokio::test]
+async fn those_who_speak_the_extended_protocol_hold_no_server_either() {
+    let (database, _pooler, place) = one_server().await;
+    let mut listeners = Vec::new();
+    for number in 0..10 {
+        let mut listener = Pg::login(&place).await;
+        if number % 2 == 0 {
+            listener.say(say::extended("LISTEN news", &[])).await;
+        } else {
+            listener.say([say::parse("mine", "LISTEN news"), say::sync()].concat()).await;
+            listener.hear_until(b'Z').await;
+            listener.say([say::bind("", "mine", &[]), say::execute("", 0), say::sync()].concat()).await;
+        }
+        let told: Vec<_> = listener.hear_until(b'Z').await.iter().map(ToString::to_string).collect();
+        let direct: &[&str] = match number % 2 {
+            0 => &["ParseComplete", "BindComplete", "NoData", "Complete LISTEN", "Ready I"],
+            _ => &["BindComplete", "Complete LISTEN", "Ready I"],
+        };
+        assert_eq!(told, direct);
+        listeners.push(listener);
+    }
+    Pg::login(&place).await.run("NOTIFY news, 'to all'").await;
+    for listener in &mut listeners {
+        assert_eq!(next(listener).await, "Notification news \"to all\"");
+    }
+    assert!(database.backends().await.len() <= 2, "one to work, one to listen");
+    // One that gives up hears nothing more; the statement without a name can be bound again.
+    let listener = &mut listeners[0];
+    listener.say(say::extended("UNLISTEN *", &[])).await;
+    listener.hear_until(b'Z').await;
+    Pg::login(&place).await.run("NOTIFY news, 'lost'").await;
+    listener.say([say::bind("", "", &[]), say::execute("", 0), say::sync()].concat()).await;
+    let told: Vec<_> = listener.hear_until(b'Z').await.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["BindComplete", "Complete UNLISTEN", "Ready I"]);
+    assert_eq!(listener.value("SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn listeners_of_asyncpg_hold_no_server() {
+    let (_database, _pooler, place) = one_server().await;
+    python(&place, "asyncpg_listeners.py", &[]).await.good();
 }
 
 #[tokio::test]
