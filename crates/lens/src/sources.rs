@@ -5,6 +5,7 @@ mod clients;
 mod database;
 mod host;
 mod planes;
+mod segments;
 
 use serde::Serialize;
 

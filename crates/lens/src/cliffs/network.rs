@@ -52,11 +52,19 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
                 .into(),
         ),
     };
-    let full =
-        speed.zip(now).filter(|(speed, now)| now >= &(FULL * speed)).map(|_| "the link is full".to_owned());
-    let lossy = picture.minute(&signal::RETRANSMITS, "").filter(|share| *share >= LOSSY);
-    let pressing =
-        full.or_else(|| lossy.map(|share| format!("{:.1} % of segments are sent again", share * 100.0)));
+    let full = speed
+        .zip(now)
+        .filter(|(speed, now)| now >= &(FULL * speed))
+        .map(|(speed, now)| format!("{} of {} are sent", speed_text(now), speed_text(speed)));
+    let lossy = picture.now(&signal::RETRANSMITS, "").filter(|share| *share >= LOSSY);
+    let lossy = lossy.map(|share| format!("{:.1} % of segments are sent again", share * 100.0));
+    // What is lost on the way may find the link as empty as can be.
+    let what = if full.is_none() && lossy.is_some() {
+        "the network loses what is sent"
+    } else {
+        "the network link is full"
+    };
+    let pressing = full.or(lossy);
     let evidence = [
         evidence(picture, &signal::SENT, "", |rate| format!("the edge sends {} of bodies", speed_text(rate))),
         evidence(picture, &signal::NET_SENT, "", |rate| format!("the interfaces send {}", speed_text(rate))),
@@ -86,7 +94,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
     Some(Finding {
         kind: Kind::Network,
         resource: "link".into(),
-        what: "the network link is full".into(),
+        what: what.into(),
         used: now,
         limit: speed,
         unit: "bytes per second",
@@ -139,5 +147,26 @@ mod tests {
         }
         assert!(!slow.contains("500"), "{slow}");
         assert!(!texts(0.05).contains("slow clients"));
+    }
+
+    #[test]
+    fn a_network_that_loses_is_no_link_that_is_full() {
+        let (mut store, facts, limits) = (Store::new(1 << 20), Facts::default(), Limits::default());
+        let mut tick = |sent: f64, again: f64| {
+            store.put(&signal::NET_SPEED, "", 1e7);
+            store.put(&signal::NET_SENT, "", sent);
+            store.put(&signal::RETRANSMITS, "", again);
+            store.pass(10);
+            let picture = Picture { store: &store, facts: &facts, limits: &limits, target: 0.1, seed: 7 };
+            let found = find(&picture, None).expect("something is sent");
+            (found.what, found.pressing)
+        };
+        assert_eq!(tick(1_000.0, 0.001), ("the network link is full".into(), None));
+        let (what, pressing) = tick(1_000.0, 0.03);
+        assert_eq!(what, "the network loses what is sent");
+        assert!(pressing.is_some_and(|pressing| pressing.contains("3.0 %")));
+        let (what, pressing) = tick(9.9e6, 0.03);
+        assert_eq!(what, "the network link is full");
+        assert!(pressing.is_some_and(|pressing| pressing.contains("80.0 Mbit/s")));
     }
 }

@@ -8,6 +8,7 @@ use deepwater_host::{Family, Host, HostReading, Rate, Roots, Space};
 
 use super::Unknown;
 use super::clients::Clients;
+use super::segments::Segments;
 use crate::config::{Config, System};
 use crate::facts::{Application, Facts};
 use crate::signal::{self, Signal};
@@ -22,6 +23,7 @@ pub(crate) struct Machine {
     interfaces: BTreeMap<String, [Rate; 2]>,
     families: BTreeMap<String, Family>,
     shared: BTreeMap<String, Shared>,
+    segments: Segments,
     clients: Clients,
     unknown: Vec<Unknown>,
     /// Seconds that were measured so far: the host crate's clock.
@@ -38,6 +40,7 @@ impl Machine {
             interfaces: BTreeMap::new(),
             families: BTreeMap::new(),
             shared: BTreeMap::new(),
+            segments: Segments::default(),
             clients: Clients::default(),
             unknown: Vec::new(),
             now: Duration::ZERO,
@@ -151,17 +154,8 @@ impl Machine {
             "",
             least(config.limits.network.map(deepwater_core::config::Bitrate::bytes), speed),
         );
-        let mut grown = |name: &'static str, counter| {
-            self.rates.entry((name, String::new())).or_default().per_second(now, counter)
-        };
-        let (segments, again) =
-            (grown("segments", network.tcp.segments_out), grown("again", network.tcp.retransmitted));
-        put(
-            out,
-            &signal::RETRANSMITS,
-            "",
-            segments.zip(again).filter(|(sent, _)| *sent >= 1.0).map(|(sent, again)| again / sent),
-        );
+        let tcp = &network.tcp;
+        put(out, &signal::RETRANSMITS, "", self.segments.again(now, tcp.segments_out.zip(tcp.retransmitted)));
         self.rate(out, &signal::ACCEPT_OVERFLOWS, "", network.tcp.listen_overflows);
         self.rate(out, &signal::SOFTNET_DROPS, "", network.softnet_dropped);
         put(out, &signal::DESCRIPTORS, "", network.descriptors.map(|count| count as f64));
