@@ -33,6 +33,7 @@ signals! {
     CONNECTIONS = "traffic.connections", "connections", "Client connections open.";
 
     UPSTREAM_BUSY = "application.busy", "requests", "Requests with the application on average, by pool of targets.";
+    UPSTREAM_ACTIVE = "application.in_flight", "requests", "Requests with the application at the moment, as far as they are told apart, by pool of targets.";
     UPSTREAM_RATE = "application.requests", "requests per second", "Requests the application answered, by pool of targets.";
     UPSTREAM_SECONDS = "application.latency", "seconds", "Mean time until the application began to answer, by pool of targets.";
     UPSTREAM_LIMIT = "application.limit", "requests", "Requests that may be with the application at once, by pool of targets.";
@@ -40,11 +41,14 @@ signals! {
     SHED = "application.shed", "requests per second", "Requests refused because the application had enough, by pool of targets.";
 
     POOL_BUSY = "pool.busy", "connections", "Server connections in use on average, by database and user.";
+    POOL_ACTIVE = "pool.active", "connections", "Server connections in use at the moment, by database and user.";
     POOL_SIZE = "pool.size", "connections", "Server connections there may be, by database and user.";
     POOL_RATE = "pool.assignments", "assignments per second", "Server connections handed to clients, by database and user.";
     POOL_HOLD = "pool.hold", "seconds", "Mean time a server connection was kept, by database and user.";
     POOL_HOLD_VARIATION = "pool.hold_variation", "ratio", "Variance of that time over the square of its mean, by database and user.";
     POOL_WAITING = "pool.waiting", "clients", "Clients waiting for a server connection on average, by database and user.";
+    POOL_QUEUE = "pool.queue", "clients", "Clients waiting for a server connection at the moment, by database and user.";
+    POOL_LONGEST_WAIT = "pool.longest_wait", "seconds", "How long the first of them has waited, by database and user.";
     POOL_WAIT = "pool.wait", "seconds", "Mean wait for a server connection, by database and user.";
     POOL_WAIT_P95 = "pool.wait_p95", "seconds", "Wait that 95 % of clients did not pass, by database and user.";
     POOL_REFUSED = "pool.refused", "queries per second", "Queries refused for want of a server connection, by database and user.";
@@ -84,7 +88,7 @@ signals! {
     NET_SENT = "network.sent", "bytes per second", "Bytes sent by the busiest network interface, the loopback apart.";
     NET_RECEIVED = "network.received", "bytes per second", "Bytes received by the busiest one.";
     NET_SPEED = "network.speed", "bytes per second", "What the link is good for, each way.";
-    RETRANSMITS = "network.retransmits", "ratio", "Share of TCP segments that were sent again.";
+    RETRANSMITS = "network.retransmits", "ratio", "Share of TCP segments that were sent again in the last minute, where a thousand or more were sent.";
     ROUND_TRIP = "network.round_trip", "seconds", "Median round trip to clients that are connected, as the kernel smooths it, by protocol. A balancer in front is the client.";
     ROUND_TRIP_P95 = "network.round_trip_p95", "seconds", "Round trip that 95 % of them do not pass, where there are twenty or more, by protocol.";
     RECEIVER_LIMITED = "network.receiver_limited", "ratio", "Share of the time with something to send in which clients did not read, in the ten seconds before, by protocol.";

@@ -10,6 +10,11 @@ use crate::signal;
 
 pub(super) struct Pool;
 
+/// Moments that must agree that all are held while somebody waits: one alone is chance.
+const MOMENTS: usize = 5;
+/// Share of the connections that are in use on average when all are, but while they change hands.
+const FULL: f64 = 0.9;
+
 impl Detector for Pool {
     fn look(&self, picture: &Picture<'_>, load: Option<&Load>, found: &[Finding]) -> Vec<Finding> {
         let pools = picture.store.labels(&signal::POOL_SIZE);
@@ -36,7 +41,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding
         (None, Some(wait)) if wait > picture.target => {
             Some(format!("one client in twenty waits for {:.0} ms or longer", wait * 1e3))
         }
-        _ => None,
+        _ => waiting(picture, pool, size),
     };
     let evidence = [
         evidence(picture, &signal::POOL_BUSY, pool, |busy| {
@@ -58,6 +63,19 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding
         outlook,
         pressing,
         evidence: evidence.into_iter().flatten().collect(),
+    })
+}
+
+/// Those who wait at the moment: a wait that has not ended is in no figure of waits. All connections are in use then.
+fn waiting(picture: &Picture<'_>, pool: &str, size: f64) -> Option<String> {
+    let now = |signal| picture.store.mean(signal, pool, MOMENTS);
+    let longest = now(&signal::POOL_LONGEST_WAIT).filter(|wait| *wait > picture.target)?;
+    let full = now(&signal::POOL_ACTIVE).is_some_and(|active| active >= FULL * size);
+    let newest = |signal, mean| picture.store.latest(signal, pool).unwrap_or(mean);
+    let waiting = newest(&signal::POOL_QUEUE, 0.0);
+    (full && waiting >= 1.0).then(|| {
+        let longest = newest(&signal::POOL_LONGEST_WAIT, longest);
+        format!("all {size:.0} connections are held, and {waiting:.0} wait for one, the first for {longest:.1} s already")
     })
 }
 

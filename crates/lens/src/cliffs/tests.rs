@@ -219,3 +219,32 @@ fn waits_that_pass_the_target_press() {
     let pressing = service.find(Kind::ConnectionPool, "shop/app").pressing.unwrap();
     assert!(pressing.contains("300 ms"), "{pressing}");
 }
+
+#[test]
+fn a_pool_whose_connections_are_all_held_presses_though_nothing_has_ended() {
+    let mut store = Store::new(1 << 26);
+    let mut tick = |waiting: f64, longest: f64| {
+        store.put(&signal::POOL_SIZE, "shop/app", 5.0);
+        store.put(&signal::POOL_BUSY, "shop/app", 5.0);
+        store.put(&signal::POOL_ACTIVE, "shop/app", 5.0);
+        store.put(&signal::POOL_QUEUE, "shop/app", waiting);
+        store.put(&signal::POOL_LONGEST_WAIT, "shop/app", longest);
+        store.pass(1);
+        let facts = Facts::default();
+        let picture =
+            Picture { store: &store, facts: &facts, limits: &Limits::default(), target: 0.1, seed: 1 };
+        look(&picture)
+            .1
+            .into_iter()
+            .find(|finding| finding.kind == Kind::ConnectionPool)
+            .expect("a pool")
+            .pressing
+    };
+    // Somebody who waits for a moment is none.
+    for second in 0..20 {
+        assert_eq!(tick(f64::from(second % 2), 0.05), None);
+    }
+    let pressing = (1..=22).map(|second| tick(1.0, f64::from(second))).last().flatten().expect("it presses");
+    assert!(pressing.contains("all 5") && pressing.contains("22.0 s"), "{pressing}");
+    assert_eq!((0..5).map(|_| tick(0.0, 0.0)).last(), Some(None));
+}

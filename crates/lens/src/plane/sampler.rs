@@ -83,16 +83,15 @@ impl Sampler {
         let machine = whole.then(|| self.machine.read(&facts, &config, seconds));
         let mut state = shared.write();
         let store = &mut state.store;
+        // By a clock of its own: to read the machine may have taken long.
+        self.planes.read(store, &facts, shared.context.clock.now());
         if let Some(machine) = machine {
-            self.planes.read(store, seconds);
             store.put_all(&machine);
             self.databases.read(store);
             let spent = thread_time();
             store.put(&signal::LENS_COST, "", spent.saturating_sub(self.spent).as_secs_f64() / seconds);
             self.spent = spent;
             store.pass((seconds.round() as u64).max(1));
-        } else {
-            self.planes.read(store, 1.0);
         }
         let mut unknown = self.machine.unknown();
         unknown.extend(self.databases.unknown());
