@@ -27,6 +27,41 @@ async fn a_good_file_is_said_to_be_good() {
     assert_eq!(result.stdout, "deepwater.toml is valid: 1 listener, 1 route, 1 pool\n");
 }
 
+/// Each would end `run` at its start, long after the file was taken for valid.
+#[tokio::test]
+async fn what_would_fail_at_the_start_is_told_by_check() {
+    let config = "\
+[console]
+listen = \"127.0.0.1:8080\"
+token = \"env:DEEPWATER_NOT_SET\"
+
+[[edge.listen]]
+address = \"127.0.0.1:8080\"
+
+[[edge.route]]
+pool = \"app\"
+
+[pools.app]
+targets = [\"127.0.0.1:3000\"]
+
+[lens]
+snapshot = \"nowhere/lens.state\"
+
+[lens.webhook]
+url = \"env:DEEPWATER_NOT_SET\"
+";
+    let result = check(&Home::new(), config).await;
+    assert_eq!((result.code, result.stdout.as_str()), (Some(2), ""));
+    for line in [
+        "deepwater.toml:2: console.listen: 127.0.0.1:8080 is taken: the edge listens on 127.0.0.1:8080",
+        "deepwater.toml:3: console.token: the environment variable `DEEPWATER_NOT_SET` is not set",
+        "deepwater.toml:15: lens.snapshot: there is no directory",
+        "deepwater.toml:18: lens.webhook.url: the environment variable `DEEPWATER_NOT_SET` is not set",
+    ] {
+        assert!(result.stderr.contains(line), "no {line} in:\n{}", result.stderr);
+    }
+}
+
 #[tokio::test]
 async fn every_fault_is_told_at_once_with_its_place_and_fix() {
     let config = "\
