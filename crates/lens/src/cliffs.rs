@@ -18,6 +18,7 @@ mod network;
 mod plateau;
 mod pool;
 mod replicas;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -168,6 +169,11 @@ fn evidence(
         unit: signal.unit,
         text: text(value),
     })
+}
+
+/// What is wrong with the answers now, whatever a cliff says.
+pub(crate) fn trouble(picture: &Picture<'_>) -> Option<String> {
+    service::trouble(picture)
 }
 
 /// All that is found.

@@ -1,5 +1,6 @@
 //! Levels that do not flap, the sentence of each cliff, and which is nearest.
 
+mod held;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use super::{Evidence, Finding, Outlook, Range};
 use crate::picture::Load;
+use held::Held;
 
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -119,9 +121,15 @@ pub struct Change {
     pub was: Level,
 }
 
-/// Remembers levels.
+/// Remembers levels, and what was told.
 pub(crate) struct Judge {
     known: BTreeMap<String, Known>,
+    trouble: Held<String>,
+    /// The name of the cliff that was told first, and since when another one is nearer.
+    first: Option<String>,
+    nearer_since: Option<Duration>,
+    /// Anything was ever served.
+    served: bool,
     began: Instant,
     fresh: Hysteresis,
 }
@@ -130,36 +138,45 @@ struct Known {
     way: Hysteresis,
     level: Level,
     since: SystemTime,
+    unknown_since: Option<Duration>,
+    pressing: Held<String>,
+    outlook: Held<Outlook>,
 }
 
 impl Judge {
     /// Knows nothing yet.
     pub(crate) fn new(now: Instant) -> Self {
-        let fresh = Hysteresis::new(THRESHOLDS).expect("the thresholds are in order");
-        Self { known: BTreeMap::new(), began: now, fresh }
+        Self {
+            known: BTreeMap::new(),
+            trouble: Held::default(),
+            first: None,
+            nearer_since: None,
+            served: false,
+            began: now,
+            fresh: Hysteresis::new(THRESHOLDS).expect("the thresholds are in order"),
+        }
     }
 
-    /// Puts levels to findings; and which levels have changed.
+    /// Puts levels to findings; and which levels have changed. `trouble` is what is wrong with the answers, whatever a cliff
+    /// says.
     pub(crate) fn judge(
         &mut self,
         load: Option<&Load>,
-        findings: Vec<Finding>,
+        (findings, trouble): (Vec<Finding>, Option<String>),
         (now, wall): (Instant, SystemTime),
     ) -> (Cliffs, Vec<Change>) {
+        let now = now.saturating_duration_since(self.began);
         let mut changes = Vec::new();
         let mut cliffs: Vec<Cliff> = Vec::new();
-        for finding in findings {
+        for mut finding in findings {
             let id = format!("{}:{}", finding.kind.as_str(), finding.resource);
-            let known = self.known.entry(id.clone()).or_insert_with(|| Known {
-                way: self.fresh.clone(),
-                level: Level::Unknown,
-                since: wall,
-            });
+            let known = self.known.entry(id.clone()).or_insert_with(|| Known::new(&self.fresh, wall));
             let was = known.level;
-            known.level = known.next(&finding, load, now.saturating_duration_since(self.began));
+            known.level = known.next(&finding, load, now, &self.fresh);
             if known.level != was {
                 known.since = wall;
             }
+            known.hold(&mut finding, now);
             let cliff = cliff(id, finding, load, known);
             if cliff.level != was {
                 changes.push(Change { cliff: cliff.clone(), was });
@@ -169,25 +186,87 @@ impl Judge {
         // What is not there any more has no level.
         self.known.retain(|id, _| cliffs.iter().any(|cliff| cliff.id == *id));
         cliffs.sort_by(nearer);
-        let nearest = cliffs.first().filter(|cliff| cliff.is_in_sight()).map(|cliff| cliff.id.clone());
+        self.keep_first(&mut cliffs, now);
+        let nearest = self.first.clone();
+        self.served |= load.is_some();
+        let trouble = self.trouble.next(trouble, now, THRESHOLDS.fall_after);
+        let served = if load.is_some() {
+            Served::Now
+        } else if self.served {
+            Served::Before
+        } else {
+            Served::Never
+        };
+        let summary = words::summary(&cliffs, served, trouble.as_deref());
         let load = load.map(|load| LoadNow { value: words::rounded(load.now), unit: load.unit });
-        let summary = words::summary(&cliffs, load.is_some());
         (Cliffs { load, nearest, summary, cliffs }, changes)
+    }
+
+    /// Leaves the cliff in front that was told first, until another has been nearer for long, or presses more.
+    fn keep_first(&mut self, cliffs: &mut [Cliff], now: Duration) {
+        let rank = |cliff: &Cliff| (cliff.state == "pressing", cliff.level);
+        let told = self.first.as_ref().and_then(|id| cliffs.iter().position(|cliff| cliff.id == *id));
+        let stays = |told: &usize| {
+            let (told, first) = (&cliffs[*told], &cliffs[0]);
+            told.id != first.id && told.is_in_sight() && rank(told) >= rank(first)
+        };
+        match told.filter(stays) {
+            Some(told)
+                if now.saturating_sub(*self.nearer_since.get_or_insert(now)) < THRESHOLDS.fall_after =>
+            {
+                cliffs[..=told].rotate_right(1);
+            }
+            _ => self.nearer_since = None,
+        }
+        self.first = cliffs.first().filter(|cliff| cliff.is_in_sight()).map(|cliff| cliff.id.clone());
     }
 }
 
+/// Whether there is a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Now,
+    Before,
+    Never,
+}
+
 impl Known {
-    fn next(&mut self, finding: &Finding, load: Option<&Load>, now: Duration) -> Level {
-        let share = match way(finding, load) {
-            Some(share) => share,
-            None if matches!(finding.outlook, Outlook::CannotTell(_)) => return Level::Unknown,
-            None => 0.0,
+    fn new(fresh: &Hysteresis, wall: SystemTime) -> Self {
+        Self {
+            way: fresh.clone(),
+            level: Level::Unknown,
+            since: wall,
+            unknown_since: None,
+            pressing: Held::default(),
+            outlook: Held::default(),
+        }
+    }
+
+    /// The level. One that was known stays for a while when it is not any more, and begins anew after that.
+    fn next(&mut self, finding: &Finding, load: Option<&Load>, now: Duration, fresh: &Hysteresis) -> Level {
+        let Some(share) = way(finding, load) else {
+            let since = *self.unknown_since.get_or_insert(now);
+            if self.level == Level::Unknown || now.saturating_sub(since) >= THRESHOLDS.fall_after {
+                self.way = fresh.clone();
+                return Level::Unknown;
+            }
+            return self.level;
         };
+        self.unknown_since = None;
         match self.way.update(now, share) {
             hysteresis::Level::Clear => Level::Clear,
             hysteresis::Level::Watch => Level::Watch,
             hysteresis::Level::Near => Level::Near,
             hysteresis::Level::Over => Level::Over,
+        }
+    }
+
+    /// Tells what pressed, and what could be told, for as long as levels stay.
+    fn hold(&mut self, finding: &mut Finding, now: Duration) {
+        finding.pressing = self.pressing.next(finding.pressing.take(), now, THRESHOLDS.fall_after);
+        let told = Some(&finding.outlook).filter(|outlook| !matches!(outlook, Outlook::CannotTell(_)));
+        if let Some(outlook) = self.outlook.next(told.cloned(), now, THRESHOLDS.fall_after) {
+            finding.outlook = outlook;
         }
     }
 }

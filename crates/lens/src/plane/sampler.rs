@@ -124,7 +124,8 @@ impl Sampler {
         let state = shared.read();
         let seen = picture(&state.store, &state.facts, &config, shared);
         let (load, findings) = cliffs::look(&seen);
-        let (cliffs, changes) = self.judge.judge(load.as_ref(), findings, (now, wall));
+        let (cliffs, changes) =
+            self.judge.judge(load.as_ref(), (findings, cliffs::trouble(&seen)), (now, wall));
         let (advised, considered) = advice::look(&seen, &cliffs);
         drop(state);
         let mut state = shared.write();

@@ -1,6 +1,6 @@
 //! What is said of cliffs.
 
-use super::{Cliff, Level};
+use super::{Cliff, Level, Served};
 use crate::cliffs::{Finding, Outlook, Range};
 use crate::picture::Load;
 
@@ -27,13 +27,30 @@ pub(super) fn sentence(finding: &Finding, load: Option<&Load>) -> String {
 }
 
 /// All of it in a sentence.
-pub(super) fn summary(cliffs: &[Cliff], served: bool) -> String {
-    if !served {
-        return "nothing is served yet, so nothing can be told".into();
+pub(super) fn summary(cliffs: &[Cliff], served: Served, trouble: Option<&str>) -> String {
+    let first = cliffs.first();
+    let and = |text: &str| match trouble {
+        Some(trouble) => format!("{trouble}; {text}"),
+        None => text.to_owned(),
+    };
+    if let Some(first) = first.filter(|first| first.state == "pressing" || first.level > Level::Clear) {
+        return and(&first.text);
     }
-    match cliffs.first() {
-        Some(first) if first.state == "pressing" || first.level > Level::Clear => first.text.clone(),
-        Some(first) if first.is_in_sight() => format!("all is well: {}", first.text),
+    match served {
+        Served::Never => return "nothing is served yet, so nothing can be told".into(),
+        Served::Before => return "nothing is served now, so nothing can be told".into(),
+        Served::Now => {}
+    }
+    // What is looked at and hardly in use does not matter, though it cannot be told when it ends.
+    let small = |cliff: &Cliff| cliff.used.zip(cliff.limit).is_some_and(|(used, limit)| used < limit / 2.0);
+    let unknown = cliffs.iter().any(|cliff| cliff.level == Level::Unknown && !small(cliff));
+    match (first, trouble) {
+        (Some(first), Some(_)) if first.is_in_sight() => and(&first.text),
+        (_, Some(_)) => and("where the next cliff is cannot be told"),
+        (Some(first), None) if first.is_in_sight() && unknown => {
+            format!("all is well, as far as can be told: {}", first.text)
+        }
+        (Some(first), None) if first.is_in_sight() => format!("all is well: {}", first.text),
         _ if cliffs.iter().any(|cliff| cliff.level == Level::Unknown) => {
             "cannot tell yet: needs more time or more load".into()
         }
