@@ -1,5 +1,7 @@
 //! The root of the configuration: the planes' own tables, side by side.
 
+mod addresses;
+
 use std::path::{Path, PathBuf};
 
 use deepwater_core::config::{Checker, Document, Place, Problem, Problems};
@@ -104,10 +106,11 @@ impl Settings {
     }
 
     fn validate(&self, root: &Place<'_>, directory: &Path) {
-        self.console.validate(&root.at("console"));
+        self.console.validate(&root.at("console"), directory);
         deepwater_edge::validate(self.edge_tables(), directory, root);
         deepwater_pool::validate(&self.postgres, directory, &root.at("postgres"));
-        self.lens.validate(&root.at("lens"));
+        self.lens.validate(&root.at("lens"), directory);
+        addresses::validate(self, root);
         if self.edge.listen.is_empty() && self.postgres.listen.is_none() {
             root.at("edge").problem_with_fix(
                 "there is nothing to listen on",

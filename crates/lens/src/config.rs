@@ -1,6 +1,6 @@
 //! The `[lens]` table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deepwater_core::config::{Bitrate, Duration, Place, Size};
 use schemars::JsonSchema;
@@ -19,7 +19,8 @@ pub struct Config {
     /// Memory for what was measured: a second for ten minutes, ten for six hours, a minute for fourteen days. Series that find
     /// no room are dropped, and counted.
     pub memory: Size,
-    /// A file that what was measured is kept in when the process ends, and read from when it starts. None by default.
+    /// A file that what was measured is kept in, every ten minutes and when the process ends, and read from when it starts.
+    /// Beside it, with `.advice.json` behind its name, is kept what advice was dismissed or followed, at once. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<PathBuf>,
     /// Limits that the machine does not tell, or that are tighter than what it tells.
@@ -80,8 +81,8 @@ impl Default for System {
 const LEAST_MEMORY: Size = Size::from_mib(4);
 
 impl Config {
-    /// Reports what the types cannot say.
-    pub fn validate(&self, place: &Place<'_>) {
+    /// Reports what the types cannot say. Relative paths start at `directory`.
+    pub fn validate(&self, place: &Place<'_>, directory: &Path) {
         if self.memory < LEAST_MEMORY {
             place.at("memory").problem_with_fix(
                 format!("{} is too little to measure anything with", self.memory),
@@ -92,7 +93,23 @@ impl Config {
             place.at("target").problem_with_fix("every wait is longer than none", "write \"100ms\"");
         }
         if let Some(webhook) = &self.webhook {
-            webhook.validate(&place.at("webhook"));
+            webhook.validate(&place.at("webhook"), directory);
+        }
+        if let Some(file) = &self.snapshot {
+            let file = directory.join(file);
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new("."));
+            if !folder.is_dir() {
+                place.at("snapshot").problem_with_fix(
+                    format!("there is no directory {}", folder.display()),
+                    "make it, and let Deepwater's user write there; or leave snapshot out",
+                );
+            } else if file.is_dir() {
+                place.at("snapshot").problem_with_fix(
+                    format!("{} is a directory", file.display()),
+                    "name a file: it is made when it is not there",
+                );
+            }
         }
         let limits = place.at("limits");
         if self.limits.memory.is_some_and(|memory| memory.bytes() == 0) {
@@ -107,6 +124,46 @@ impl Config {
         }
         if self.limits.cores == Some(0) {
             limits.at("cores").problem_with_fix("nothing runs without a core", "leave it out, or write 4");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deepwater_core::config::Document;
+
+    use super::*;
+
+    fn problems(text: &str, directory: &Path) -> String {
+        let document = Document::parse(text, "deepwater.toml").unwrap();
+        let config: Config = document.decode().unwrap();
+        let checker = document.checker();
+        config.validate(&checker.root(), directory);
+        checker.finish().map_or_else(|problems| problems.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn what_would_fail_at_the_start_is_told_with_its_place_and_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("taken")).unwrap();
+        let told = |text: &str| problems(text, folder.path());
+        assert_eq!(told("snapshot = \"lens.state\""), "");
+        for (text, words) in [
+            ("snapshot = \"nowhere/lens.state\"", ["1: snapshot: there is no directory", "make it"]),
+            ("snapshot = \"taken\"", ["1: snapshot: ", "is a directory"]),
+            (
+                "[webhook]\nurl = \"env:DEEPWATER_NOT_SET\"",
+                ["2: webhook.url: ", "`DEEPWATER_NOT_SET` is not set"],
+            ),
+            ("[webhook]\nurl = \"file:nothing\"", ["2: webhook.url: ", "fix: set it"]),
+            ("[webhook]\nurl = \"alerts\"", ["2: webhook.url: ", "https://alerts.example"]),
+            (
+                "[webhook]\nurl = \"https://a.example\"\ntoken = \"file:nothing\"",
+                ["3: webhook.token: ", "nothing"],
+            ),
+        ] {
+            let told = told(text);
+            assert!(words.iter().all(|word| told.contains(word)), "{words:?}: {told}");
         }
     }
 }

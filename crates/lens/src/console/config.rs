@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 
 use deepwater_core::config::{Place, Secret};
@@ -26,8 +27,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reports what the types cannot say.
-    pub fn validate(&self, place: &Place<'_>) {
+    /// Reports what the types cannot say. Relative paths start at `directory`.
+    pub fn validate(&self, place: &Place<'_>, directory: &Path) {
         if let Listen::At(address) = self.listen
             && reachable_by_others(address)
             && self.token.is_none()
@@ -36,6 +37,12 @@ impl Config {
                 format!("other machines can reach {address}, and the console has no token"),
                 "set `token = \"env:DEEPWATER_TOKEN\"`, or listen on \"127.0.0.1:9000\"",
             );
+        }
+        if let Some(token) = &self.token
+            && self.listen != Listen::Off
+            && let Err(error) = token.resolve(directory)
+        {
+            place.at("token").problem_with_fix(error.to_string(), "set it where Deepwater starts");
         }
     }
 }
@@ -139,13 +146,16 @@ mod tests {
     fn a_console_others_can_reach_needs_a_token() {
         let problems = |config: Config| {
             let checker = Checker::without_document();
-            config.validate(&checker.at("console"));
+            config.validate(&checker.at("console"), Path::new("."));
             checker.finish().map_err(|problems| problems.to_string())
         };
         let open = Config { listen: "0.0.0.0:9000".parse().unwrap(), token: None };
         let message = problems(open.clone()).unwrap_err();
         assert!(message.contains("console.listen") && message.contains("token"), "{message}");
-        assert_eq!(problems(Config { token: Some("long and random".parse().unwrap()), ..open }), Ok(()));
+        let token = |token: &str| Some(token.parse().unwrap());
+        assert_eq!(problems(Config { token: token("long and random"), ..open.clone() }), Ok(()));
+        let message = problems(Config { token: token("file:/no/such/file"), ..open.clone() }).unwrap_err();
+        assert!(message.contains("console.token") && message.contains("/no/such/file"), "{message}");
         assert_eq!(problems(Config::default()), Ok(()));
     }
 

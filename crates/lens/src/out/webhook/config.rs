@@ -1,8 +1,12 @@
 //! The `[lens.webhook]` table.
 
+use std::path::Path;
+
 use deepwater_core::config::{Place, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::WebhookError;
 
 /// Tells a URL when a cliff's level changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,20 +23,21 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reports what the types cannot say. What is behind `env:` and `file:` shows at the start.
-    pub fn validate(&self, place: &Place<'_>) {
-        let reference = self.url.to_string();
-        if reference.starts_with("env:") || reference.starts_with("file:") {
-            return;
-        }
-        // A literal resolves without its surroundings.
-        if let Ok(url) = self.url.resolve(std::path::Path::new("."))
-            && !(url.expose().starts_with("http://") || url.expose().starts_with("https://"))
-        {
-            place.at("url").problem_with_fix(
-                "the webhook's address is no URL",
-                "write it like \"https://alerts.example/deepwater\"",
-            );
+    /// Reports what the types cannot say.
+    pub fn validate(&self, place: &Place<'_>, directory: &Path) {
+        match super::check(Some(self), directory) {
+            Ok(()) => {}
+            Err(WebhookError::Secret { key, source }) => {
+                place.at(key).problem_with_fix(source.to_string(), UNREAD);
+            }
+            Err(WebhookError::Url(what)) => place.at("url").problem_with_fix(what, ADDRESS),
+            Err(WebhookError::Token) => place.at("token").problem_with_fix(
+                "it has characters a header cannot carry",
+                "use letters, digits and punctuation",
+            ),
         }
     }
 }
+
+const UNREAD: &str = "set it where Deepwater starts, or leave out [lens.webhook]";
+const ADDRESS: &str = "write it like \"https://alerts.example/deepwater\"";
