@@ -1,6 +1,8 @@
 // What the lens answers: which cliff is next, what to do about it, and what it measured. As in `api.ts`, every
 // field may be missing.
 
+import { words } from "./format";
+
 export const CLIFFS = "/api/cliffs";
 export const ADVICE = "/api/advice";
 export const SIGNALS = "/api/signals";
@@ -15,6 +17,29 @@ export interface Evidence {
   unit?: string;
   /** The same as a clause. */
   text?: string;
+}
+
+/** Kinds of cliffs that are not written as they are called. */
+const KINDS: Record<string, string> = {
+  cpu: "CPU",
+  concurrency: "workers",
+  network: "network link",
+};
+
+/** There is but one of these. */
+const ONLY = ["link", "disk", "files", "ports"];
+
+/** What runs out, as people write it. */
+export function kindOf({ id, kind, resource }: Cliff): string {
+  if (kind === "descriptors") return resource === "ports" ? "local ports" : "open files";
+  return kind ? (KINDS[kind] ?? words(kind)) : id;
+}
+
+/** What runs out of which resource. */
+export function nameOf(cliff: Cliff): string {
+  const { resource } = cliff;
+  if (!resource || ONLY.includes(resource)) return kindOf(cliff);
+  return `${kindOf(cliff)} of ${resource === "machine" ? "this machine" : `\`${resource}\``}`;
 }
 
 /** The load at which a cliff is reached. */
@@ -105,6 +130,8 @@ export interface AdvicePage {
   advice?: Advice[];
   considered?: Considered[];
   applied?: Applied[];
+  /** Whether what was dismissed and followed outlives a restart. */
+  kept?: boolean;
 }
 
 /** What cannot be measured, and why. */

@@ -67,6 +67,7 @@ test("advice is dismissed with a reason, and restored", async () => {
   await reason.fill("   ");
   await dialog.getByRole("button", { name: "Dismiss" }).click();
   assert.equal(server.commands.length, 0, "not without a reason");
+  await shows(dialog, "A restart forgets it");
 
   await reason.fill(" we grow next week ");
   await dialog.getByRole("button", { name: "Dismiss" }).click();
@@ -81,6 +82,15 @@ test("advice is dismissed with a reason, and restored", async () => {
   await panel().getByRole("button", { name: "Restore 12 connections" }).click();
   await shows(panel().locator("article").first(), "12 connections for shop");
   assert.equal(server.commands[1].path, "/api/advice/pool_size%3Ashop%2Fweb/restore");
+});
+
+test("where dismissals are kept nobody is warned that they are not", async () => {
+  server.advice = { ...server.advice, kept: true };
+  await open();
+  await advice("pool_size:shop/web").getByRole("button", { name: "Dismiss" }).click();
+  const dialog = page.getByRole("dialog");
+  await shows(dialog, "until somebody restores it");
+  assert.ok(!(await dialog.textContent()).includes("A restart forgets it"));
 });
 
 test("a dismissal that fails says why and keeps the reason", async () => {
@@ -142,6 +152,7 @@ test("what cannot be told is grey and says so, never green", async () => {
   assert.ok(!(await folded.isVisible()), "folded: there is more to see");
   await panel().getByText("What is not known, and why: 2").click();
   assert.ok(await folded.isVisible());
+  assert.equal(await unknowns.locator("dt").first().textContent(), "○ Network link");
 });
 
 test("all cliffs are rows that can be folded, and stay as they were left", async () => {
@@ -150,6 +161,7 @@ test("all cliffs are rows that can be folded, and stay as they were left", async
   assert.ok(!(await row("cpu:machine").isVisible()), "folded at first");
   await panel().getByText("All cliffs").click();
   const cell = (id, title) => row(id).locator(`[data-title="${title}"]`);
+  assert.match(await row("cpu:machine").textContent(), /CPUmachine/);
   await shows(cell("connection_pool:shop/web", "Level"), "◐ watch");
   await shows(cell("connection_pool:shop/web", "In use"), "2.5 connectionsof 4 connections");
   await shows(cell("connection_pool:shop/web", "Reached at"), "410/s360/s – 470/s");

@@ -104,7 +104,7 @@ function Health({ row }: { row: Row }) {
   const seconds = format.secondsSince(since);
   const failing = check?.failing?.length ? `failing: ${check.failing.join(", ")}` : undefined;
   const details = [
-    state(row) === "healthy" ? undefined : reason,
+    state(row) === "healthy" ? !check && "no health check" : reason,
     check?.detail && `check: ${check.detail}`,
     failing,
     ejections ? `ejected ${ejections === 1 ? "once" : `${ejections} times`}` : undefined,

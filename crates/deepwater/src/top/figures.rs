@@ -17,6 +17,9 @@ struct Signal {
     value: Option<f64>,
 }
 
+/// What the lens calls routes that it does not tell apart.
+const OTHERS: &str = "others";
+
 /// What was measured last; what was not is `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Figures {
@@ -86,6 +89,8 @@ impl Figures {
         let mut routes: Vec<Route> =
             labels("traffic.requests").filter(|label| !label.is_empty()).map(|label| route(label)).collect();
         let rate = |route: &Route| route.requests.unwrap_or(-1.0);
+        // What is not told apart is worth a line when there is any.
+        routes.retain(|route| route.name != OTHERS || rate(route) > 0.0);
         routes.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
         let pools = labels("pool.size").map(pool).collect();
         Self { all: route(""), connections: of("traffic.connections", ""), routes, pools }
@@ -106,6 +111,7 @@ mod tests {
             signal("traffic.requests", "calm", None),
             signal("traffic.requests", "a", Some(10.0)),
             signal("traffic.requests", "b", Some(20.0)),
+            signal("traffic.requests", "others", Some(0.0)),
             signal("traffic.latency", "b", Some(0.25)),
             signal("pool.size", "shop/web", Some(4.0)),
             signal("pool.busy", "shop/web", Some(2.5)),

@@ -1,5 +1,5 @@
 import * as format from "../../format";
-import type { Cliff, Load } from "../../lens";
+import { type Cliff, kindOf, type Load } from "../../lens";
 import { Said } from "../../parts/said";
 import { State } from "../../parts/state";
 import { type Column, Table } from "../../parts/table";
@@ -36,10 +36,11 @@ function tally(cliffs: Cliff[]): string {
   return parts.join(", ") || "none yet";
 }
 
-function Name({ cliff: { id, kind, resource } }: { cliff: Cliff }) {
+function Name({ cliff }: { cliff: Cliff }) {
+  const { resource } = cliff;
   return (
     <>
-      {kind ? format.words(kind) : id}
+      {kindOf(cliff)}
       {resource && <code class="detail">{resource}</code>}
     </>
   );

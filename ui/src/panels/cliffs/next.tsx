@@ -11,11 +11,12 @@ export function Next({ page, said, done }: { page: AdvicePage; said: string | un
   const open = (page.advice ?? []).filter(({ dismissed }) => !dismissed);
   const dismissed = (page.advice ?? []).filter(({ dismissed }) => dismissed);
   const [first, ...others] = open;
+  const kept = page.kept ?? false;
   return (
     <section class="do" aria-labelledby="do-title">
       <h3 id="do-title">Do next</h3>
       {first ? (
-        <One advice={first} said={said} done={done} />
+        <One advice={first} said={said} kept={kept} done={done} />
       ) : (
         <p class="nothing">
           <Said text={page.summary || "nothing is known yet"} />.
@@ -25,7 +26,7 @@ export function Next({ page, said, done }: { page: AdvicePage; said: string | un
         <details>
           <summary>{counted(others.length, "more piece of advice", "more pieces of advice")}</summary>
           {others.map((advice) => (
-            <One key={advice.id} advice={advice} done={done} />
+            <One key={advice.id} advice={advice} kept={kept} done={done} />
           ))}
         </details>
       )}
@@ -48,7 +49,8 @@ const counted = (number: number, one: string, many: string) => `${format.count(n
 const pathOf = ({ id }: Advice, what: string) => `${ADVICE}/${encodeURIComponent(id)}/${what}`;
 
 /** Why it is advised is left out where it was just `said`. */
-function One({ advice, said, done }: { advice: Advice; said?: string | undefined; done: () => void }) {
+function One(props: { advice: Advice; said?: string | undefined; kept: boolean; done: () => void }) {
+  const { advice, said, kept, done } = props;
   const [asked, ask] = useState(false);
   const { title, why, gain, price = {}, lines, elsewhere } = advice;
   return (
@@ -84,17 +86,23 @@ function One({ advice, said, done }: { advice: Advice; said?: string | undefined
       <button type="button" onClick={() => ask(true)}>
         Dismiss …
       </button>
-      {asked && <Dismiss advice={advice} done={done} close={() => ask(false)} />}
+      {asked && <Dismiss advice={advice} kept={kept} done={done} close={() => ask(false)} />}
     </article>
   );
 }
 
-function Dismiss({ advice, done, close }: { advice: Advice; done: () => void; close: () => void }) {
+function Dismiss(props: { advice: Advice; kept: boolean; done: () => void; close: () => void }) {
+  const { advice, kept, done, close } = props;
   const [reason, setReason] = useState("");
   const act = () => command(pathOf(advice, "dismiss"), { reason: reason.trim() }).then(done);
   return (
     <Confirm title="Dismiss this advice?" action="Dismiss" act={act} close={close}>
       <p>It goes to the end of the list, with your reason, until somebody restores it.</p>
+      {!kept && (
+        <p class="quiet">
+          A restart forgets it: <code>snapshot = "lens.state"</code> in <code>[lens]</code> keeps it.
+        </p>
+      )}
       <label class="reason">
         Why is it not wanted?
         {/* Not only blanks. */}

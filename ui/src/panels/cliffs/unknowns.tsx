@@ -1,5 +1,4 @@
-import { type Cliff, SIGNALS, type SignalsPage } from "../../lens";
-import * as format from "../../format";
+import { type Cliff, nameOf, SIGNALS, type SignalsPage } from "../../lens";
 import type { Live } from "../../live";
 import { useAnswer } from "../../parts/answer";
 import { Said } from "../../parts/said";
@@ -12,7 +11,7 @@ export function Unknowns({ live, cliffs, open }: { live: Live; cliffs: Cliff[]; 
   const measured = useAnswer<SignalsPage>(live, SIGNALS, EVERY_MS)?.unknown ?? [];
   const untold = cliffs
     .filter(({ state }) => state === "cannot_tell")
-    .map(({ kind, resource, text }) => ({ what: `${format.words(kind ?? "")} ${resource ?? ""}`, why: text }));
+    .map((cliff) => ({ what: nameOf(cliff), why: cliff.text }));
   const unknown = [...untold, ...measured];
   if (unknown.length === 0) return null;
   return (
