@@ -8,6 +8,7 @@ mod file;
 mod guards;
 mod keys;
 mod look;
+mod others;
 mod overload;
 mod pool;
 mod postgres;
@@ -108,7 +109,7 @@ enum Scene {
     Overload,
     /// A server more, another balance, a file with a mistake: no request fails.
     Reload,
-    /// The lens names the next cliff; a sale goes over it; as the lens advises, the same sale passes. Needs PostgreSQL.
+    /// The lens names the next cliff; a sale goes over it; its advice is followed; the same sale comes again. Needs PostgreSQL.
     Cliff,
 }
 
@@ -128,9 +129,10 @@ Keys, from a terminal or from a pipe (echo fc | deepwater demo --seconds 30):
   b      break an instance, then all: circuit breakers open and close: the same as --scene breaker
   o      overload: more than the shop can carry, the lowest priority is refused first: the same as --scene overload
   r      reload: another configuration while visitors go on: the same as --scene reload
-  a      advice: the lens names the next cliff, a sale goes over it, advice is followed, the same sale passes:
+  a      advice: the lens names the next cliff, a sale goes over it, advice is followed, the same sale comes again:
          the same as --scene cliff
-  f      flash sale: ten times the requests for 20 s, and with PostgreSQL a crowd that buys: the same as --flash-sale
+  f      flash sale: the lens names the next cliff, ten times the requests come for 20 s, and with PostgreSQL a crowd
+         that buys: the same as --flash-sale
   c      a crowd at one page, in front of ever better protected caches: the same as --stampede
   p      a new price, purged everywhere by its tag: the same as --new-price
   q      quit";

@@ -253,7 +253,7 @@ impl Stage<'_> {
         match key {
             Key::Instance(position) => self.kill_or_bring_back(position).await,
             Key::Slow => self.slow_down_or_cure().await,
-            Key::FlashSale => self.begin_sale(),
+            Key::FlashSale => self.begin_sale().await,
             Key::Crowd => self.begin_stampede(),
             Key::Price => self.change_price().await,
             Key::Break | Key::Overload | Key::Reload | Key::Advice if self.act.is_some() => {
@@ -314,7 +314,8 @@ impl Stage<'_> {
         }
     }
 
-    fn begin_sale(&mut self) {
+    async fn begin_sale(&mut self) {
+        self.name_cliff().await;
         let events = &self.planes.context.events;
         let Some(load) = &self.load else {
             let reason = "there is no load to multiply; start the demo without --no-load".into();

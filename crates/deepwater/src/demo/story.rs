@@ -240,8 +240,14 @@ deepwater_core::event! {
 
 deepwater_core::event! {
     /// The same sale once more, after advice was followed.
-    pub struct SalePassed { before: u64, failed: u64 }
-    sale_passed: Info, "the same sale, before and after: {before} turned away, then {failed}"
+    pub struct SalePassed { before: String, after: String, verdict: String }
+    sale_passed: Info, "the same sale, before and after: {before} turned away, then {after}: {verdict}"
+}
+
+deepwater_core::event! {
+    /// The demo does not have the machine to itself.
+    pub struct MachineShared { others: String, cores: String }
+    machine_shared: Info, "other programs took {others} of this machine's {cores} cores meanwhile: what is told here is theirs, too"
 }
 
 /// What the edge calls the breaker of a whole pool, where others have the name of their target.
