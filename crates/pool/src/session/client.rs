@@ -68,6 +68,9 @@ impl Session {
                 }
                 _ => {}
             }
+            if header.tag == frontend::BIND && self.pause_to_listen(&data[at..], out) {
+                return Ok(at);
+            }
             self.hear_message(header.tag, data, at, total, out)?;
             at += total;
         }
@@ -179,7 +182,7 @@ impl Session {
         if link.batch.state == BatchState::Open {
             link.batch.state = BatchState::Whole;
         }
-        link.open_batch = false;
+        (link.open_batch, link.bound) = (false, false);
         link.skipping = false;
         link.hold_names = link.expected.changes_names();
         link.hold_resets = link.aftermath.resets();

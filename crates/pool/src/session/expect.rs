@@ -58,6 +58,8 @@ pub(super) enum Ours {
     Check,
     /// Makes statements of SQL's PREPARE what the client made them.
     Prepare,
+    /// Ends the client's batch, of which nothing has run: what comes next needs no server.
+    Pause,
 }
 
 /// All answers that are to come.

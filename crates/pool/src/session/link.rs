@@ -34,6 +34,8 @@ pub(crate) struct Link {
     pub failed_check: bool,
     /// The client has sent messages of the extended protocol and no Sync since.
     pub open_batch: bool,
+    /// The client has bound a portal since its last Sync.
+    pub bound: bool,
     /// The server takes in COPY data.
     pub copy_in: bool,
     /// Whether the order of answers is not certain any more: the connection serves nobody else.
@@ -93,6 +95,7 @@ impl Link {
             passing_up: 0,
             failed_check: false,
             open_batch: false,
+            bound: false,
             copy_in: false,
             doubtful: false,
             hold: false,
@@ -132,6 +135,7 @@ impl Link {
             passing_up,
             failed_check,
             open_batch,
+            bound,
             copy_in,
             doubtful,
             hold,
@@ -161,6 +165,7 @@ impl Link {
             dropping_down,
             failed_check,
             open_batch,
+            bound,
             copy_in,
             doubtful,
             hold,

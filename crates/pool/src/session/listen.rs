@@ -1,12 +1,15 @@
 //! LISTEN and UNLISTEN outside a transaction: the listener that all clients of the pool share does it, and no server is
 //! held for it.
 
-use deepwater_pgwire::message::backend::write;
-use deepwater_pgwire::message::frontend::{self, BindNames, Execute, Kind, Parse, Target};
+use deepwater_pgwire::message::backend::{Status, write};
+use deepwater_pgwire::message::frontend::{self, BindNames, Execute, Kind, Parse, Target, write as ask};
 use deepwater_pgwire::message::{self, HEADER_BYTES};
 use deepwater_pgwire::sql::{self, Statement, Verdict};
 
 use super::Session;
+use super::expect::{Expect, Ours};
+use super::link::Link;
+use super::out::Out;
 
 /// No types of parameters.
 const NO_TYPES: [u8; 2] = [0, 0];
@@ -30,14 +33,7 @@ impl Session {
         if !self.is_tracked() {
             return None;
         }
-        let batch = Batch::read(data, |name| name.is_empty() || self.names.listen())?;
-        let statement = match batch.parse {
-            Some(parse) => only(&sql::read_with(parse.query, self.parameters.strings())).cloned()?,
-            None => only(&self.names.get(batch.statement)?.verdict).cloned()?,
-        };
-        if !matches!(statement, Statement::Listen(_) | Statement::Unlisten(_) | Statement::UnlistenAll) {
-            return None;
-        }
+        let (batch, statement) = self.listen_in(data)?;
         if let Some(parse) = batch.parse {
             // It may be bound again.
             self.names.keep_unnamed(batch.unnamed, sql::read_with(parse.query, self.parameters.strings()));
@@ -50,6 +46,44 @@ impl Session {
         }
         self.listen(&statement);
         Some(batch.total)
+    }
+
+    /// The same where the client has a server, on which it has prepared it and left the batch open (asyncpg does). The
+    /// batch, of which nothing has run, is ended for it: once the server is given back, what comes is looked at again.
+    pub(super) fn pause_to_listen(&mut self, data: &[u8], out: &mut Out<'_>) -> bool {
+        let prepared_only = |link: &Link| {
+            link.status == Status::Idle
+                && link.open_batch
+                && !link.bound
+                && !link.skipping
+                && link.expected.is_empty()
+        };
+        if !self.names.listen()
+            || self.pins != 0
+            || !self.is_tracked()
+            || !self.link.as_deref().is_some_and(prepared_only)
+            || self.listen_in(data).is_none()
+        {
+            return false;
+        }
+        let Some(link) = &mut self.link else { return false };
+        link.batch.stop();
+        (link.open_batch, link.hold) = (false, true);
+        link.expected.push(Expect::Ours(Ours::Pause));
+        ask::sync(out.own());
+        true
+    }
+
+    /// The batch, if it is one, and which of them it runs.
+    fn listen_in<'d>(&self, data: &'d [u8]) -> Option<(Batch<'d>, Statement)> {
+        let batch = Batch::read(data, self.names.listen())?;
+        let statement = match batch.parse {
+            Some(parse) => only(&sql::read_with(parse.query, self.parameters.strings())).cloned()?,
+            None => only(self.names.verdict(batch.statement)?).cloned()?,
+        };
+        let is_one =
+            matches!(statement, Statement::Listen(_) | Statement::Unlisten(_) | Statement::UnlistenAll);
+        is_one.then_some((batch, statement))
     }
 
     /// Has it done; whether it is one of them. A LISTEN is answered once the server has confirmed it.
@@ -97,8 +131,8 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Reads it if it may run one of them; `may_be` says so of a statement by its name.
-    fn read(data: &'a [u8], may_be: impl Fn(&[u8]) -> bool) -> Option<Self> {
+    /// Reads it if it may run one of them: `prepared` says so of a statement that was prepared before.
+    fn read(data: &'a [u8], prepared: bool) -> Option<Self> {
         let mut at = 0;
         let mut next = || {
             let header = message::header(&data[at..]).ok()??;
@@ -114,12 +148,12 @@ impl<'a> Batch<'a> {
             parse = Some(Parse::read(payload).ok().filter(|parse| parse.types == NO_TYPES)?);
             (tag, payload) = next()?;
         }
-        if tag != frontend::BIND {
+        if tag != frontend::BIND || !(prepared || parse.is_some()) {
             return None;
         }
         let names = BindNames::read(payload).ok()?;
-        let fits = names.portal.is_empty() && names.statement.is_empty() == parse.is_some();
-        if !fits || !may_be(names.statement) || !has_no_values(&payload[names.rest..]) {
+        let fits = names.portal.is_empty() && (names.statement.is_empty() || parse.is_none());
+        if !fits || !has_no_values(&payload[names.rest..]) {
             return None;
         }
         (tag, payload) = next()?;
@@ -171,24 +205,25 @@ mod tests {
     #[test]
     fn a_batch_is_read_whole_or_not_at_all() {
         let unnamed = batch("", Some("LISTEN a"));
-        let found = Batch::read(&unnamed, |_| true).expect("one of them");
+        let found = Batch::read(&unnamed, false).expect("one of them");
         assert_eq!(
             (found.parse.map(|parse| parse.query), found.total),
             (Some(&b"LISTEN a"[..]), unnamed.len())
         );
         for end in 0..unnamed.len() {
-            assert!(Batch::read(&unnamed[..end], |_| true).is_none(), "{end}");
+            assert!(Batch::read(&unnamed[..end], true).is_none(), "{end}");
         }
         let named = batch("mine", None);
-        assert_eq!(Batch::read(&named, |name| name == b"mine").expect("may be").statement, b"mine");
-        assert!(Batch::read(&named, |_| false).is_none());
-        // What came before is not known here, what comes behind is not looked at.
-        assert!(Batch::read(&batch("", None), |_| true).is_none());
-        assert_eq!(
-            Batch::read(&[unnamed.clone(), unnamed.clone()].concat(), |_| true).map(|it| it.total),
-            Some(unnamed.len())
+        assert_eq!(Batch::read(&named, true).expect("it may be").statement, b"mine");
+        assert!(Batch::read(&named, false).is_none(), "none was prepared");
+        assert!(
+            Batch::read(&batch("mine", Some("LISTEN a")), true).is_none(),
+            "another than it has prepared"
         );
-        assert!(Batch::read(&batch("", Some("SELECT 1")), |_| true).is_none());
+        // What comes behind is not looked at.
+        let twice = [unnamed.clone(), unnamed.clone()].concat();
+        assert_eq!(Batch::read(&twice, false).map(|found| found.total), Some(unnamed.len()));
+        assert!(Batch::read(&batch("", Some("SELECT 1")), true).is_none());
     }
 
     #[test]

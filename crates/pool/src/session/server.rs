@@ -406,6 +406,10 @@ impl Session {
                 Err(End::ServerLost(format!("the state of the session cannot be learned: {message}")))
             }
             (Ours::Prepare, None) => Ok(()),
+            (Ours::Pause, _) => {
+                link.hold = false;
+                Ok(())
+            }
             // The client's own command fails next, for the same reason; what the server has is uncertain.
             (Ours::Prepare, Some(_)) => {
                 link.doubtful = true;

@@ -30,7 +30,7 @@ struct Kept {
     /// The text and types of the unnamed statement, as Parse carries them.
     unnamed: Vec<u8>,
     has_unnamed: bool,
-    /// Whether one of those with names may be a LISTEN or UNLISTEN.
+    /// Whether one of them may be a LISTEN or UNLISTEN.
     listen: bool,
     /// What running it does, if it does anything.
     unnamed_verdict: Option<Verdict>,
@@ -42,6 +42,11 @@ const MAX_NAMES: usize = 65_536;
 
 /// The longest unnamed statement kept in the memory of an idle client, in bytes.
 const UNNAMED_BYTES: usize = 4 * 1024;
+
+fn listens(verdict: &Verdict) -> bool {
+    use sql::Statement::{Listen, Unlisten, UnlistenAll};
+    verdict.session.iter().any(|statement| matches!(statement, Listen(_) | Unlisten(_) | UnlistenAll))
+}
 
 impl Names {
     fn kept(&mut self) -> &mut Kept {
@@ -60,20 +65,23 @@ impl Names {
     /// Enters a statement under its name.
     pub(super) fn insert(&mut self, named: Named) {
         let kept = self.kept();
-        let listens = |statement: &sql::Statement| {
-            matches!(
-                statement,
-                sql::Statement::Listen(_) | sql::Statement::Unlisten(_) | sql::Statement::UnlistenAll
-            )
-        };
-        kept.listen |= named.statement.verdict.session.iter().any(listens);
+        kept.listen |= listens(&named.statement.verdict);
         kept.named.insert(named.name, named.statement);
     }
 
-    /// Whether one with a name may be a LISTEN or UNLISTEN.
+    /// Whether one of them may be a LISTEN or UNLISTEN.
     #[inline]
     pub(super) fn listen(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.listen)
+    }
+
+    /// What running a statement of this name does, if it is known.
+    pub(super) fn verdict(&self, name: &[u8]) -> Option<&Verdict> {
+        let kept = self.kept.as_ref()?;
+        if name.is_empty() {
+            return kept.unnamed_verdict.as_ref().filter(|_| kept.has_unnamed);
+        }
+        kept.named.get(name).map(|statement| &statement.verdict)
     }
 
     /// Forgets all statements but those with these numbers.
@@ -101,6 +109,7 @@ impl Names {
         kept.unnamed.clear();
         kept.unnamed.extend_from_slice(unnamed);
         kept.has_unnamed = true;
+        kept.listen |= listens(&verdict);
         kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
     }
 
@@ -312,6 +321,7 @@ impl Session {
         }
         if let Some(link) = &mut self.link {
             link.passing_up = total - come;
+            link.bound = true;
         }
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! LISTEN in transaction mode: any number of clients, one connection that listens.
 
 use crate::support::pg_wire::{Pg, say};
-use crate::support::postgres::{Database, Place, Pooler, Version};
+use crate::support::postgres::{Database, Place, Pooler, Version, python};
 
 async fn one_server() -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
@@ -76,6 +76,12 @@ async fn those_who_speak_the_extended_protocol_hold_no_server_either() {
     let told: Vec<_> = listener.hear_until(b'Z').await.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["BindComplete", "Complete UNLISTEN", "Ready I"]);
     assert_eq!(listener.value("SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn listeners_of_asyncpg_hold_no_server() {
+    let (_database, _pooler, place) = one_server().await;
+    python(&place, "asyncpg_listeners.py", &[]).await.good();
 }
 
 #[tokio::test]
