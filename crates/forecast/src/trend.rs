@@ -1,6 +1,6 @@
 //! Memory that grows: with time, which is a leak, or with load, which is a cliff in load. The two are kept apart.
 //!
-//! The test for a leak: from the longest stretch without a fall of more than half (a restart), with at least 80 % of
+//! The test for a leak: from the latest stretch without a fall of more than half (a restart), with at least 80 % of
 //! its samples there, take a robust slope. It is a leak if the slope is surely above 0, if its last quarter still
 //! rises at 0.3 of it or more (a cache that fills up levels off), and if an hour adds 5 % of the limit or 50 MB.
 
@@ -90,7 +90,7 @@ pub struct Filling {
 pub enum Reason {
     /// Samples out of order, negative or not finite; a limit or setting that makes no sense.
     Invalid,
-    /// The longest stretch without a restart is too short.
+    /// The stretch since the last restart is too short.
     TooShort {
         /// Its length, seconds.
         have_s: f64,
@@ -125,7 +125,7 @@ pub fn leak(samples: &[Sample], limit_bytes: f64, settings: &Settings) -> Outloo
 
 fn judge(samples: &[Sample], limit_bytes: f64, settings: &Settings) -> Result<Outlook, Reason> {
     check(samples, limit_bytes, settings)?;
-    let stretch = stretch::longest(samples);
+    let stretch = stretch::latest(samples);
     let have_s = stretch::span_s(stretch);
     if have_s < settings.least_span_s || stretch.len() < stretch::FEWEST {
         return Err(Reason::TooShort { have_s, need_s: settings.least_span_s });
@@ -149,7 +149,7 @@ fn judge(samples: &[Sample], limit_bytes: f64, settings: &Settings) -> Result<Ou
     if whole.low <= 0.0 || !lasts || growth_per_hour < matters {
         return Ok(Outlook::Steady { growth_per_hour });
     }
-    let room = (limit_bytes - current(samples)).max(0.0);
+    let room = (limit_bytes - current(stretch)).max(0.0);
     let (in_s, earliest_s, latest_s) = (room / whole.value, room / whole.high, room / whole.low);
     // A slope that may be next to nothing has no latest time within the range of numbers.
     if !latest_s.is_finite() {
@@ -164,8 +164,7 @@ fn judge(samples: &[Sample], limit_bytes: f64, settings: &Settings) -> Result<Ou
     }))
 }
 
-/// What is in use now: the median of the last few samples, as one may be a spike. Not that of the stretch the slope
-/// is from, as there may have been a restart since.
+/// What is in use now: the median of the last few samples, as one may be a spike.
 fn current(samples: &[Sample]) -> f64 {
     let mut last: Vec<f64> = samples.iter().rev().take(5).map(|sample| sample.bytes).collect();
     quantile(&mut last, 0.5).unwrap_or(0.0)

@@ -5,21 +5,15 @@ use super::Sample;
 /// Fewer samples than this have no slope worth naming, whatever time they span.
 pub(super) const FEWEST: usize = 20;
 
-/// The longest stretch (in time) within which no sample is below half of the one before.
-pub(super) fn longest(samples: &[Sample]) -> &[Sample] {
-    let mut best: &[Sample] = &[];
-    let mut start = 0;
-    for end in 1..=samples.len() {
-        let ends = end == samples.len() || samples[end].bytes < 0.5 * samples[end - 1].bytes;
-        if ends {
-            // Of equals the later counts.
-            if best.is_empty() || span_s(&samples[start..end]) >= span_s(best) {
-                best = &samples[start..end];
-            }
-            start = end;
-        }
-    }
-    best
+/// The latest stretch: from the last sample that is below half of the two before it, which is a restart. What is below half
+/// of one is back from a spike. Whatever an earlier process did, its successor may be another program.
+pub(super) fn latest(samples: &[Sample]) -> &[Sample] {
+    let restart = |at: &usize| {
+        let before = samples[at.saturating_sub(2)].bytes.min(samples[at - 1].bytes);
+        samples[*at].bytes < 0.5 * before
+    };
+    let start = (1..samples.len()).rev().find(restart).unwrap_or(0);
+    &samples[start..]
 }
 
 /// From the first to the last sample.

@@ -65,12 +65,24 @@ fn a_restart_begins_anew_and_wild_samples_do_not_matter() {
 }
 
 #[test]
-fn after_a_restart_time_counts_from_what_is_in_use_now() {
+fn what_a_process_did_says_nothing_of_its_successor() {
     let mut random = Random::from_seed(seed());
-    let samples =
-        samples(4.0, &mut random, |hours| if hours < 3.5 { 0.4 * GB + 0.2 * GB * hours } else { 0.4 * GB });
+    // Five hours of a leak, then a program without one: at first it cannot be told, then it is steady.
+    let all =
+        samples(6.0, &mut random, |hours| if hours < 5.0 { 0.4 * GB + 0.2 * GB * hours } else { 0.4 * GB });
+    let minutes = |minutes: usize| look(&all[..1_800 + 6 * minutes]);
+    assert!(matches!(minutes(0), Outlook::Fills(_)), "{:?}", minutes(0));
+    assert!(matches!(minutes(10), Outlook::CannotTell(Reason::TooShort { .. })), "{:?}", minutes(10));
+    assert!(matches!(minutes(50), Outlook::Steady { .. }), "{:?}", minutes(50));
+}
+
+#[test]
+fn a_spike_is_no_restart() {
+    let mut random = Random::from_seed(seed());
+    let mut samples = samples(3.0, &mut random, |hours| 0.3 * GB + 0.1 * GB * hours);
+    samples[1_000].bytes *= 4.0;
     let Outlook::Fills(filling) = look(&samples) else { panic!("{:?}", look(&samples)) };
-    assert_near(filling.in_s, 8.0 * 3_600.0, 0.05);
+    assert_near(filling.growth_per_hour, 0.1 * GB, 0.05);
 }
 
 #[test]
