@@ -4,15 +4,15 @@ use deepwater_forecast::demand::{self, Law, Reason, Settings, Window};
 use deepwater_forecast::queueing::Station;
 
 use super::{Outlook, Range};
-use crate::picture::{Load, Picture};
+use crate::picture::{self, Load, Picture};
 
 /// The probability that a range holds the truth, and its quantile of the normal distribution.
 const CONFIDENCE: f64 = 0.9;
 const Z: f64 = 1.645;
 /// What extrapolation from nothing may be wrong by, as a share.
 const MODEL_ERROR: f64 = 0.3;
-/// Share of the capacity that must have been in use for a forecast.
-const LEAST_USED: f64 = 0.02;
+/// Share of the capacity that must have been in use for a forecast, unless more is asked for.
+pub(super) const LEAST_USED: f64 = 0.02;
 /// Ticks that must have been measured.
 const LEAST_TICKS: usize = 30;
 /// Windows that a forecast is made from: more say hardly more, and cost.
@@ -28,6 +28,8 @@ pub(super) struct Bound<'a> {
     pub(super) law: Law,
     /// Nothing is used when nothing is served: then a steady load tells what it takes, too.
     pub(super) idle_without_load: bool,
+    /// Share of the capacity that the load must have taken for a forecast.
+    pub(super) least_used: f64,
     /// Ticks that are taken together: more than one for what is seen by a few samples in each.
     pub(super) together: usize,
     /// Who finds it all in use waits for his turn.
@@ -39,43 +41,92 @@ pub(super) struct Bound<'a> {
 pub(super) struct Queue {
     /// How many are served at once.
     pub(super) servers: u32,
-    /// How long one is served, in seconds.
-    pub(super) service: f64,
+    /// How long one is served, in seconds; none when that is what the load takes of the resource. Whatever else uses it serves
+    /// nobody who waits.
+    pub(super) service: Option<f64>,
     /// How much that varies: variance over the square of the mean. None when it is not known.
     pub(super) variation: Option<f64>,
 }
 
+/// Why there is no load to name.
+pub(super) struct Missing {
+    /// What is missing, and what would help.
+    pub(super) text: String,
+    /// It was looked at under a load that varied, and that hardly decides about it.
+    pub(super) indifferent: bool,
+}
+
 /// At which load the resource ends.
 pub(super) fn outlook(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<'_>) -> Outlook {
-    let Some(load) = load else { return Outlook::CannotTell("nothing is served yet".into()) };
+    match range(picture, load, bound) {
+        Ok(range) => Outlook::AtLoad(range),
+        Err(missing) => Outlook::CannotTell(missing.text),
+    }
+}
+
+/// The same of a resource that is in use without load, too: it may be that load hardly decides about it.
+pub(super) fn outlook_or_indifference(
+    picture: &Picture<'_>,
+    load: Option<&Load>,
+    bound: &Bound<'_>,
+) -> Outlook {
+    let now = picture::mean_of_last(bound.used);
+    match range(picture, load, bound) {
+        Ok(range) => Outlook::AtLoad(range),
+        Err(missing) if missing.indifferent && now.is_some_and(|now| now < bound.capacity / 2.0) => {
+            Outlook::NoneInSight("load hardly decides about it".into())
+        }
+        Err(missing) => Outlook::CannotTell(missing.text),
+    }
+}
+
+fn range(picture: &Picture<'_>, load: Option<&Load>, bound: &Bound<'_>) -> Result<Range, Missing> {
+    let Some(load) = load else {
+        return Err(Missing { text: "there is no load now".into(), indifferent: false });
+    };
     let known = load.rows.iter().zip(bound.used).filter(|(row, used)| is_known(row, **used)).count();
     let together = bound.together.max(known / MOST_WINDOWS).max(1);
     let windows = windows(load, bound.used, together);
     let settings = Settings {
         window_s: together as f64,
         least_windows: (LEAST_TICKS / together).max(8),
-        least_utilisation: LEAST_USED,
+        least_utilisation: bound.least_used,
         seed: picture.seed,
         confidence: CONFIDENCE,
         model_error: MODEL_ERROR,
         ..Settings::default()
     };
     let found = match demand::forecast(&windows, &load.mix, bound.capacity, bound.law, &settings) {
-        demand::Outlook::Knee(knee) => Ok((knee.at, knee.low, knee.high)),
+        demand::Outlook::Knee(knee) => Ok(End {
+            at: knee.at,
+            low: knee.low,
+            high: knee.high,
+            each: each(&knee.demand.per_class, &load.mix),
+        }),
         demand::Outlook::CannotTell(reason)
             if bound.idle_without_load && known >= LEAST_TICKS && may_be_proportional(reason) =>
         {
-            in_proportion(&windows, bound.capacity, reason)
+            in_proportion(&windows, bound, reason)
         }
         demand::Outlook::CannotTell(reason) => Err(reason),
     };
     match found {
-        Ok((at, low, high)) => {
-            let range = Range { value: at, low, high, confidence: CONFIDENCE };
-            Outlook::AtLoad(with_waits(range, bound.queue, picture.target))
-        }
-        Err(reason) => Outlook::CannotTell(missing(reason, together)),
+        Ok(end) => Ok(with_waits(&end, bound.queue, picture.target)),
+        Err(reason) => Err(Missing { indifferent: is_indifferent(reason), text: missing(reason, together) }),
     }
+}
+
+/// Where a resource ends, and what a request takes of it, in seconds of one of it.
+struct End {
+    at: f64,
+    low: f64,
+    high: f64,
+    each: f64,
+}
+
+/// What a request of the mix takes.
+fn each(demands: &[f64], mix: &[f64]) -> f64 {
+    demands.iter().zip(mix).map(|(demand, rate)| demand * rate).sum::<f64>() / mix.iter().sum::<f64>()
 }
 
 /// What is measured of both, so many ticks in each window.
@@ -116,7 +167,7 @@ const LEAST_MEAN: usize = 6;
 
 /// What is not used without load is used in proportion to it: all of it, over all the load. Its range is what the windows
 /// deviate from that, and what the model may miss as far away as the end is.
-fn in_proportion(windows: &[Window], capacity: f64, reason: Reason) -> Result<(f64, f64, f64), Reason> {
+fn in_proportion(windows: &[Window], bound: &Bound<'_>, reason: Reason) -> Result<End, Reason> {
     if windows.len() < LEAST_MEAN {
         return Err(reason);
     }
@@ -124,8 +175,8 @@ fn in_proportion(windows: &[Window], capacity: f64, reason: Reason) -> Result<(f
     let load = |window: &Window| window.throughput.iter().sum::<f64>();
     let (mean_load, used) =
         windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + load(window) / n, sum.1 + window.busy / n));
-    let utilisation = used / capacity;
-    if utilisation.is_nan() || utilisation < LEAST_USED {
+    let utilisation = used / bound.capacity;
+    if utilisation.is_nan() || utilisation < bound.least_used {
         return Err(Reason::LoadTooLow { utilisation: utilisation.max(0.0) });
     }
     let each = used / mean_load;
@@ -134,17 +185,19 @@ fn in_proportion(windows: &[Window], capacity: f64, reason: Reason) -> Result<(f
     let sampling = Z * (deviation / n).sqrt() / used;
     let error = sampling.hypot(MODEL_ERROR * (1.0 - utilisation).max(0.0));
     let at = mean_load / utilisation;
-    Ok((at, at / (1.0 + error), at * (1.0 + error)))
+    Ok(End { at, low: at / (1.0 + error), high: at * (1.0 + error), each })
 }
 
 /// Moves the load at which all is in use back to where one in twenty waits for longer than the target (Sakasegawa). The high
 /// end stays: more than all cannot be used.
-fn with_waits(range: Range, queue: Option<Queue>, target: f64) -> Range {
+fn with_waits(end: &End, queue: Option<Queue>, target: f64) -> Range {
+    let range = Range { value: end.at, low: end.low, high: end.high, confidence: CONFIDENCE };
     let Some(queue) = queue else { return range };
+    let service = queue.service.unwrap_or(end.each);
     // Arrivals are taken to be independent of each other. What cannot be computed moves nothing.
     let share = |variation: f64| {
-        let station = Station::new(queue.servers, queue.service)
-            .and_then(|station| station.with_variation(1.0, variation));
+        let station =
+            Station::new(queue.servers, service).and_then(|station| station.with_variation(1.0, variation));
         let found = station
             .and_then(|station| Ok(station.arrivals_for_wait(QUANTILE, target)? / station.most_arrivals()));
         found.map_or(1.0, |share| share.clamp(0.0, 1.0))
@@ -155,6 +208,11 @@ fn with_waits(range: Range, queue: Option<Queue>, target: f64) -> Range {
         None => (share(1.0), share(0.5)),
     };
     Range { value: range.value * likely, low: range.low * worst, ..range }
+}
+
+/// Whether the reason is that load, which varied, hardly decides.
+fn is_indifferent(reason: Reason) -> bool {
+    matches!(reason, Reason::LoadTooLow { .. } | Reason::ExplainsTooLittle { .. } | Reason::DemandIndistinct)
 }
 
 /// What is missing, and what would help.

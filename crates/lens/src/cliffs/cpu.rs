@@ -12,6 +12,8 @@ pub(super) struct Cpu;
 
 /// A thread that takes this share of what its process takes is the one that works.
 const ALONE: f64 = 0.7;
+/// Share of the cores that the load must take for a forecast: of less, what runs beside it hides how much that is.
+const LEAST_USED: f64 = 0.05;
 /// Of one core: a thread that uses more has no time to spare.
 const FULL: f64 = 0.95;
 
@@ -95,21 +97,16 @@ fn outlook(
     cores: f64,
 ) -> super::Outlook {
     let used = picture.windows(signal, label);
-    let busy = picture.minute(signal, label).unwrap_or(0.0);
-    let rate = load.map_or(0.0, |load| load.now);
     // What a request takes of a core is how long one serves it.
-    let queue = (rate > 0.0 && busy > 0.0).then(|| Queue {
-        servers: (cores.floor() as u32).max(1),
-        service: busy / rate,
-        variation: None,
-    });
+    let queue = Queue { servers: (cores.floor() as u32).max(1), service: None, variation: None };
     let bound = Bound {
         used: &used,
         capacity: cores,
         law: Law::Utilisation,
         idle_without_load: false,
+        least_used: LEAST_USED,
         together: 1,
-        queue,
+        queue: Some(queue),
     };
     bound::outlook(picture, load, &bound)
 }

@@ -61,8 +61,9 @@ fn outlook(picture: &Picture<'_>, size: f64) -> Outlook {
             confidence: filling.confidence,
         }),
         trend::Outlook::Steady { .. } => Outlook::NoneInSight("it does not fill".into()),
-        trend::Outlook::CannotTell(_) => {
-            Outlook::NoneInSight("it has not been watched for half an hour yet".into())
+        trend::Outlook::CannotTell(trend::Reason::TooShort { .. }) => {
+            Outlook::CannotTell("it has not been watched for half an hour yet".into())
         }
+        trend::Outlook::CannotTell(reason) => Outlook::CannotTell(format!("cannot be told: {reason}")),
     }
 }

@@ -1,6 +1,7 @@
 //! Levels that do not flap, the sentence of each cliff, and which is nearest.
 
 mod held;
+mod known;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -9,12 +10,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use deepwater_forecast::hysteresis::{self, Hysteresis, Threshold, Thresholds};
+use deepwater_forecast::hysteresis::Hysteresis;
 use serde::Serialize;
 
 use super::{Evidence, Finding, Outlook, Range};
 use crate::picture::Load;
 use held::Held;
+use known::{Known, THRESHOLDS};
 
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,18 +33,6 @@ pub enum Level {
     /// It is there.
     Over,
 }
-
-/// Shares of the way at which a level is entered and left again, and how long that must last.
-const THRESHOLDS: Thresholds = Thresholds {
-    watch: Threshold { enter: 0.6, leave: 0.5 },
-    near: Threshold { enter: 0.8, leave: 0.7 },
-    over: Threshold { enter: 1.0, leave: 0.9 },
-    rise_after: Duration::from_secs(3),
-    fall_after: Duration::from_secs(20),
-};
-/// From here a cliff in time is worth a look, near, and there.
-const DAY: f64 = 86_400.0;
-const HOUR: f64 = 3_600.0;
 
 /// All cliffs at one moment.
 #[derive(Debug, Clone, Serialize, Default)]
@@ -134,15 +124,6 @@ pub(crate) struct Judge {
     fresh: Hysteresis,
 }
 
-struct Known {
-    way: Hysteresis,
-    level: Level,
-    since: SystemTime,
-    unknown_since: Option<Duration>,
-    pressing: Held<String>,
-    outlook: Held<Outlook>,
-}
-
 impl Judge {
     /// Knows nothing yet.
     pub(crate) fn new(now: Instant) -> Self {
@@ -228,61 +209,6 @@ enum Served {
     Now,
     Before,
     Never,
-}
-
-impl Known {
-    fn new(fresh: &Hysteresis, wall: SystemTime) -> Self {
-        Self {
-            way: fresh.clone(),
-            level: Level::Unknown,
-            since: wall,
-            unknown_since: None,
-            pressing: Held::default(),
-            outlook: Held::default(),
-        }
-    }
-
-    /// The level. One that was known stays for a while when it is not any more, and begins anew after that.
-    fn next(&mut self, finding: &Finding, load: Option<&Load>, now: Duration, fresh: &Hysteresis) -> Level {
-        let Some(share) = way(finding, load) else {
-            let since = *self.unknown_since.get_or_insert(now);
-            if self.level == Level::Unknown || now.saturating_sub(since) >= THRESHOLDS.fall_after {
-                self.way = fresh.clone();
-                return Level::Unknown;
-            }
-            return self.level;
-        };
-        self.unknown_since = None;
-        match self.way.update(now, share) {
-            hysteresis::Level::Clear => Level::Clear,
-            hysteresis::Level::Watch => Level::Watch,
-            hysteresis::Level::Near => Level::Near,
-            hysteresis::Level::Over => Level::Over,
-        }
-    }
-
-    /// Tells what pressed, and what could be told, for as long as levels stay.
-    fn hold(&mut self, finding: &mut Finding, now: Duration) {
-        finding.pressing = self.pressing.next(finding.pressing.take(), now, THRESHOLDS.fall_after);
-        let told = Some(&finding.outlook).filter(|outlook| !matches!(outlook, Outlook::CannotTell(_)));
-        if let Some(outlook) = self.outlook.next(told.cloned(), now, THRESHOLDS.fall_after) {
-            finding.outlook = outlook;
-        }
-    }
-}
-
-/// The share of the way to the cliff that is behind us; none when it is not known.
-fn way(finding: &Finding, load: Option<&Load>) -> Option<f64> {
-    if finding.pressing.is_some() {
-        return Some(1.0);
-    }
-    match &finding.outlook {
-        Outlook::AtLoad(range) => Some(load?.now / range.value),
-        Outlook::InTime(range) if range.value <= HOUR => Some(0.85),
-        Outlook::InTime(range) if range.value <= DAY => Some(0.65),
-        Outlook::InTime(_) | Outlook::NoneInSight(_) => Some(0.0),
-        Outlook::CannotTell(_) => None,
-    }
 }
 
 fn cliff(id: String, finding: Finding, load: Option<&Load>, known: &Known) -> Cliff {

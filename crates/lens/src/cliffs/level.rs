@@ -34,16 +34,14 @@ pub(super) fn find(picture: &Picture<'_>, load: Option<&Load>, counted: Counted<
         capacity: most,
         law: Law::Level,
         idle_without_load: false,
+        least_used: bound::LEAST_USED,
         together: 1,
         queue: None,
     };
-    let outlook = match bound::outlook(picture, load, &bound) {
-        _ if now < LEAST * most => Outlook::NoneInSight(format!("{now:.0} of {most:.0} are in use")),
-        // It is in use, and load does not decide about it: there is a margin, and that is all there is to say.
-        Outlook::CannotTell(_) if now < most / 2.0 => {
-            Outlook::NoneInSight("load hardly decides about it".into())
-        }
-        outlook => outlook,
+    let outlook = if now < LEAST * most {
+        Outlook::NoneInSight(format!("{now:.0} of {most:.0} are in use"))
+    } else {
+        bound::outlook_or_indifference(picture, load, &bound)
     };
     let pressing = (now >= FULL * most).then(|| format!("{now:.0} of {most:.0} are in use"));
     let evidence = [evidence(picture, used, label, |now| format!("{now:.0} of {most:.0} {unit} are in use"))];

@@ -36,14 +36,13 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, table: &str) -> Option<Findi
         Outlook::NoneInSight("nobody waits for a lock of it".into())
     } else {
         let used = picture.windows(&signal::LOCK_HOLDERS, table);
-        let rate = load.map_or(0.0, |load| load.now);
-        let service = if rate > 0.0 { holders / rate } else { 0.0 };
-        let queue = (service > 0.0).then_some(Queue { servers: 1, service, variation: None });
+        let queue = Some(Queue { servers: 1, service: None, variation: None });
         let bound = Bound {
             used: &used,
             capacity: 1.0,
             law: Law::Utilisation,
             idle_without_load: true,
+            least_used: bound::LEAST_USED,
             together: TOGETHER,
             queue,
         };

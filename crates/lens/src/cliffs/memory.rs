@@ -6,7 +6,7 @@ use deepwater_forecast::trend::{self, Sample};
 use super::bound::{self, Bound};
 use super::line::Line;
 use super::{Detector, Evidence, Finding, Kind, Outlook, Range, evidence};
-use crate::picture::{Load, Picture, mean_of_last};
+use crate::picture::{Load, Picture};
 use crate::signal;
 use crate::store::Span;
 
@@ -109,15 +109,12 @@ fn outlook(
         capacity: limit,
         law: Law::Level,
         idle_without_load: false,
+        least_used: bound::LEAST_USED,
         together: 1,
         queue: None,
     };
-    match bound::outlook(picture, load, &bound) {
+    match bound::outlook_or_indifference(picture, load, &bound) {
         Outlook::AtLoad(range) => Outlook::AtLoad(at_peaks(range, &used, limit, load)),
-        // It is in use, and hardly any of it by load.
-        Outlook::CannotTell(_) if mean_of_last(&used).is_some_and(|now| now < limit / 2.0) => {
-            Outlook::NoneInSight("load hardly decides about it".into())
-        }
         outlook => outlook,
     }
 }

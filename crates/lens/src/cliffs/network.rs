@@ -42,6 +42,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
                 capacity: speed,
                 law,
                 idle_without_load: true,
+                least_used: bound::LEAST_USED,
                 together: 1,
                 queue: None,
             };

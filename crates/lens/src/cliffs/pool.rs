@@ -28,11 +28,19 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding
     let used = picture.windows(&signal::POOL_BUSY, pool);
     let queue = picture.minute(&signal::POOL_HOLD, pool).map(|service| Queue {
         servers: size as u32,
-        service,
+        service: Some(service),
         variation: picture.minute(&signal::POOL_HOLD_VARIATION, pool),
     });
     let law = law(load, &picture.windows(&signal::POOL_HOLD, pool), saturation(found, database));
-    let bound = Bound { used: &used, capacity: size, law, idle_without_load: true, together: 1, queue };
+    let bound = Bound {
+        used: &used,
+        capacity: size,
+        law,
+        idle_without_load: true,
+        least_used: bound::LEAST_USED,
+        together: 1,
+        queue,
+    };
     let outlook = bound::outlook(picture, load, &bound);
     let wait = picture.now(&signal::POOL_WAIT_P95, pool);
     let refused = picture.now(&signal::POOL_REFUSED, pool).filter(|rate| *rate > 0.0);

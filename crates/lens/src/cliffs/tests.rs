@@ -248,3 +248,62 @@ fn a_pool_whose_connections_are_all_held_presses_though_nothing_has_ended() {
     assert!(pressing.contains("all 5") && pressing.contains("22.0 s"), "{pressing}");
     assert_eq!((0..5).map(|_| tick(0.0, 0.0)).last(), Some(None));
 }
+
+#[test]
+fn what_others_do_on_the_machine_is_no_wait_of_requests() {
+    for seed in SEEDS {
+        // 10 ms of two cores each, and one core that others use: (2 - 1) / 0.01 = 100, and waits of 100 ms a tenth before.
+        let service = Service::rising(seed, 100.0, |store, random, rate| {
+            store.put(&signal::CPU_CORES, "", 2.0);
+            store.put(&signal::CPU_BUSY, "", 1.0 + rate * 0.01 + 0.02 * random.unit());
+        });
+        let range = service.knee(Kind::Cpu, "machine", 90.0);
+        assert!(range.value > 80.0, "seed {seed}: {range:?}");
+    }
+}
+
+#[test]
+fn a_thread_that_is_hardly_in_use_tells_no_end() {
+    for seed in SEEDS {
+        let service = Service::rising(seed, 15.0, |store, random, rate| {
+            store.put(&signal::CPU_CORES, "", 2.0);
+            store.put(&signal::APP_THREAD, "app", rate * 0.004 + 0.005 * random.unit());
+            store.put(&signal::APP_CPU, "app", rate * 0.004 + 0.005);
+        });
+        let found = service.find(Kind::Cpu, "app");
+        let Outlook::CannotTell(why) = &found.outlook else { panic!("seed {seed}: {found:?}") };
+        assert!(why.contains("load"), "{why}");
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_far_away() {
+    let (mut store, facts, limits) = (Store::new(1 << 26), Facts::default(), Limits::default());
+    let look = |store: &Store| look(&Picture { store, facts: &facts, limits: &limits, target: 0.1, seed: 1 });
+    let tick = |store: &mut Store, rate: f64| {
+        store.put(&signal::REQUESTS, "shop", rate);
+        store.put(&signal::MEMORY_LIMIT, "", 1e10);
+        store.put(&signal::MEMORY_USED, "", 1e9);
+        store.put(&signal::DISK_SIZE, "", 1e12);
+        store.put(&signal::DISK_FREE, "", 9e11);
+        store.pass(1);
+    };
+    (0..8).for_each(|_| tick(&mut store, 0.0));
+    let (load, found) = look(&store);
+    assert!(load.is_none());
+    for finding in found {
+        assert!(matches!(finding.outlook, Outlook::CannotTell(_)), "{finding:?}");
+    }
+    // Under a load that varies it is known that it hardly matters, ...
+    (0..60).for_each(|second| tick(&mut store, f64::from(second)));
+    let (load, found) = look(&store);
+    assert!(load.is_some());
+    let memory = found.iter().find(|finding| finding.kind == Kind::Memory).expect("memory");
+    assert!(matches!(memory.outlook, Outlook::NoneInSight(_)), "{memory:?}");
+    // ... and in silence after it there is nothing to tell, and nothing that makes no sense.
+    (0..10).for_each(|_| tick(&mut store, 0.0));
+    let (load, found) = look(&store);
+    assert!(load.is_none());
+    let memory = found.iter().find(|finding| finding.kind == Kind::Memory).expect("memory");
+    assert_eq!(memory.outlook, Outlook::CannotTell("there is no load now".into()));
+}
