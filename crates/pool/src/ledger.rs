@@ -142,6 +142,15 @@ impl<C: Connection> Ledger<C> {
 
     /// A connection for a client on a thread, or a place behind all who came before.
     pub(crate) fn acquire(&self, id: PoolId, home: usize, now: Instant) -> Acquired<C> {
+        self.acquire_as(false, id, home, now)
+    }
+
+    /// The same for a client that is not told yet that it is logged in.
+    pub(crate) fn acquire_for_login(&self, id: PoolId, home: usize, now: Instant) -> Acquired<C> {
+        self.acquire_as(true, id, home, now)
+    }
+
+    fn acquire_as(&self, logs_in: bool, id: PoolId, home: usize, now: Instant) -> Acquired<C> {
         let mut state = self.state();
         let pool = state.pool_mut(id);
         if !pool.paused && pool.first().is_none() {
@@ -156,7 +165,7 @@ impl<C: Connection> Ledger<C> {
         if pool.limits.max_waiting > 0 && pool.waiting() >= pool.limits.max_waiting {
             return Acquired::Refused(Refusal::TooManyWaiting(pool.limits.max_waiting));
         }
-        let waiter = pool.queue(now);
+        let waiter = pool.queue(logs_in, now);
         let connect = state.reserve(id, now);
         Acquired::Queued { ticket: Ticket::new(waiter), connect }
     }

@@ -13,6 +13,7 @@ use crate::connect;
 use crate::events::ServerConnectFailed;
 use crate::ledger::PoolId;
 use crate::measure::PoolMetrics;
+use crate::plan::Face;
 use crate::pools::Pool;
 use crate::secrets::Secrets;
 use crate::server::{Server, ServerState};
@@ -137,7 +138,12 @@ impl Worker {
                             user: pool.key.user.to_string(),
                             reason: why.clone(),
                         });
-                        return shared.ledger.connect_failed(pool.id, &why.into(), Instant::now());
+                        let told = if error.is_unreachable() && shared.plan.load().face == Face::PgBouncer {
+                            "connect failed".into()
+                        } else {
+                            why.into()
+                        };
+                        return shared.ledger.connect_failed(pool.id, &told, Instant::now());
                     }
                 }
                 if !shared.ledger.reserve(pool.id, Instant::now()) {

@@ -59,6 +59,11 @@ impl ConnectError {
         &self.code
     }
 
+    /// Whether there was no connection at all.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        &*self.code == "08001"
+    }
+
     pub(super) fn may_try_elsewhere(&self) -> bool {
         self.elsewhere
     }

@@ -21,7 +21,7 @@ pub(crate) struct Limits {
     pub max_wait: Duration,
     /// How long a failure to connect is told to those who come, before it is tried again.
     pub retry_after: Duration,
-    /// Those who wait go on doing so when connecting fails.
+    /// Those who have logged in and wait go on doing so when connecting fails.
     pub patient: bool,
     /// Connections to the database, all pools together; 0 for no limit.
     pub database: usize,

@@ -82,12 +82,12 @@ impl<C: Connection> PoolState<C> {
     }
 
     /// A place at the end of the queue.
-    pub(super) fn queue(&mut self, now: Instant) -> Arc<Waiter<C>> {
+    pub(super) fn queue(&mut self, logs_in: bool, now: Instant) -> Arc<Waiter<C>> {
         // The queue holds at most about as many who have left as who wait.
         if self.waiters.len() > 2 * self.waiting() + LOOK_AT {
             self.waiters.retain(|waiter| waiter.is_waiting());
         }
-        let waiter = Arc::new(Waiter::new(now, Arc::clone(&self.waiting)));
+        let waiter = Arc::new(Waiter::new(logs_in, now, Arc::clone(&self.waiting)));
         self.waiters.push_back(Arc::clone(&waiter));
         waiter
     }
@@ -121,16 +121,21 @@ impl<C: Connection> PoolState<C> {
     }
 
     /// Refuses everybody if connecting has failed and nothing is open that could be waited for. A paused pool keeps its
-    /// clients: they wait for an administrator, not for the database. So does a patient one, up to the longest wait.
+    /// clients: they wait for an administrator, not for the database. A patient one keeps all who have logged in, up to the
+    /// longest wait.
     pub(super) fn refuse_hopeless(&mut self) {
-        if !self.paused
-            && !self.limits.patient
-            && self.total() == 0
-            && let Some((_, why)) = &self.failure
-        {
-            let refusal = Refusal::ConnectFailed(Arc::clone(why));
-            self.refuse_all(&refusal);
+        let Some((_, why)) = &self.failure else { return };
+        if self.paused || self.total() > 0 {
+            return;
         }
+        let (refusal, patient) = (Refusal::ConnectFailed(Arc::clone(why)), self.limits.patient);
+        self.waiters.retain(|waiter| {
+            let stays = patient && !waiter.logs_in;
+            if !stays {
+                waiter.refuse(refusal.clone());
+            }
+            stays
+        });
     }
 
     /// Hands out no connections, or does so again.

@@ -529,7 +529,11 @@ fn a_patient_pool_does_not_lose_its_clients_to_a_failure() {
     let (mut books, pool) = Books::with(Limits { patient: true, max_wait: 20 * SECOND, ..LIMITS });
     let (mut ticket, connect) = books.queued(pool);
     assert!(connect);
+    let Acquired::Queued { ticket: login, .. } = books.ledger.acquire_for_login(pool, 0, books.now) else {
+        panic!("nothing is free")
+    };
     books.fail(pool);
+    assert_eq!(refusal(login), no_route(), "it is not in yet");
     assert!(waits(&mut ticket) && !books.ledger.reserve(pool, books.now), "not before it is tried again");
     books.now += 15 * SECOND;
     assert!(books.ledger.reserve(pool, books.now));

@@ -56,6 +56,8 @@ impl Refusal {
 /// One client in a queue. Shared between the client and whoever serves it.
 pub(crate) struct Waiter<C> {
     pub since: Instant,
+    /// It has not been told yet that it is logged in.
+    pub logs_in: bool,
     state: Mutex<State<C>>,
     notified: AtomicBool,
     /// How many wait in the same queue: this one too, as long as its state says so.
@@ -71,9 +73,10 @@ enum State<C> {
 }
 
 impl<C> Waiter<C> {
-    pub(super) fn new(since: Instant, waiting: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(logs_in: bool, since: Instant, waiting: Arc<AtomicUsize>) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
-        Self { since, state: Mutex::new(State::Waiting(None)), notified: AtomicBool::new(false), waiting }
+        let state = Mutex::new(State::Waiting(None));
+        Self { since, logs_in, state, notified: AtomicBool::new(false), waiting }
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {

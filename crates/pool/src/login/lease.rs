@@ -30,10 +30,10 @@ impl Drop for Place<'_> {
 }
 
 impl Lease {
-    /// A connection of a pool; waits for one as queries do.
+    /// A connection of a pool; waits for one as queries do, but not for a server that cannot be connected to.
     pub(super) async fn take(worker: &Rc<Worker>, pool: &Arc<Pool>) -> Result<Self, Refusal> {
         loop {
-            let server = match worker.shared.ledger.acquire(pool.id, worker.id, Instant::now()) {
+            let server = match worker.shared.ledger.acquire_for_login(pool.id, worker.id, Instant::now()) {
                 Acquired::Ready(server) => server,
                 Acquired::Refused(refusal) => return Err(refusal),
                 Acquired::Queued { ticket, connect } => {
