@@ -1,5 +1,6 @@
 //! The lens as a whole: it measures by itself, and ends without anybody noticing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use deepwater_core::{Call, Context, Events};
@@ -48,4 +49,30 @@ async fn who_counts_does_not_notice_that_the_lens_has_ended() {
         context.metrics.render().contains("deepwater_edge_request_duration_seconds_count{route=\"shop\"}")
     );
     assert!(page(&endpoints, "/api/cliffs").await["cliffs"].is_array());
+}
+
+#[tokio::test]
+async fn who_counts_does_not_notice_that_the_lens_has_panicked() {
+    let context = Context::new(7, Events::silent());
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&broken);
+    // Wherever it is when it reads: what it holds is poisoned.
+    context.metrics.collect(move |sink| {
+        let on_lens = std::thread::current().name() == Some("lens");
+        assert!(!(on_lens && breaks.load(Ordering::Relaxed)), "as a mistake in the lens would");
+        sink.gauge("deepwater_edge_connections", "C.", &[], 1.0);
+    });
+    let lens = started(&context);
+    let (endpoints, status) = (lens.endpoints(), lens.status());
+    broken.store(true, Ordering::Relaxed);
+    let began = Instant::now();
+    while !lens.thread.as_ref().unwrap().is_finished() {
+        assert!(began.elapsed() < PATIENCE, "it goes on");
+        tokio::task::yield_now().await;
+    }
+    assert!(context.metrics.render().contains("deepwater_edge_connections 1"));
+    assert!(page(&endpoints, "/api/cliffs").await["cliffs"].is_array());
+    assert!(page(&endpoints, "/api/advice").await["summary"].is_string());
+    assert!(status()["summary"].is_string());
+    drop(lens);
 }
