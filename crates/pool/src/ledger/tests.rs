@@ -526,7 +526,7 @@ fn the_time_a_pool_was_paused_is_no_wait() {
 
 #[test]
 fn a_patient_pool_does_not_lose_its_clients_to_a_failure() {
-    let (mut books, pool) = Books::with(Limits { patient: true, max_wait: 20 * SECOND, ..LIMITS });
+    let (mut books, pool) = Books::with(Limits { size: 1, patient: true, max_wait: 20 * SECOND, ..LIMITS });
     let (mut ticket, connect) = books.queued(pool);
     assert!(connect);
     let Acquired::Queued { ticket: login, .. } = books.ledger.acquire_for_login(pool, 0, books.now) else {
