@@ -1,5 +1,6 @@
 //! The lens: what it tells, and how it is seen.
 
+mod advice;
 mod clients;
 mod cliffs;
 mod scans;

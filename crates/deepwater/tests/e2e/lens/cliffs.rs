@@ -83,7 +83,35 @@ async fn who_waits_for_a_row_is_seen() {
     assert!(value("locks.blockers").unwrap() > 0.0, "{found:#}");
 }
 
-/// The system's files are not where they should be, and the database does not let itself be asked.
+/// A role that may use the database and not see who else does.
+#[tokio::test]
+async fn a_server_that_does_not_tell_its_sessions_is_named_and_served() {
+    let database = Version::Newest.database().await;
+    database.admin().await.run("REVOKE SELECT ON pg_stat_activity FROM PUBLIC").await;
+    let (user, password) = (&database.user, &database.password);
+    let url = format!("postgres://{user}:{password}@{}/{}", database.address, database.database);
+    let section = format!("[postgres.databases.{}]\nprimary = \"{url}\"\n", database.database);
+    let pooler = Setup::new().section(&section).user(user, password).start().await;
+    let mut client = Pg::login(&pooler.place(&database)).await;
+    let what = format!("what the server of {} does", database.database);
+    let signals = timeout(WATCHED, async {
+        loop {
+            assert_eq!(client.value("SELECT 1").await, "1");
+            let signals = pooler.json("/api/signals").await;
+            if signals["unknown"].as_array().unwrap().iter().any(|one| one["what"] == *what) {
+                return signals;
+            }
+        }
+    })
+    .await
+    .unwrap();
+    let unknown = signals["unknown"].as_array().unwrap().iter().find(|one| one["what"] == *what).unwrap();
+    assert!(unknown["why"].as_str().unwrap().contains("permission denied"), "{unknown:#}");
+    let sessions = |one: &Value| one["name"].as_str().unwrap().starts_with("database.");
+    assert!(!signals["signals"].as_array().unwrap().iter().any(sessions), "{signals:#}");
+}
+
+/// The system's files are not where they should be.
 #[tokio::test]
 async fn what_cannot_be_measured_is_said_and_harms_nobody() {
     let origin = Origin::named("ok").await;

@@ -264,6 +264,12 @@ impl Deepwater {
         soon("the process to end", self.child.wait()).await.unwrap().code()
     }
 
+    /// Kills the process, which gets no time for a last word; what it leaves behind.
+    pub async fn killed(&mut self) -> Home {
+        self.child.kill().await.unwrap();
+        std::mem::replace(&mut self.home, Home::new())
+    }
+
     /// Memory in use, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.memory("VmRSS:")

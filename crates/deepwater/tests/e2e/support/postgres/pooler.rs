@@ -112,6 +112,16 @@ impl Pooler {
         Setup::new().with(keys).database(database, "").start().await
     }
 
+    /// The same again, after the process was killed and what it left behind was changed.
+    pub async fn killed_and_again(mut self, meanwhile: impl FnOnce(&Home)) -> Self {
+        let home = self.deepwater.killed().await;
+        meanwhile(&home);
+        let file = home.path("deepwater.toml");
+        let deepwater = Deepwater::spawn(home, &["run", "-c", file.to_str().unwrap()], 0).await;
+        let address = address_in(&deepwater.log_line("pool_started").await);
+        Self { deepwater, address }
+    }
+
     /// A database through the pooler.
     pub fn place(&self, database: &Place) -> Place {
         database.at(self.address)
