@@ -11,7 +11,6 @@ mod tests;
 mod times;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use deepwater_core::metrics::{Family, Reading, Registry};
@@ -20,8 +19,8 @@ use crate::facts::Facts;
 use crate::signal;
 use crate::store::Store;
 
-use before::{Before, Seen};
-use place::{Kind, Of, Place};
+use before::Before;
+use place::Kind;
 use routes::Routes;
 use sums::Sums;
 use times::ANSWERED;
@@ -65,19 +64,15 @@ impl Planes {
     }
 
     fn family(&mut self, family: Family, applications: &HashMap<&str, &str>, sums: &mut Sums) {
-        let known = self.before.of(family.name);
-        for sample in family.samples {
-            let seen = Seen::of(known, family.name, &sample);
-            let Some(Place { kind, of }) = seen.place.clone() else { continue };
-            let label = match &of {
-                Of::Label(label) => Arc::clone(label),
-                Of::Route(route) => self.routes.label(route, || seen.moves(&sample)),
-            };
+        let known = self.before.of(family.name, &family.samples);
+        for (seen, sample) in known.iter_mut().zip(family.samples) {
+            let Some(kind) = seen.kind() else { continue };
+            let label = seen.label(&sample, &mut self.routes);
             match (kind, sample.reading) {
                 (Kind::Level(signal), Reading::Number(value)) => sums.add(signal, label, value),
                 (Kind::UnderWay, Reading::Number(value)) => {
                     sums.add(&signal::IN_FLIGHT, label, value);
-                    if let Of::Route(route) = &of
+                    if let Some(route) = seen.route()
                         && let Some(application) = applications.get(&**route)
                     {
                         sums.add_under_way(application, value);
@@ -86,7 +81,7 @@ impl Planes {
                 (Kind::Admitted, Reading::Number(value)) => sums.set_admitted(label, value),
                 (Kind::Times(times), Reading::Durations(total)) => {
                     let Some(recent) = seen.recent(total) else { continue };
-                    if let Of::Route(route) = &of
+                    if let Some(route) = seen.route()
                         && std::ptr::eq(times, &ANSWERED)
                     {
                         self.routes.count(route, recent.count() as f64);

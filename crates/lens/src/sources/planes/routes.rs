@@ -25,11 +25,13 @@ pub(super) struct Routes {
     pace: HashMap<Arc<str>, f64>,
     others: Arc<str>,
     ticks: u32,
+    /// How often those that are told apart have changed.
+    choice: u32,
 }
 
 impl Routes {
     pub(super) fn new() -> Self {
-        Self { told: BTreeSet::new(), pace: HashMap::new(), others: OTHERS.into(), ticks: 0 }
+        Self { told: BTreeSet::new(), pace: HashMap::new(), others: OTHERS.into(), ticks: 0, choice: 0 }
     }
 
     /// What a route is called: by its name, or with the others. A route counts from the first time that `any` came of it.
@@ -37,11 +39,22 @@ impl Routes {
         if self.told.contains(route) {
             return Arc::clone(route);
         }
-        if self.told.len() >= MOST || !any() {
+        if self.are_all() || !any() {
             return Arc::clone(&self.others);
         }
         self.told.insert(Arc::clone(route));
+        self.choice = self.choice.wrapping_add(1);
         Arc::clone(route)
+    }
+
+    /// Which choice of routes is in force: another number when another is.
+    pub(super) fn choice(&self) -> u32 {
+        self.choice
+    }
+
+    /// Whether there is no room for a further one.
+    pub(super) fn are_all(&self) -> bool {
+        self.told.len() >= MOST
     }
 
     /// Notes requests of a route in this tick.
@@ -57,8 +70,12 @@ impl Routes {
         self.ticks += 1;
         if self.ticks.is_multiple_of(LOOKED_EVERY) {
             self.pace.retain(|_, pace| *pace > SILENT);
+            let told = self.told.clone();
             self.forget_gone(facts);
             self.choose();
+            if self.told != told {
+                self.choice = self.choice.wrapping_add(1);
+            }
         }
     }
 
@@ -81,7 +98,7 @@ impl Routes {
         let mut busy: Vec<(f64, Arc<str>)> = others.map(|(route, pace)| (*pace, Arc::clone(route))).collect();
         busy.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         for (pace, route) in busy {
-            if self.told.len() >= MOST {
+            if self.are_all() {
                 match quiet.pop() {
                     Some((quietest, gone)) if pace >= BUSIER * quietest => self.told.remove(&gone),
                     _ => return,
