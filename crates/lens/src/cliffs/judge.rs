@@ -157,7 +157,7 @@ impl Judge {
             if known.level != was {
                 known.since = wall;
             }
-            known.hold(&mut finding, now);
+            known.hold(&mut finding, load, now);
             let cliff = cliff(id, finding, load, known);
             if cliff.level != was {
                 changes.push(Change { cliff: cliff.clone(), was });

@@ -69,12 +69,13 @@ impl Known {
         }
     }
 
-    /// Tells what pressed, and what could be told, for as long as levels stay.
-    pub(super) fn hold(&mut self, finding: &mut Finding, now: Duration) {
+    /// Tells what pressed, and what could be told, for as long as levels stay. Of a load there is nothing to tell in silence.
+    pub(super) fn hold(&mut self, finding: &mut Finding, load: Option<&Load>, now: Duration) {
         finding.pressing = self.pressing.next(finding.pressing.take(), now, THRESHOLDS.fall_after);
         let told = Some(&finding.outlook).filter(|outlook| !matches!(outlook, Outlook::CannotTell(_)));
-        if let Some(outlook) = self.outlook.next(told.cloned(), now, THRESHOLDS.fall_after) {
-            finding.outlook = outlook;
+        let held = self.outlook.next(told.cloned(), now, THRESHOLDS.fall_after);
+        if let Some(held) = held.filter(|held| load.is_some() || !matches!(held, Outlook::AtLoad(_))) {
+            finding.outlook = held;
         }
     }
 }

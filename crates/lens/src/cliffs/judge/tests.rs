@@ -165,6 +165,18 @@ fn what_cannot_be_told_any_more_keeps_its_level_for_a_while_and_begins_anew_then
 }
 
 #[test]
+fn a_load_that_has_ended_leaves_no_forecast() {
+    let mut bench = Bench::new();
+    bench.judge(0, 100.0, vec![finding(Kind::Cpu, at(110.0))]);
+    assert_eq!(bench.judge(5, 100.0, vec![finding(Kind::Cpu, at(110.0))]).0.cliffs[0].level, Level::Near);
+    let silent = (vec![finding(Kind::Cpu, Outlook::CannotTell("there is no load now".into()))], None);
+    let time = (bench.start + Duration::from_secs(10), SystemTime::UNIX_EPOCH);
+    let cliffs = bench.judge.judge(None, silent, time).0;
+    assert!(cliffs.load.is_none() && cliffs.nearest.is_none() && cliffs.cliffs[0].at.is_none());
+    assert_eq!((cliffs.cliffs[0].state, cliffs.cliffs[0].level), ("cannot_tell", Level::Near));
+}
+
+#[test]
 fn which_is_nearest_does_not_flap() {
     let mut bench = Bench::new();
     let mut nearest = |second, cpu| {
