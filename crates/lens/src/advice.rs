@@ -40,8 +40,8 @@ use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
 use crate::picture::Picture;
 use crate::signal::{self, Signal};
 
-pub(crate) use ledger::{Ledger, Memory};
 pub use ledger::{Applied, Dismissed, Page, Row};
+pub(crate) use ledger::{Ledger, Memory};
 pub use lines::Lines;
 
 /// All rules. The order is that of the page where cliffs do not decide: what gains most for the least price comes first.
