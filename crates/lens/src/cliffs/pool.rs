@@ -83,7 +83,9 @@ fn waiting(picture: &Picture<'_>, pool: &str, size: f64) -> Option<String> {
     let waiting = newest(&signal::POOL_QUEUE, 0.0);
     (full && waiting >= 1.0).then(|| {
         let longest = newest(&signal::POOL_LONGEST_WAIT, longest);
-        format!("all {size:.0} connections are held, and {waiting:.0} wait for one, the first for {longest:.1} s already")
+        let who =
+            if waiting < 2.0 { "one client waits".to_owned() } else { format!("{waiting:.0} clients wait") };
+        format!("all {size:.0} connections are held, and {who} for one, {longest:.1} s at the longest")
     })
 }
 
