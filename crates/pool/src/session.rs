@@ -9,6 +9,7 @@ mod begin;
 mod client;
 mod end;
 mod expect;
+mod handover;
 mod hold;
 mod link;
 mod listen;

@@ -52,6 +52,8 @@ pub(super) struct Named {
 pub(super) enum Ours {
     /// Makes the settings those of the client.
     Settings,
+    /// Makes the encoding one in which all values can be said.
+    Encoding,
     /// Asks what a transaction left behind.
     Audit,
     /// Whether a connection that was idle for long still works.

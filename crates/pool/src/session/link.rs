@@ -6,6 +6,7 @@ use super::aftermath::Aftermath;
 use super::batch::{Batch, BatchState};
 use super::end::End;
 use super::expect::Expected;
+use super::handover::Handover;
 use crate::clients::Farewell;
 use crate::server::Server;
 use crate::shared::Moment;
@@ -30,8 +31,8 @@ pub(crate) struct Link {
     pub dropping_down: bool,
     /// Bytes of a client's message that are still to pass.
     pub passing_up: usize,
-    /// The server failed its test.
-    pub failed_check: bool,
+    /// The server failed its test, or keeps what another client has set.
+    pub unfit: bool,
     /// The client has sent messages of the extended protocol and no Sync since.
     pub open_batch: bool,
     /// The client has bound a portal since its last Sync.
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     pub doubtful: bool,
     /// The client's messages wait until the server has accepted its settings.
     pub hold: bool,
+    /// How far that has come.
+    pub(super) handover: Handover,
     /// A batch has made or closed names: what comes behind it waits until that is sure.
     pub hold_names: bool,
     /// Something leads back to what the client began with, which its server does not know: what comes behind it waits until
@@ -93,12 +96,13 @@ impl Link {
             passing_down: 0,
             dropping_down: false,
             passing_up: 0,
-            failed_check: false,
+            unfit: false,
             open_batch: false,
             bound: false,
             copy_in: false,
             doubtful: false,
             hold: false,
+            handover: Handover::AtOnce,
             hold_names: false,
             hold_resets: false,
             fresh: true,
@@ -133,12 +137,13 @@ impl Link {
             passing_down,
             dropping_down,
             passing_up,
-            failed_check,
+            unfit,
             open_batch,
             bound,
             copy_in,
             doubtful,
             hold,
+            handover,
             hold_names,
             hold_resets,
             fresh,
@@ -159,11 +164,11 @@ impl Link {
             query_since,
         } = self;
         *status = Status::Idle;
-        *fresh = true;
+        (*fresh, *handover) = (true, Handover::AtOnce);
         for flag in [
             awaited,
             dropping_down,
-            failed_check,
+            unfit,
             open_batch,
             bound,
             copy_in,

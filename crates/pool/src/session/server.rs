@@ -10,7 +10,6 @@ use super::Session;
 use super::batch::BatchState;
 use super::end::End;
 use super::expect::{Expect, Named, Ours};
-use super::link::Link;
 use super::out::Out;
 use crate::settings::Parameters;
 use crate::statements::Statement;
@@ -385,19 +384,10 @@ impl Session {
                 Ok(())
             }
             (Ours::Check, Some(_)) => {
-                link.failed_check = true;
+                link.unfit = true;
                 Ok(())
             }
-            (Ours::Settings, None) => {
-                link.hold = false;
-                let server = link.server();
-                server.applied = self.wants.over(&server.base);
-                self.accepted = self.wants.hash();
-                self.pool.accepted.store(self.accepted, std::sync::atomic::Ordering::Relaxed);
-                self.tell_parameters();
-                Ok(())
-            }
-            (Ours::Settings, Some((code, message))) => Err(Link::refused_settings(&code, &message)),
+            (Ours::Settings | Ours::Encoding, error) => self.handed_over(what, error),
             (Ours::Audit, None) => {
                 self.audited(answer);
                 Ok(())

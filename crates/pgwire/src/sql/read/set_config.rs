@@ -1,7 +1,7 @@
 //! `set_config`, wherever it is called.
 
 use super::Reader;
-use super::settings::{canonical, is_of_transaction};
+use super::settings::{canonical, leaves_nothing};
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::{Statement, literal};
 
@@ -23,7 +23,7 @@ impl Reader<'_> {
         let local = more && skip_argument(&mut ahead) && is_true(&mut ahead);
         match name.as_deref().map(canonical) {
             _ if local => {}
-            Some(name) if is_of_transaction(&name) => {}
+            Some(name) if leaves_nothing(&name) => {}
             Some(name) => self.push(Statement::Touch(name)),
             None => self.push(Statement::TouchUnknown),
         }

@@ -77,7 +77,7 @@ impl Reader<'_> {
     }
 
     fn push_set(&mut self, name: String, value: Value) {
-        if is_of_transaction(&name) {
+        if leaves_nothing(&name) {
             return;
         }
         self.push(match value {
@@ -139,7 +139,7 @@ impl Reader<'_> {
             }
         }
         match self.setting(token) {
-            Some(name) if is_of_transaction(&name) => {}
+            Some(name) if leaves_nothing(&name) => {}
             Some(name) => self.push(Statement::Reset(name)),
             None => self.push(Statement::TouchUnknown),
         }
@@ -215,9 +215,10 @@ pub(super) fn canonical(name: &str) -> String {
     }
 }
 
-/// Whether every transaction begins with this setting anew.
-pub(super) fn is_of_transaction(name: &str) -> bool {
-    matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable")
+/// Whether a setting leaves nothing that could be put back: every transaction begins with it anew, or it only sows the
+/// generator of random numbers.
+pub(super) fn leaves_nothing(name: &str) -> bool {
+    matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable" | "seed")
 }
 
 /// A number as PostgreSQL hands it on: an integer that fits is normalised, another number stays as it is written.

@@ -123,6 +123,9 @@ fn settings_are_read() {
         ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", ""),
         ("SET TRANSACTION SNAPSHOT '00000003-0000001B-1'", ""),
         ("SET transaction_isolation = 'serializable'", ""),
+        ("SET seed = 0.5", ""),
+        ("RESET seed", ""),
+        ("SELECT set_config('Seed', '0.5', false)", "+SET_CONFIG"),
         ("SET sort_mem = 1", "set work_mem=1"),
         (
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE",
