@@ -15,6 +15,7 @@ mod link;
 mod listen;
 mod moving;
 mod out;
+mod portals;
 mod serve;
 mod server;
 mod sql;

@@ -10,6 +10,7 @@ use std::task::Context;
 use deepwater_pgwire::message::frontend::write as frontend;
 use deepwater_pgwire::sql::{Marks, Statement, Verdict};
 
+use super::client::touches_prepared;
 use super::end::End;
 use super::expect::{Expect, Ours};
 use super::{Session, pin};
@@ -149,6 +150,11 @@ impl Session {
         if verdict.session.is_empty() && verdict.marks.is_empty() {
             return;
         }
+        for statement in &verdict.session {
+            if let Statement::Execute { name } = statement {
+                self.note_executed(name);
+            }
+        }
         let marks = verdict.marks;
         if marks.intersects(Marks::ADVISORY_LOCK) {
             self.pin(pin::ADVISORY_LOCK);
@@ -222,6 +228,17 @@ impl Session {
                 self.pin(reason);
             }
         }
+    }
+
+    /// Notes what a prepared statement may leave behind that a text runs by name.
+    fn note_executed(&mut self, name: &str) {
+        let Some(prepared) = self.wanted(name) else { return };
+        let verdict = prepared.verdict();
+        if touches_prepared(verdict) {
+            // What runs what is not followed any further.
+            return self.pin(pin::OPAQUE_TEXT);
+        }
+        self.note_verdict(verdict, false);
     }
 
     /// When the server is between transactions and owes nothing: takes in what the last one left, asking if need be.

@@ -7,6 +7,7 @@ use super::batch::{Batch, BatchState};
 use super::end::End;
 use super::expect::Expected;
 use super::handover::Handover;
+use super::portals::Portals;
 use crate::clients::Farewell;
 use crate::server::Server;
 use crate::shared::Moment;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     pub failed: bool,
     /// The unnamed statement on the server is the one the client made there last.
     pub unnamed_here: bool,
+    /// Portals that will change what a name means.
+    pub(super) portals: Portals,
     /// What is to be looked at when the transaction is over.
     pub(super) aftermath: Aftermath,
     /// The server has said why it ends the connection.
@@ -110,6 +113,7 @@ impl Link {
             leaving: false,
             failed: false,
             unnamed_here: false,
+            portals: Portals::new(),
             aftermath: Aftermath::default(),
             farewell: false,
             audit_resets: Vec::new(),
@@ -151,6 +155,7 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
+            portals,
             aftermath,
             farewell,
             audit_resets,
@@ -198,6 +203,7 @@ impl Link {
             *buffer = Vec::new();
         }
         audit_resets.clear();
+        portals.clear();
         answer.clear();
         *our_error = None;
     }
@@ -235,8 +241,10 @@ impl Link {
         self.hold
             || self.leaving
             || self.batch.state == BatchState::Again
-            || (self.hold_names && !self.expected.is_empty())
-            || (self.hold_resets && self.is_unsettled())
+            // What the server asks for is not held back from it.
+            || (!self.copy_in
+                && ((self.hold_names && !self.expected.is_empty())
+                    || (self.hold_resets && self.is_unsettled())))
     }
 
     /// Whether what was asked is still to be answered, or what it left behind still to be looked at.

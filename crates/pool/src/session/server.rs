@@ -165,7 +165,7 @@ impl Session {
             }
             backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE | backend::PORTAL_SUSPENDED => {
                 link.copy_in = false;
-                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                if matches!(link.expected.front(), Some(Expect::Execute(_))) {
                     link.expected.pop();
                 }
                 if tag == backend::COMMAND_COMPLETE {
@@ -174,7 +174,7 @@ impl Session {
             }
             backend::COPY_IN_RESPONSE | backend::COPY_BOTH_RESPONSE => {
                 link.copy_in = true;
-                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                if matches!(link.expected.front(), Some(Expect::Execute(_))) {
                     link.expected.forget_syncs_behind_front();
                     link.open_batch = true;
                 }
@@ -262,7 +262,7 @@ impl Session {
             b"UNLISTEN\0" => self.unlistened(),
             b"PREPARE\0" | b"DEALLOCATE\0" => {
                 if let Some(change) = self.link.as_mut().and_then(|link| link.expected.take_change()) {
-                    self.apply_prepare(*change);
+                    self.apply_prepare(change);
                 }
             }
             _ => {}
@@ -315,7 +315,8 @@ impl Session {
             let id = statement.id;
             link.server().forget(id);
         }
-        for skipped in link.expected.skip_to_sync() {
+        // The last first: a name may have changed more than once.
+        for skipped in link.expected.skip_to_sync().into_iter().rev() {
             self.skipped(skipped);
         }
         match lost {
@@ -337,6 +338,8 @@ impl Session {
                 self.names.remove(&named.name);
             }
             Expect::FakeClose(Some(named)) => self.names.insert(named),
+            Expect::OurNamed(name, had) => link.server().has_by_name(&name, had),
+            Expect::Execute(Some(early)) => self.undo_early(*early),
             Expect::Parse(None) | Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.
             Expect::OurClose(id) => link.server().forget(id),

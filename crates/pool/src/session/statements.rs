@@ -9,6 +9,7 @@ use deepwater_pgwire::message::{self, HEADER_BYTES};
 use deepwater_pgwire::sql::{self, Verdict};
 
 use super::Session;
+use super::client::touches_prepared;
 use super::end::End;
 use super::expect::{Expect, Named};
 use super::out::Out;
@@ -38,7 +39,7 @@ struct Kept {
 }
 
 /// Statements that one client may name.
-const MAX_NAMES: usize = 65_536;
+pub(super) const MAX_NAMES: usize = 65_536;
 
 /// The longest unnamed statement kept in the memory of an idle client, in bytes.
 const UNNAMED_BYTES: usize = 4 * 1024;
@@ -184,6 +185,10 @@ impl Names {
         self.kept.as_ref()?.sql.get(name)
     }
 
+    pub(super) fn sql_len(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.sql.len())
+    }
+
     pub(super) fn add_sql(&mut self, name: String, prepared: Arc<SqlPrepared>) {
         self.kept().sql.insert(name, prepared);
     }
@@ -196,6 +201,14 @@ impl Names {
 }
 
 impl Server {
+    /// Notes what the server has under a client's own name.
+    pub(super) fn has_by_name(&mut self, name: &str, id: Option<u64>) {
+        match id {
+            Some(id) => drop(self.sql_prepared.insert(name.into(), id)),
+            None => drop(self.sql_prepared.remove(name)),
+        }
+    }
+
     /// A statement must be closed before it is prepared again, whether the server has it or not.
     pub(super) fn forget(&mut self, id: u64) {
         self.prepared.remove(id);
@@ -298,15 +311,13 @@ impl Session {
         if names.statement.is_empty() {
             if self.is_tracked() {
                 self.bring_unnamed(out);
-                self.note_unnamed();
+                self.run_unnamed(names.portal, out)?;
             }
             self.pass_message(at, come, Expect::Bind(None), out);
         } else if let Some(statement) = self.names.get(names.statement).cloned() {
             self.bring_for(&statement.verdict, out)?;
             self.ensure(&statement, out);
-            if !statement.verdict.is_plain() {
-                self.note_extended(&statement.verdict);
-            }
+            self.note_extended(names.portal, &statement.query, &statement.verdict)?;
             let rest = total - HEADER_BYTES - names.rest;
             frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
             out.pass(at + HEADER_BYTES + names.rest, at + come);
@@ -469,23 +480,30 @@ impl Session {
         }
     }
 
-    fn note_unnamed(&mut self) {
+    /// The unnamed statement runs.
+    fn run_unnamed(&mut self, portal: &[u8], out: &mut Out<'_>) -> Result<(), End> {
         let verdict = self.names.kept.as_mut().and_then(|kept| kept.unnamed_verdict.take());
-        if let Some(verdict) = verdict {
-            self.note_extended(&verdict);
-            self.names.kept().unnamed_verdict = Some(verdict);
-        }
+        let Some(verdict) = verdict else { return self.note_extended(portal, &[], &Verdict::default()) };
+        let mut unnamed = std::mem::take(&mut self.names.kept().unnamed);
+        let text = unnamed.split(|byte| *byte == 0).next().unwrap_or_default();
+        let noted = self.bring_for(&verdict, out).and_then(|()| self.note_extended(portal, text, &verdict));
+        let kept = self.names.kept();
+        std::mem::swap(&mut kept.unnamed, &mut unnamed);
+        kept.unnamed_verdict = Some(verdict);
+        noted
     }
 
-    /// A statement runs through the extended protocol.
-    fn note_extended(&mut self, verdict: &Verdict) {
-        let changes = |statement: &sql::Statement| {
-            matches!(statement, sql::Statement::Prepare { .. } | sql::Statement::Deallocate(_))
-        };
-        if verdict.session.iter().any(changes) {
+    /// A statement is about to run through the extended protocol.
+    fn note_extended(&mut self, portal: &[u8], text: &[u8], verdict: &Verdict) -> Result<(), End> {
+        let changes = touches_prepared(verdict);
+        if changes || self.link.as_ref().is_some_and(|link| !link.portals.is_empty()) {
+            self.note_portal(portal, text, verdict)?;
+        }
+        if verdict.session.iter().any(|statement| matches!(statement, sql::Statement::Prepare { .. })) {
             self.pin(pin::PREPARE);
         }
         self.note_verdict(verdict, false);
+        Ok(())
     }
 
     /// Answers in place of the server: at once, or when it is its turn.

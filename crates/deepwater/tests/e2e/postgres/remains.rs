@@ -1,5 +1,6 @@
 //! What one client leaves on a server that another gets next, where it is not plain to see or cannot be put back.
 
+mod effects;
 mod refused;
 
 use crate::support::pg_wire::Pg;
