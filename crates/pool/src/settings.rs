@@ -6,7 +6,7 @@ mod change;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use deepwater_pgwire::sql::Strings;
+use deepwater_pgwire::sql::{self, Strings};
 use foldhash::fast::FixedState;
 
 pub(crate) use accepted::Accepted;
@@ -20,6 +20,7 @@ type Entry = (Box<str>, Box<str>);
 pub(crate) struct Settings {
     entries: Option<Arc<Vec<Entry>>>,
     hash: u64,
+    reading: u64,
 }
 
 impl Settings {
@@ -39,6 +40,12 @@ impl Settings {
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// A hash of those alone that decide how literals are read; 0 when there are none.
+    #[inline]
+    pub(crate) fn reading(&self) -> u64 {
+        self.reading
     }
 
     /// Sets or replaces one.
@@ -92,13 +99,21 @@ impl Settings {
 
     fn put(&mut self, entries: Vec<Entry>) {
         let hash = if entries.is_empty() { 0 } else { FixedState::with_seed(0).hash_one(&entries) };
-        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash };
+        let reading = hash_of_reading(&entries);
+        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash, reading };
     }
 
     /// Whether any of them decides what the client may do: a change must be known to have succeeded before it acts.
     pub(crate) fn holds_rights(&self) -> bool {
         self.iter().any(|(name, _)| is_right(name))
     }
+}
+
+/// The same for the same settings in whatever order.
+fn hash_of_reading(entries: &[Entry]) -> u64 {
+    let hasher = FixedState::with_seed(2);
+    let decide = entries.iter().filter(|(name, _)| sql::decides_literals(&name.to_ascii_lowercase()));
+    decide.fold(0, |hash, entry| hash ^ hasher.hash_one(entry))
 }
 
 fn is_right(name: &str) -> bool {
@@ -113,6 +128,7 @@ pub(crate) struct Parameters {
     strings: Strings,
     is_ambiguous: bool,
     is_other: bool,
+    reading: u64,
 }
 
 /// Client encodings in which a byte of a character can look like a quote or backslash (PostgreSQL, "Character Set
@@ -145,7 +161,14 @@ impl Parameters {
         // Servers need not report in the same order.
         let hasher = FixedState::with_seed(1);
         self.hash = self.entries.iter().fold(0, |hash, entry| hash ^ hasher.hash_one(entry));
+        self.reading = hash_of_reading(&self.entries);
         true
+    }
+
+    /// A hash of those alone that decide how literals are read.
+    #[inline]
+    pub(crate) fn reading(&self) -> u64 {
+        self.reading
     }
 
     /// Differs from that of other parameters, but for a chance of 2⁻⁶⁴.

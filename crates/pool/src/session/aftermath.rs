@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use deepwater_pgwire::message::frontend::write as frontend;
-use deepwater_pgwire::sql::{Marks, Statement, Verdict};
+use deepwater_pgwire::sql::{self, Marks, Statement, Verdict};
 
 use super::client::touches_prepared;
 use super::end::End;
@@ -165,6 +165,7 @@ impl Session {
             self.pin(pin::OPAQUE_TEXT);
         }
         let Some(link) = &mut self.link else { return };
+        link.literals_in_doubt |= decides_literals(verdict);
         let aftermath = &mut link.aftermath;
         // One change can be known; of several only the server knows what came of them.
         let alone = alone && verdict.session.len() == 1;
@@ -248,6 +249,7 @@ impl Session {
             return Ok(());
         }
         if link.aftermath.is_empty() {
+            link.literals_in_doubt = false;
             let reset = std::mem::take(&mut link.hold_resets);
             // Who keeps the server is made known to it again; anybody else is when a server is next needed.
             return if reset && self.pins != 0 { self.introduce(cx) } else { Ok(()) };
@@ -261,8 +263,12 @@ impl Session {
         if let Some(direct) = aftermath.direct.take() {
             self.apply(direct);
         }
-        let Some(question) = aftermath.question() else { return Ok(()) };
+        let question = aftermath.question();
         let Some(link) = &mut self.link else { return Ok(()) };
+        let Some(question) = question else {
+            link.literals_in_doubt = false;
+            return Ok(());
+        };
         link.audit_resets = aftermath.resets;
         link.audit_pins = aftermath.pins;
         frontend::query(&mut link.to_server, question);
@@ -302,6 +308,8 @@ impl Session {
     pub(super) fn audited(&mut self, answer: Vec<(String, Option<String>)>) {
         let Some(link) = &mut self.link else { return };
         let (resets, pins) = (std::mem::take(&mut link.audit_resets), link.audit_pins);
+        // Unless there is more behind the question.
+        link.literals_in_doubt &= !link.expected.is_empty();
         let applied = &mut link.server().applied;
         let mut found = 0;
         for (name, value) in answer {
@@ -377,4 +385,16 @@ impl Session {
             self.worker.shared.listeners.forget(&self.pool, &self.info);
         }
     }
+}
+
+/// Whether a text changes, for long or not, how literals are read.
+fn decides_literals(verdict: &Verdict) -> bool {
+    let decides = |statement: &Statement| match statement {
+        Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
+            sql::decides_literals(name)
+        }
+        Statement::ResetAll | Statement::TouchUnknown | Statement::DiscardAll => true,
+        _ => false,
+    };
+    verdict.marks.intersects(Marks::LITERALS | Marks::OPAQUE) || verdict.session.iter().any(decides)
 }

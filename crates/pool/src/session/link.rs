@@ -61,6 +61,8 @@ pub(crate) struct Link {
     pub failed: bool,
     /// The unnamed statement on the server is the one the client made there last.
     pub unnamed_here: bool,
+    /// A setting has changed that decides how literals are read, and what came of it is not certain yet.
+    pub literals_in_doubt: bool,
     /// Portals that will change what a name means.
     pub(super) portals: Portals,
     /// What is to be looked at when the transaction is over.
@@ -113,6 +115,7 @@ impl Link {
             leaving: false,
             failed: false,
             unnamed_here: false,
+            literals_in_doubt: false,
             portals: Portals::new(),
             aftermath: Aftermath::default(),
             farewell: false,
@@ -155,6 +158,7 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
+            literals_in_doubt,
             portals,
             aftermath,
             farewell,
@@ -185,6 +189,7 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
+            literals_in_doubt,
             farewell,
             audit_pins,
         ] {

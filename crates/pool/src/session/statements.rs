@@ -261,7 +261,7 @@ impl Session {
             return Ok(());
         }
         if let Some(known) = self.names.get(parse.name).cloned() {
-            self.ensure(&known, out);
+            let known = self.ensure(parse.name, known, out);
             frontend::parse(out.own(), &*known.name, parse.query, parse.types);
             self.expect(Expect::Parse(None));
             return Ok(());
@@ -273,8 +273,7 @@ impl Session {
             }));
         }
         let verdict = self.read(parse.query);
-        let strings = self.parameters.strings();
-        let statement = self.worker.shared.statements.intern(parse.query, parse.types, strings, || verdict);
+        let statement = self.intern(parse.query, parse.types, verdict);
         self.bring_for(&statement.verdict, out)?;
         let named = || Named { name: parse.name.into(), statement: Arc::clone(&statement) };
         self.names.insert(named());
@@ -316,7 +315,7 @@ impl Session {
             self.pass_message(at, come, Expect::Bind(None), out);
         } else if let Some(statement) = self.names.get(names.statement).cloned() {
             self.bring_for(&statement.verdict, out)?;
-            self.ensure(&statement, out);
+            let statement = self.ensure(names.statement, statement, out);
             self.note_extended(names.portal, &statement.query, &statement.verdict)?;
             let rest = total - HEADER_BYTES - names.rest;
             frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
@@ -351,7 +350,7 @@ impl Session {
         };
         if target.kind == Kind::Statement && !target.name.is_empty() {
             if let Some(statement) = self.names.get(target.name).cloned() {
-                self.ensure(&statement, out);
+                let statement = self.ensure(target.name, statement, out);
                 frontend::describe(out.own(), Kind::Statement, &*statement.name);
                 self.expect(Expect::Describe(Some(statement)));
                 return Ok(());
@@ -429,13 +428,34 @@ impl Session {
         Ok(())
     }
 
-    /// Makes sure that the server has a statement, before a message that uses it.
-    fn ensure(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
-        let Some(link) = &mut self.link else { return };
-        if !link.server().prepared.touch(statement.id) {
-            self.prepare(statement, out);
-            self.expect(Expect::OurParse(Arc::clone(statement)));
+    /// How the client's literals are read; none if that is not certain, since something that decides it is under way.
+    pub(super) fn reading(&self) -> Option<u64> {
+        let certain = self.link.as_ref().is_none_or(|link| !link.literals_in_doubt);
+        certain.then(|| self.parameters.reading() ^ self.wants.reading().rotate_left(1))
+    }
+
+    fn intern(&self, query: &[u8], types: &[u8], verdict: Verdict) -> Arc<Statement> {
+        let (strings, reading) = (self.parameters.strings(), self.reading());
+        self.worker.shared.statements.intern(query, types, strings, reading, || verdict)
+    }
+
+    /// Makes sure that the server has a statement, before a message that uses it. If it must be prepared and its literals
+    /// would be read otherwise by now, it is another one from here on, which others do not share with the first.
+    fn ensure(&mut self, name: &[u8], mut statement: Arc<Statement>, out: &mut Out<'_>) -> Arc<Statement> {
+        let Some(link) = &mut self.link else { return statement };
+        if link.server().prepared.touch(statement.id) {
+            return statement;
         }
+        if statement.reading.is_some() && statement.reading != self.reading() {
+            statement = self.intern(&statement.query, &statement.types, statement.verdict.clone());
+            self.names.insert(Named { name: name.into(), statement: Arc::clone(&statement) });
+            if self.link.as_mut().is_some_and(|link| link.server().prepared.touch(statement.id)) {
+                return statement;
+            }
+        }
+        self.prepare(&statement, out);
+        self.expect(Expect::OurParse(Arc::clone(&statement)));
+        statement
     }
 
     /// Prepares a statement on the server, and closes what is too much on it.

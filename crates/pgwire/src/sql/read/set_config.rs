@@ -22,7 +22,7 @@ impl Reader<'_> {
         let more = name.is_some() || skip_argument(&mut ahead);
         let local = more && skip_argument(&mut ahead) && is_true(&mut ahead);
         match name.as_deref().map(canonical) {
-            _ if local => {}
+            name if local => self.note_local(name.as_deref()),
             Some(name) if leaves_nothing(&name) => {}
             Some(name) => self.push(Statement::Touch(name)),
             None => self.push(Statement::TouchUnknown),

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::sql::lexer::{Kind, Token};
 use crate::sql::words::{lower, room};
-use crate::sql::{Statement, literal};
+use crate::sql::{Marks, Statement, decides_literals, literal};
 
 /// The settings whose value is a list of names, each quoted where it must be (`GUC_LIST_QUOTE`).
 const LISTS_OF_NAMES: [&str; 6] = [
@@ -44,10 +44,10 @@ impl Reader<'_> {
             }
             token = self.step();
         }
-        if local {
-            return;
-        }
         let name = self.setting(token);
+        if local {
+            return self.note_local(name.as_deref());
+        }
         let current = self.sees(b"from");
         self.step();
         match name {
@@ -70,9 +70,17 @@ impl Reader<'_> {
 
     /// The rest of a statement that ends in a value.
     fn assign(&mut self, name: &str, local: bool) {
-        if !local {
-            let value = self.value(name);
-            self.push_set(name.to_owned(), value);
+        if local {
+            return self.note_local(Some(name));
+        }
+        let value = self.value(name);
+        self.push_set(name.to_owned(), value);
+    }
+
+    /// A setting is changed for the transaction.
+    pub(super) fn note_local(&mut self, name: Option<&str>) {
+        if name.is_none_or(decides_literals) {
+            self.verdict.marks |= Marks::LITERALS;
         }
     }
 
