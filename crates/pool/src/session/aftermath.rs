@@ -166,6 +166,7 @@ impl Session {
         }
         let Some(link) = &mut self.link else { return };
         link.literals_in_doubt |= decides_literals(verdict);
+        let utf8 = link.server().parameters.is_utf8();
         let aftermath = &mut link.aftermath;
         // One change can be known; of several only the server knows what came of them.
         let alone = alone && verdict.session.len() == 1;
@@ -178,7 +179,9 @@ impl Session {
         let mut pins = 0;
         for statement in &verdict.session {
             match statement {
-                Statement::Set { name, value: Some(value) } if alone => {
+                Statement::Set { name, value: Some(value) }
+                    if alone && (utf8 || (name.is_ascii() && value.is_ascii())) =>
+                {
                     aftermath.direct = Some(Direct::Set(name.clone(), value.clone()));
                 }
                 Statement::Reset(name) if alone => aftermath.direct = Some(Direct::Reset(name.clone())),
@@ -306,6 +309,10 @@ impl Session {
 
     /// Takes in the server's word on what a transaction left behind.
     pub(super) fn audited(&mut self, answer: Vec<(String, Option<String>)>) {
+        let Some(link) = &mut self.link else { return };
+        if std::mem::take(&mut link.unsayable) {
+            self.pin(pin::UNREAD_TEXT);
+        }
         let Some(link) = &mut self.link else { return };
         let (resets, pins) = (std::mem::take(&mut link.audit_resets), link.audit_pins);
         // Unless there is more behind the question.

@@ -82,6 +82,9 @@ impl Session {
         let waited = std::mem::take(&mut link.hold);
         let server = link.server.as_mut().expect("it is linked");
         match (what, error) {
+            (Ours::Encoding, None) if !server.parameters.is_utf8() => {
+                return self.refused_settings(waited, "22023", "the server does not speak UTF-8");
+            }
             (Ours::Encoding, None) => server.applied.set("client_encoding", "UTF8"),
             (_, Some((code, message))) => return self.refused_settings(waited, &code, &message),
             (_, None) => {

@@ -75,6 +75,8 @@ pub(crate) struct Link {
     pub audit_pins: bool,
     /// What came of a question of ours.
     pub answer: Vec<(String, Option<String>)>,
+    /// Something of it is in an encoding other than UTF-8, and cannot be said again.
+    pub unsayable: bool,
     /// The error that a question of ours met.
     pub our_error: Option<(String, String)>,
     /// The client's messages since the last Sync, in case a stale plan makes them fail.
@@ -122,6 +124,7 @@ impl Link {
             audit_resets: Vec::new(),
             audit_pins: false,
             answer: Vec::new(),
+            unsayable: false,
             our_error: None,
             batch: Batch::default(),
             linked: now,
@@ -165,6 +168,7 @@ impl Link {
             audit_resets,
             audit_pins,
             answer,
+            unsayable,
             our_error,
             batch,
             linked: _,
@@ -192,6 +196,7 @@ impl Link {
             literals_in_doubt,
             farewell,
             audit_pins,
+            unsayable,
         ] {
             *flag = false;
         }
@@ -263,14 +268,23 @@ impl Link {
 
     /// Keeps a row of an answer to a question of ours: two columns of text.
     pub(super) fn note_row(&mut self, payload: &[u8]) {
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let utf8 = self.server().parameters.is_utf8();
+        let text = |value: &[u8]| {
+            let text = std::str::from_utf8(value).ok()?;
+            (utf8 || text.is_ascii()).then(|| text.to_owned())
+        };
         let Ok(mut values) = DataRow::read(payload) else {
             // Too long to be held: what cannot be learned cannot be undone.
             self.our_error = Some(("22001".into(), "a setting is too long".into()));
             return;
         };
         if let (Some(Some(name)), Some(value)) = (values.next(), values.next()) {
-            self.answer.push((text(name), value.map(text)));
+            let read = value.map(text);
+            self.unsayable |= matches!(read, Some(None));
+            match text(name) {
+                Some(name) => self.answer.push((name, read.flatten())),
+                None => self.unsayable = true,
+            }
         }
     }
 

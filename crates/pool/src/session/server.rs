@@ -395,6 +395,12 @@ impl Session {
                 self.audited(answer);
                 Ok(())
             }
+            (Ours::Audit, Some(_)) if !link.server().parameters.is_utf8() => {
+                // Something that the client's encoding does not have.
+                link.unsayable = true;
+                self.audited(Vec::new());
+                Ok(())
+            }
             (Ours::Audit, Some((_, message))) => {
                 Err(End::ServerLost(format!("the state of the session cannot be learned: {message}")))
             }

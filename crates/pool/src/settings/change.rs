@@ -69,6 +69,10 @@ impl<'a> Change<'a> {
                 None => text.push_str("NULL"),
             }
             text.push_str(",false)");
+            if value.is_some_and(|value| !value.is_ascii()) {
+                // An encoding that this statement sets may not have it.
+                text.push_str(" IS NULL");
+            }
         }
         text
     }

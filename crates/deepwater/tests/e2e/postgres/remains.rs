@@ -1,6 +1,7 @@
 //! What one client leaves on a server that another gets next, where it is not plain to see or cannot be put back.
 
 mod effects;
+mod encodings;
 mod literals;
 mod refused;
 
