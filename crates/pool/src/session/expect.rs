@@ -28,7 +28,7 @@ pub(super) enum Expect {
     /// The answer to the Parse or Close of ours that makes the unnamed statement the client's.
     OurUnnamed,
     /// The answer to a Parse or Close of ours under the client's own name, and what the server had there before.
-    OurNamed(Box<str>, Option<u64>),
+    OurNamed(Box<(Box<str>, Option<u64>)>),
     /// BindComplete.
     Bind(Option<Arc<Statement>>),
     /// RowDescription or NoData.
@@ -180,11 +180,11 @@ impl Expect {
     pub(super) fn is_ended_by(&self, tag: u8) -> bool {
         match tag {
             backend::PARSE_COMPLETE => {
-                matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed | Self::OurNamed(..))
+                matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed | Self::OurNamed(_))
             }
             backend::BIND_COMPLETE => matches!(self, Self::Bind(_)),
             backend::CLOSE_COMPLETE => {
-                matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(..))
+                matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_))
             }
             _ => false,
         }
@@ -195,7 +195,7 @@ impl Expect {
     pub(super) fn is_ours(&self) -> bool {
         matches!(
             self,
-            Self::Ours(_) | Self::OurParse(_) | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(..)
+            Self::Ours(_) | Self::OurParse(_) | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_)
         )
     }
 }

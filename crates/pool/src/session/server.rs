@@ -338,7 +338,7 @@ impl Session {
                 self.names.remove(&named.name);
             }
             Expect::FakeClose(Some(named)) => self.names.insert(named),
-            Expect::OurNamed(name, had) => link.server().has_by_name(&name, had),
+            Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
             Expect::Execute(Some(early)) => self.undo_early(*early),
             Expect::Parse(None) | Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.

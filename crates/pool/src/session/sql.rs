@@ -210,12 +210,12 @@ impl Session {
         };
         if has.is_some() {
             frontend::close(out.own(), Kind::Statement, name);
-            link.expected.push(Expect::OurNamed(name.into(), has));
+            link.expected.push(Expect::OurNamed(Box::new((name.into(), has))));
             link.server().sql_prepared.remove(name);
         }
         if let Some(statement) = statement {
             frontend::parse(out.own(), name, &statement.query, &statement.types);
-            link.expected.push(Expect::OurNamed(name.into(), None));
+            link.expected.push(Expect::OurNamed(Box::new((name.into(), None))));
             link.server().sql_prepared.insert(name.into(), Wanted::Protocol(statement).id());
         }
         true
