@@ -26,6 +26,25 @@ pub use verdict::{Statement, Transaction, Verdict};
 /// As many statements of one text are listed in a verdict; what has more is [`Marks::OPAQUE`].
 pub const MAX_STATEMENTS: usize = 1_000;
 
+/// Whether a setting, by its name in lower case, decides what literals mean: they are read when a statement is prepared.
+/// (`search_path` does too, and PostgreSQL itself reads a prepared statement anew when that has changed.)
+#[must_use]
+pub fn decides_literals(name: &str) -> bool {
+    matches!(
+        name,
+        "array_nulls"
+            | "client_encoding"
+            | "datestyle"
+            | "intervalstyle"
+            | "lc_monetary"
+            | "standard_conforming_strings"
+            | "timezone"
+            | "timezone_abbreviations"
+            | "transform_null_equals"
+            | "xmloption"
+    )
+}
+
 /// What a text does to the session that runs it, strings as the standard has them.
 pub fn read(text: &[u8]) -> Verdict {
     read_with(text, Strings::Standard)

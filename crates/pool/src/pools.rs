@@ -12,7 +12,7 @@ use foldhash::HashMap;
 use crate::config::PoolMode;
 use crate::ledger::{PoolId, PoolKey};
 use crate::plan::{DatabasePlan, Deadlines};
-use crate::settings::Parameters;
+use crate::settings::{Accepted, Parameters};
 
 /// A pool: what its connections and clients share beside the ledger's books.
 pub(crate) struct Pool {
@@ -33,8 +33,8 @@ pub(crate) struct Pool {
     pub clients: AtomicU64,
     /// Microseconds since the process began when it was first seen without clients; 0 while it has some.
     pub unused_since: AtomicU64,
-    /// Settings (by hash) that a server of this pool is known to accept.
-    pub accepted: AtomicU64,
+    /// Settings that servers of this pool are known to accept.
+    pub accepted: Accepted,
 }
 
 /// What clients that begin with the same settings are told of the server, all the same.
@@ -83,7 +83,7 @@ impl Pool {
             stored: Mutex::new(None),
             clients: AtomicU64::new(0),
             unused_since: AtomicU64::new(0),
-            accepted: AtomicU64::new(0),
+            accepted: Accepted::default(),
         }
     }
 

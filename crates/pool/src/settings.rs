@@ -1,10 +1,16 @@
 //! Session settings (GUCs): those a client relies on, those a server connection has, and what makes the second the first.
 
+mod accepted;
+mod change;
+
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use deepwater_pgwire::sql::Strings;
+use deepwater_pgwire::sql::{self, Strings};
 use foldhash::fast::FixedState;
+
+pub(crate) use accepted::Accepted;
+pub(crate) use change::{Change, literal};
 
 /// A name and its value.
 type Entry = (Box<str>, Box<str>);
@@ -14,6 +20,7 @@ type Entry = (Box<str>, Box<str>);
 pub(crate) struct Settings {
     entries: Option<Arc<Vec<Entry>>>,
     hash: u64,
+    reading: u64,
 }
 
 impl Settings {
@@ -33,6 +40,12 @@ impl Settings {
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// A hash of those alone that decide how literals are read; 0 when there are none.
+    #[inline]
+    pub(crate) fn reading(&self) -> u64 {
+        self.reading
     }
 
     /// Sets or replaces one.
@@ -86,49 +99,8 @@ impl Settings {
 
     fn put(&mut self, entries: Vec<Entry>) {
         let hash = if entries.is_empty() { 0 } else { FixedState::with_seed(0).hash_one(&entries) };
-        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash };
-    }
-
-    /// The one statement that turns a connection with `self` into one with `wanted`; none if they are equal. All or
-    /// nothing, since it is one statement. A NULL value is the connection's own default (PostgreSQL, `set_config`).
-    pub(crate) fn change_to(&self, wanted: &Self) -> Option<String> {
-        if self == wanted {
-            return None;
-        }
-        let gone = self.iter().filter(|(name, _)| wanted.get(name).is_none()).map(|(name, _)| (name, None));
-        let new = wanted.iter().filter(|(name, value)| self.get(name) != Some(value));
-        let mut calls: Vec<(&str, Option<&str>)> =
-            gone.chain(new.map(|(name, value)| (name, Some(value)))).collect();
-        // A change of the user ends the role.
-        if calls.iter().any(|(name, _)| *name == "session_authorization")
-            && let Some(role) = wanted.get("role")
-            && calls.iter().all(|(name, _)| *name != "role")
-        {
-            calls.push(("role", Some(role)));
-        }
-        // Rights come first when they return to what they were, and last when they are given up.
-        calls.sort_by_key(|(name, value)| match (*name, value) {
-            ("role", None) => 0,
-            ("session_authorization", None) => 1,
-            ("session_authorization", Some(_)) => 3,
-            ("role", Some(_)) => 4,
-            _ => 2,
-        });
-        let mut text = String::from("SELECT ");
-        for (at, (name, value)) in calls.into_iter().enumerate() {
-            if at > 0 {
-                text.push(',');
-            }
-            text.push_str("pg_catalog.set_config(");
-            literal(&mut text, name);
-            text.push(',');
-            match value {
-                Some(value) => literal(&mut text, value),
-                None => text.push_str("NULL"),
-            }
-            text.push_str(",false)");
-        }
-        Some(text)
+        let reading = hash_of_reading(&entries);
+        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash, reading };
     }
 
     /// Whether any of them decides what the client may do: a change must be known to have succeeded before it acts.
@@ -137,24 +109,15 @@ impl Settings {
     }
 }
 
-fn is_right(name: &str) -> bool {
-    matches!(name, "role" | "session_authorization")
+/// The same for the same settings in whatever order.
+fn hash_of_reading(entries: &[Entry]) -> u64 {
+    let hasher = FixedState::with_seed(2);
+    let decide = entries.iter().filter(|(name, _)| sql::decides_literals(&name.to_ascii_lowercase()));
+    decide.fold(0, |hash, entry| hash ^ hasher.hash_one(entry))
 }
 
-/// Appends a string literal that means the same whatever `standard_conforming_strings` is.
-pub(crate) fn literal(out: &mut String, value: &str) {
-    if value.contains('\\') {
-        out.push_str(" E");
-    }
-    out.push('\'');
-    for character in value.chars() {
-        match character {
-            '\'' => out.push_str("''"),
-            '\\' => out.push_str("\\\\"),
-            other => out.push(other),
-        }
-    }
-    out.push('\'');
+fn is_right(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization")
 }
 
 /// What a server reports of itself (ParameterStatus), as one client was last told.
@@ -164,12 +127,17 @@ pub(crate) struct Parameters {
     hash: u64,
     strings: Strings,
     is_ambiguous: bool,
+    is_other: bool,
+    reading: u64,
 }
 
 /// Client encodings in which a byte of a character can look like a quote or backslash (PostgreSQL, "Character Set
 /// Support": those not allowed in servers).
 const AMBIGUOUS: [&str; 8] =
     ["SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS"];
+
+/// What UTF-8 is called.
+const UTF8: [&str; 3] = ["UTF8", "UTF-8", "UNICODE"];
 
 impl Parameters {
     /// The value of a name, which is compared as reported.
@@ -188,11 +156,19 @@ impl Parameters {
             self.strings = if value == "off" { Strings::Escapes } else { Strings::Standard };
         } else if name.eq_ignore_ascii_case("client_encoding") {
             self.is_ambiguous = AMBIGUOUS.iter().any(|encoding| encoding.eq_ignore_ascii_case(value));
+            self.is_other = !UTF8.iter().any(|encoding| encoding.eq_ignore_ascii_case(value));
         }
         // Servers need not report in the same order.
         let hasher = FixedState::with_seed(1);
         self.hash = self.entries.iter().fold(0, |hash, entry| hash ^ hasher.hash_one(entry));
+        self.reading = hash_of_reading(&self.entries);
         true
+    }
+
+    /// A hash of those alone that decide how literals are read.
+    #[inline]
+    pub(crate) fn reading(&self) -> u64 {
+        self.reading
     }
 
     /// Differs from that of other parameters, but for a chance of 2⁻⁶⁴.
@@ -211,6 +187,12 @@ impl Parameters {
     #[inline]
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.is_ambiguous
+    }
+
+    /// Whether the client's encoding is UTF-8.
+    #[inline]
+    pub(crate) fn is_utf8(&self) -> bool {
+        !self.is_other
     }
 
     /// Takes in what a server reports. Copies shared parameters only when something changes.
@@ -254,10 +236,10 @@ mod tests {
         let has = settings(&[("a", "1"), ("role", "x"), ("same", "y")]);
         let wants = settings(&[("b", "it's"), ("c", r"\"), ("same", "y")]);
         assert_eq!(
-            has.change_to(&wants).unwrap(),
+            has.change_to(&wants).unwrap().statement(),
             r"SELECT pg_catalog.set_config('role',NULL,false),pg_catalog.set_config('a',NULL,false),pg_catalog.set_config('b','it''s',false),pg_catalog.set_config('c', E'\\',false)"
         );
-        assert_eq!(wants.change_to(&wants), None);
+        assert!(wants.change_to(&wants).is_none());
         assert!(has.holds_rights() && !wants.holds_rights());
     }
 

@@ -19,9 +19,11 @@ pub(crate) struct Statement {
     pub types: Box<[u8]>,
     /// What running it does to a session.
     pub verdict: Verdict,
+    /// How its literals are read; none if only one client has it, since that was not certain.
+    pub reading: Option<u64>,
 }
 
-/// All statements clients hold, by text and types.
+/// All statements clients hold, by text, types, and how literals are read.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
     known: Mutex<HashMap<Box<[u8]>, Weak<Statement>, foldhash::fast::RandomState>>,
@@ -37,20 +39,24 @@ impl Statements {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The statement with this text and these types.
+    /// The statement with this text and these types. `reading` tells how its literals are read, which is when it is
+    /// prepared; none if that is not certain, and then nobody else shares it.
     pub(crate) fn intern(
         &self,
         query: &[u8],
         types: &[u8],
         strings: Strings,
+        reading: Option<u64>,
         verdict: impl FnOnce() -> Verdict,
     ) -> Arc<Statement> {
+        let Some(how) = reading else { return Arc::new(self.make(query, types, None, verdict())) };
         // The text has no NUL in it, so the parts cannot run into each other. What a text does may hang on how its
         // strings are meant.
-        let mut key = Vec::with_capacity(query.len() + 2 + types.len());
+        let mut key = Vec::with_capacity(query.len() + 2 + size_of_val(&how) + types.len());
         key.extend_from_slice(query);
         key.push(0);
         key.push(u8::from(strings == Strings::Escapes));
+        key.extend_from_slice(&how.to_ne_bytes());
         key.extend_from_slice(types);
         let mut known = self.known.lock().expect("no panic while statements are held");
         if let Some(statement) = known.get(key.as_slice()).and_then(Weak::upgrade) {
@@ -59,16 +65,15 @@ impl Statements {
         if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
             known.retain(|_, statement| statement.strong_count() > 0);
         }
-        let id = self.next_id();
-        let statement = Arc::new(Statement {
-            id,
-            name: format!("deepwater_{id}").into(),
-            query: query.into(),
-            types: types.into(),
-            verdict: verdict(),
-        });
+        let statement = Arc::new(self.make(query, types, reading, verdict()));
         known.insert(key.into(), Arc::downgrade(&statement));
         statement
+    }
+
+    fn make(&self, query: &[u8], types: &[u8], reading: Option<u64>, verdict: Verdict) -> Statement {
+        let id = self.next_id();
+        let name = format!("deepwater_{id}").into();
+        Statement { id, name, query: query.into(), types: types.into(), verdict, reading }
     }
 }
 
@@ -145,11 +150,17 @@ mod tests {
     fn equal_texts_are_one_statement_while_anybody_holds_it() {
         let statements = Statements::default();
         let intern = |query: &[u8], types: &[u8]| {
-            statements.intern(query, types, Strings::Standard, || sql::read(query))
+            statements.intern(query, types, Strings::Standard, Some(0), || sql::read(query))
         };
         let first = intern(b"SELECT $1", &[0, 0]);
         assert!(Arc::ptr_eq(&first, &intern(b"SELECT $1", &[0, 0])));
         assert_ne!(first.id, intern(b"SELECT $1", &[0, 1, 0, 0, 0, 23]).id);
+        let read_as = |reading| {
+            statements.intern(b"SELECT $1", &[0, 0], Strings::Standard, reading, Verdict::default).id
+        };
+        assert_eq!(read_as(Some(0)), first.id);
+        assert_ne!(read_as(Some(1)), first.id, "its literals are read differently");
+        assert_ne!(read_as(None), read_as(None), "it is nobody else's");
         let id = first.id;
         drop(first);
         assert_ne!(intern(b"SELECT $1", &[0, 0]).id, id, "a name is never used twice");
@@ -159,7 +170,8 @@ mod tests {
     fn the_least_recently_used_goes_first() {
         let statements = Statements::default();
         let intern = |query: &str| {
-            statements.intern(query.as_bytes(), &[0, 0], Strings::Standard, || sql::read(query.as_bytes()))
+            let read = || sql::read(query.as_bytes());
+            statements.intern(query.as_bytes(), &[0, 0], Strings::Standard, Some(0), read)
         };
         let (a, b, c) = (intern("SELECT 1"), intern("SELECT 2"), intern("SELECT 3"));
         let mut prepared = Prepared::default();

@@ -16,6 +16,7 @@ mod losing;
 mod pinning;
 mod programs;
 mod reloading;
+mod remains;
 mod rust;
 mod servers;
 mod settings;

@@ -25,14 +25,18 @@ impl Marks {
     /// Another function that binds to the session: named connections of dblink, backups, replication origins and
     /// slots (which may be temporary).
     pub const SESSION_FUNCTION: Self = Self(1 << 5);
+    /// A setting is changed for the transaction that decides how literals are read ([`super::decides_literals`]), or one
+    /// whose name is not plain to see.
+    pub const LITERALS: Self = Self(1 << 6);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::ADVISORY_LOCK, "ADVISORY_LOCK"),
         (Self::ADVISORY_UNLOCK, "ADVISORY_UNLOCK"),
         (Self::SET_CONFIG, "SET_CONFIG"),
         (Self::OPAQUE, "OPAQUE"),
         (Self::NOTIFY, "NOTIFY"),
         (Self::SESSION_FUNCTION, "SESSION_FUNCTION"),
+        (Self::LITERALS, "LITERALS"),
     ];
 
     /// Whether all of `other` is in it.

@@ -49,9 +49,14 @@ pub(super) async fn ask(
 async fn exchange(server: &mut Server, query: &str, user: &str) -> Result<Option<String>, String> {
     let mut out = Vec::new();
     let nothing = Settings::default();
-    let taken_back = server.applied.change_to(&nothing);
-    if let Some(statement) = &taken_back {
+    let mut inbox = Inbox::default();
+    let taken_back = server.applied.change_to(&nothing).map(|change| change.statement());
+    if let Some(statement) = taken_back {
+        // Nothing is asked before that is sure: a server may keep what it was told to put back.
         write::query(&mut out, statement);
+        send(server, &mut out).await?;
+        answer(server, &mut inbox).await?;
+        server.applied = nothing;
     }
     write::parse(&mut out, "", query, &[0, 0]);
     // No format for parameters, one parameter, no format for results: all is text.
@@ -64,17 +69,8 @@ async fn exchange(server: &mut Server, query: &str, user: &str) -> Result<Option
     write::describe(&mut out, Kind::Portal, "");
     write::execute(&mut out, "", 1);
     write::sync(&mut out);
-    let sent = async {
-        server.stream.write_all(&out).await?;
-        server.stream.flush().await
-    };
-    sent.await.map_err(|error| error.to_string())?;
+    send(server, &mut out).await?;
 
-    let mut inbox = Inbox::default();
-    if taken_back.is_some() {
-        answer(server, &mut inbox).await?;
-        server.applied = nothing;
-    }
     let row = answer(server, &mut inbox).await?;
     if !inbox.is_empty() {
         return Err("the server said more than it was asked".into());
@@ -83,6 +79,16 @@ async fn exchange(server: &mut Server, query: &str, user: &str) -> Result<Option
         None => Ok(None),
         Some(row) => password(&row),
     }
+}
+
+async fn send(server: &mut Server, out: &mut Vec<u8>) -> Result<(), String> {
+    let sent = async {
+        server.stream.write_all(out).await?;
+        server.stream.flush().await
+    };
+    sent.await.map_err(|error| error.to_string())?;
+    out.clear();
+    Ok(())
 }
 
 /// The first row of an answer, once all of it has come.

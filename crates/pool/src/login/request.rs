@@ -112,6 +112,10 @@ impl Request {
 
     fn setting(&mut self, plan: &Plan, name: &str, value: &str, unsupported: &str) -> Result<(), Refused> {
         let lower = name.to_ascii_lowercase();
+        if lower == "seed" {
+            // The state of a generator that all clients of a server share.
+            return Ok(());
+        }
         if plan.face == Face::PgBouncer && is_followed(&lower) {
             self.settings.set(&lower, value);
             return Ok(());

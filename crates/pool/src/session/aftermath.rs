@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use deepwater_pgwire::message::frontend::write as frontend;
-use deepwater_pgwire::sql::{Marks, Statement, Verdict};
+use deepwater_pgwire::sql::{self, Marks, Statement, Verdict};
 
+use super::client::touches_prepared;
 use super::end::End;
 use super::expect::{Expect, Ours};
 use super::{Session, pin};
@@ -149,6 +150,11 @@ impl Session {
         if verdict.session.is_empty() && verdict.marks.is_empty() {
             return;
         }
+        for statement in &verdict.session {
+            if let Statement::Execute { name } = statement {
+                self.note_executed(name);
+            }
+        }
         let marks = verdict.marks;
         if marks.intersects(Marks::ADVISORY_LOCK) {
             self.pin(pin::ADVISORY_LOCK);
@@ -159,6 +165,8 @@ impl Session {
             self.pin(pin::OPAQUE_TEXT);
         }
         let Some(link) = &mut self.link else { return };
+        link.literals_in_doubt |= decides_literals(verdict);
+        let utf8 = link.server().parameters.is_utf8();
         let aftermath = &mut link.aftermath;
         // One change can be known; of several only the server knows what came of them.
         let alone = alone && verdict.session.len() == 1;
@@ -171,7 +179,9 @@ impl Session {
         let mut pins = 0;
         for statement in &verdict.session {
             match statement {
-                Statement::Set { name, value: Some(value) } if alone => {
+                Statement::Set { name, value: Some(value) }
+                    if alone && (utf8 || (name.is_ascii() && value.is_ascii())) =>
+                {
                     aftermath.direct = Some(Direct::Set(name.clone(), value.clone()));
                 }
                 Statement::Reset(name) if alone => aftermath.direct = Some(Direct::Reset(name.clone())),
@@ -224,6 +234,17 @@ impl Session {
         }
     }
 
+    /// Notes what a prepared statement may leave behind that a text runs by name.
+    fn note_executed(&mut self, name: &str) {
+        let Some(prepared) = self.wanted(name) else { return };
+        let verdict = prepared.verdict();
+        if touches_prepared(verdict) {
+            // What runs what is not followed any further.
+            return self.pin(pin::OPAQUE_TEXT);
+        }
+        self.note_verdict(verdict, false);
+    }
+
     /// When the server is between transactions and owes nothing: takes in what the last one left, asking if need be.
     pub(super) fn settle_up(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let Some(link) = &mut self.link else { return Ok(()) };
@@ -231,6 +252,7 @@ impl Session {
             return Ok(());
         }
         if link.aftermath.is_empty() {
+            link.literals_in_doubt = false;
             let reset = std::mem::take(&mut link.hold_resets);
             // Who keeps the server is made known to it again; anybody else is when a server is next needed.
             return if reset && self.pins != 0 { self.introduce(cx) } else { Ok(()) };
@@ -244,8 +266,12 @@ impl Session {
         if let Some(direct) = aftermath.direct.take() {
             self.apply(direct);
         }
-        let Some(question) = aftermath.question() else { return Ok(()) };
+        let question = aftermath.question();
         let Some(link) = &mut self.link else { return Ok(()) };
+        let Some(question) = question else {
+            link.literals_in_doubt = false;
+            return Ok(());
+        };
         link.audit_resets = aftermath.resets;
         link.audit_pins = aftermath.pins;
         frontend::query(&mut link.to_server, question);
@@ -284,7 +310,13 @@ impl Session {
     /// Takes in the server's word on what a transaction left behind.
     pub(super) fn audited(&mut self, answer: Vec<(String, Option<String>)>) {
         let Some(link) = &mut self.link else { return };
+        if std::mem::take(&mut link.unsayable) {
+            self.pin(pin::UNREAD_TEXT);
+        }
+        let Some(link) = &mut self.link else { return };
         let (resets, pins) = (std::mem::take(&mut link.audit_resets), link.audit_pins);
+        // Unless there is more behind the question.
+        link.literals_in_doubt &= !link.expected.is_empty();
         let applied = &mut link.server().applied;
         let mut found = 0;
         for (name, value) in answer {
@@ -360,4 +392,16 @@ impl Session {
             self.worker.shared.listeners.forget(&self.pool, &self.info);
         }
     }
+}
+
+/// Whether a text changes, for long or not, how literals are read.
+fn decides_literals(verdict: &Verdict) -> bool {
+    let decides = |statement: &Statement| match statement {
+        Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
+            sql::decides_literals(name)
+        }
+        Statement::ResetAll | Statement::TouchUnknown | Statement::DiscardAll => true,
+        _ => false,
+    };
+    verdict.marks.intersects(Marks::LITERALS | Marks::OPAQUE) || verdict.session.iter().any(decides)
 }

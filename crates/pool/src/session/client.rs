@@ -15,6 +15,13 @@ use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
 
+/// The functions for large objects (`lo_…`, `loread`, `lowrite`) by number, the same in every version of PostgreSQL. What
+/// they open is closed with the transaction.
+const LARGE_OBJECTS: [u32; 20] = [
+    715, 764, 765, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459,
+    3460,
+];
+
 /// How long what a client asked before its goodbye is waited for. The server then goes on with it alone.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -119,9 +126,10 @@ impl Session {
             }
             frontend::FUNCTION_CALL => {
                 self.note_asked();
+                self.note_call(payload);
                 out.pass(at, at + total);
                 if let Some(link) = &mut self.link {
-                    link.expected.push(Expect::Query(None));
+                    link.expected.push(Expect::Query(Vec::new()));
                 }
                 return Ok(());
             }
@@ -140,9 +148,7 @@ impl Session {
             frontend::CLOSE => self.hear_close(data, at, total, out)?,
             _ => {
                 out.pass(at, at + total);
-                if let Some(link) = &mut self.link {
-                    link.expected.push(Expect::Execute);
-                }
+                self.hear_execute(payload);
             }
         }
         if let Some(link) = &mut self.link {
@@ -212,7 +218,7 @@ impl Session {
             self.note_asked();
             out.pass(at, at + total);
             if let Some(link) = &mut self.link {
-                link.expected.push(Expect::Query(None));
+                link.expected.push(Expect::Query(Vec::new()));
             }
             return Ok(());
         };
@@ -227,7 +233,7 @@ impl Session {
             // It ends what was sent before it without a Sync.
             link.open_batch = false;
         }
-        let mut change = None;
+        let mut changes = Vec::new();
         if tracked {
             let verdict = self.read(text);
             let Some(link) = &mut self.link else { return Ok(()) };
@@ -241,7 +247,7 @@ impl Session {
                 }
                 if touches_prepared(&verdict) {
                     match self.hear_sql_prepare(text, &verdict, out)? {
-                        Course::Pass(does) => change = does,
+                        Course::Pass(does) => changes = does,
                         Course::Answered => return Ok(()),
                     }
                 }
@@ -251,7 +257,9 @@ impl Session {
         out.pass(at, at + total);
         if let Some(link) = &mut self.link {
             link.hold_resets = link.aftermath.resets();
-            link.expected.push(Expect::Query(change));
+            // What comes behind it must know what names mean.
+            link.hold_names |= !changes.is_empty();
+            link.expected.push(Expect::Query(changes));
         }
         Ok(())
     }
@@ -262,7 +270,7 @@ impl Session {
         let tracked = self.is_tracked();
         let Some(link) = &mut self.link else { return Ok(false) };
         let expect = match tag {
-            frontend::QUERY | frontend::FUNCTION_CALL => Expect::Query(None),
+            frontend::QUERY | frontend::FUNCTION_CALL => Expect::Query(Vec::new()),
             // A statement without a name: its text follows at once.
             frontend::PARSE if !tracked || begun.get(HEADER_BYTES) == Some(&0) => Expect::Parse(None),
             frontend::COPY_FAIL => return Ok(false),
@@ -274,10 +282,20 @@ impl Session {
         link.expected.push(expect);
         self.names.drop_unnamed();
         self.note_asked();
-        if tracked && tag != frontend::FUNCTION_CALL {
+        if tag == frontend::FUNCTION_CALL {
+            self.note_call(begun.get(HEADER_BYTES..).unwrap_or_default());
+        } else if tracked {
             self.pin(pin::UNREAD_TEXT);
         }
         Ok(true)
+    }
+
+    /// A function is called by number: nobody knows what it does, unless it is one that libraries call so.
+    fn note_call(&mut self, payload: &[u8]) {
+        let number = payload.first_chunk().map(|number| u32::from_be_bytes(*number));
+        if self.is_tracked() && !number.is_some_and(|number| LARGE_OBJECTS.contains(&number)) {
+            self.pin(pin::OPAQUE_TEXT);
+        }
     }
 }
 
@@ -286,7 +304,8 @@ fn mentions(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
-fn touches_prepared(verdict: &Verdict) -> bool {
+/// Whether a text makes, runs or drops statements by name.
+pub(super) fn touches_prepared(verdict: &Verdict) -> bool {
     verdict.session.iter().any(|statement| {
         matches!(statement, Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_))
     })

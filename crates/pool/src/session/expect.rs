@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use deepwater_pgwire::message::backend;
 
+use super::portals::Early;
 use super::sql::Change;
 use crate::statements::Statement;
 
 /// An answer that is to come.
 #[derive(Debug)]
 pub(super) enum Expect {
-    /// A simple query or function call of the client: whatever comes, up to ReadyForQuery. And what it does to statements
-    /// of SQL's PREPARE, should it succeed.
-    Query(Option<Box<Change>>),
+    /// A simple query or function call of the client: whatever comes, up to ReadyForQuery. And what each PREPARE and
+    /// DEALLOCATE in it does, should it succeed; the first is the last of these.
+    Query(Vec<Change>),
     /// A simple query of ours: the client sees nothing of it.
     Ours(Ours),
     /// ReadyForQuery after a Sync of the client.
@@ -26,12 +27,14 @@ pub(super) enum Expect {
     OurClose(u64),
     /// The answer to the Parse or Close of ours that makes the unnamed statement the client's.
     OurUnnamed,
+    /// The answer to a Parse or Close of ours under the client's own name, and what the server had there before.
+    OurNamed(Box<(Box<str>, Option<u64>)>),
     /// BindComplete.
     Bind(Option<Arc<Statement>>),
     /// RowDescription or NoData.
     Describe(Option<Arc<Statement>>),
-    /// The end of a command.
-    Execute,
+    /// The end of a command. And what was a name's meaning before, if it changes that.
+    Execute(Option<Box<Early>>),
     /// CloseComplete.
     Close,
     /// Nothing from the server: the client gets ParseComplete from us.
@@ -52,6 +55,8 @@ pub(super) struct Named {
 pub(super) enum Ours {
     /// Makes the settings those of the client.
     Settings,
+    /// Makes the encoding one in which all values can be said.
+    Encoding,
     /// Asks what a transaction left behind.
     Audit,
     /// Whether a connection that was idle for long still works.
@@ -79,10 +84,10 @@ impl Expected {
         self.queue.front()
     }
 
-    /// What the query that is being answered does to statements of SQL's PREPARE.
-    pub(super) fn take_change(&mut self) -> Option<Box<Change>> {
+    /// What the PREPARE or DEALLOCATE does that has just succeeded in the query that is being answered.
+    pub(super) fn take_change(&mut self) -> Option<Change> {
         match self.queue.front_mut() {
-            Some(Expect::Query(change)) => change.take(),
+            Some(Expect::Query(changes)) => changes.pop(),
             _ => None,
         }
     }
@@ -90,7 +95,13 @@ impl Expected {
     /// Whether any of them makes or closes a name of the client's.
     pub(super) fn changes_names(&self) -> bool {
         let changes = |expect: &Expect| {
-            matches!(expect, Expect::Parse(Some(_)) | Expect::FakeParse(_) | Expect::FakeClose(_))
+            matches!(
+                expect,
+                Expect::Parse(Some(_))
+                    | Expect::FakeParse(_)
+                    | Expect::FakeClose(_)
+                    | Expect::Execute(Some(_))
+            )
         };
         self.queue.iter().any(changes)
     }
@@ -168,9 +179,13 @@ impl Expect {
     /// Whether ParseComplete, BindComplete or CloseComplete ends it.
     pub(super) fn is_ended_by(&self, tag: u8) -> bool {
         match tag {
-            backend::PARSE_COMPLETE => matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed),
+            backend::PARSE_COMPLETE => {
+                matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed | Self::OurNamed(_))
+            }
             backend::BIND_COMPLETE => matches!(self, Self::Bind(_)),
-            backend::CLOSE_COMPLETE => matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed),
+            backend::CLOSE_COMPLETE => {
+                matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_))
+            }
             _ => false,
         }
     }
@@ -178,6 +193,9 @@ impl Expect {
     /// Whether the client sees nothing of the answer.
     #[inline]
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self, Self::Ours(_) | Self::OurParse(_) | Self::OurClose(_) | Self::OurUnnamed)
+        matches!(
+            self,
+            Self::Ours(_) | Self::OurParse(_) | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_)
+        )
     }
 }

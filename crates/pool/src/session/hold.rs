@@ -13,7 +13,6 @@ use super::link::Link;
 use super::{Session, Step};
 use crate::clients::ClientState;
 use crate::server::{Server, ServerState};
-use crate::settings::Settings;
 use crate::shared::Moment;
 
 impl Session {
@@ -54,42 +53,8 @@ impl Session {
         self.link = Some(link);
     }
 
-    /// Makes the server's session the client's: its settings, and what the client was told of the server.
-    pub(super) fn introduce(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        self.check(cx)?;
-        let Some(link) = &mut self.link else { return Ok(()) };
-        let server = link.server.as_mut().expect("it was just linked");
-        let over;
-        let wanted = if server.base == Settings::default() {
-            &self.wants
-        } else {
-            over = self.wants.over(&server.base);
-            &over
-        };
-        if let Some(change) = server.applied.change_to(wanted) {
-            let rights = server.applied.holds_rights() || self.wants.holds_rights();
-            // A deadline that the client before set counts for the change, too.
-            let limits = ["statement_timeout", "transaction_timeout"];
-            let may_fail = rights || limits.iter().any(|name| server.applied.get(name).is_some());
-            // What was never accepted may be refused, and then nothing of the client may run.
-            link.hold |= may_fail
-                || (self.accepted != self.wants.hash()
-                    && self.pool.accepted.load(Ordering::Relaxed) != self.wants.hash());
-            frontend::query(&mut link.to_server, change);
-            server.info.set_ours(true);
-            link.expected.push(Expect::Ours(Ours::Settings));
-            self.metrics.replays.increment();
-            if link.hold {
-                return self.push_to_server(cx).map(|_| ());
-            }
-        } else {
-            self.tell_parameters();
-        }
-        Ok(())
-    }
-
     /// Tests a server that was idle for long, if that is asked for: nothing of the client reaches it before it answers.
-    fn check(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+    pub(super) fn check(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let Some((text, after)) = &self.plan.check else { return Ok(()) };
         let server = link.server.as_ref().expect("it was just linked");

@@ -6,6 +6,8 @@ use super::aftermath::Aftermath;
 use super::batch::{Batch, BatchState};
 use super::end::End;
 use super::expect::Expected;
+use super::handover::Handover;
+use super::portals::Portals;
 use crate::clients::Farewell;
 use crate::server::Server;
 use crate::shared::Moment;
@@ -30,8 +32,8 @@ pub(crate) struct Link {
     pub dropping_down: bool,
     /// Bytes of a client's message that are still to pass.
     pub passing_up: usize,
-    /// The server failed its test.
-    pub failed_check: bool,
+    /// The server failed its test, or keeps what another client has set.
+    pub unfit: bool,
     /// The client has sent messages of the extended protocol and no Sync since.
     pub open_batch: bool,
     /// The client has bound a portal since its last Sync.
@@ -42,6 +44,8 @@ pub(crate) struct Link {
     pub doubtful: bool,
     /// The client's messages wait until the server has accepted its settings.
     pub hold: bool,
+    /// How far that has come.
+    pub(super) handover: Handover,
     /// A batch has made or closed names: what comes behind it waits until that is sure.
     pub hold_names: bool,
     /// Something leads back to what the client began with, which its server does not know: what comes behind it waits until
@@ -57,6 +61,10 @@ pub(crate) struct Link {
     pub failed: bool,
     /// The unnamed statement on the server is the one the client made there last.
     pub unnamed_here: bool,
+    /// A setting has changed that decides how literals are read, and what came of it is not certain yet.
+    pub literals_in_doubt: bool,
+    /// Portals that will change what a name means.
+    pub(super) portals: Portals,
     /// What is to be looked at when the transaction is over.
     pub(super) aftermath: Aftermath,
     /// The server has said why it ends the connection.
@@ -67,6 +75,8 @@ pub(crate) struct Link {
     pub audit_pins: bool,
     /// What came of a question of ours.
     pub answer: Vec<(String, Option<String>)>,
+    /// Something of it is in an encoding other than UTF-8, and cannot be said again.
+    pub unsayable: bool,
     /// The error that a question of ours met.
     pub our_error: Option<(String, String)>,
     /// The client's messages since the last Sync, in case a stale plan makes them fail.
@@ -93,12 +103,13 @@ impl Link {
             passing_down: 0,
             dropping_down: false,
             passing_up: 0,
-            failed_check: false,
+            unfit: false,
             open_batch: false,
             bound: false,
             copy_in: false,
             doubtful: false,
             hold: false,
+            handover: Handover::AtOnce,
             hold_names: false,
             hold_resets: false,
             fresh: true,
@@ -106,11 +117,14 @@ impl Link {
             leaving: false,
             failed: false,
             unnamed_here: false,
+            literals_in_doubt: false,
+            portals: Portals::new(),
             aftermath: Aftermath::default(),
             farewell: false,
             audit_resets: Vec::new(),
             audit_pins: false,
             answer: Vec::new(),
+            unsayable: false,
             our_error: None,
             batch: Batch::default(),
             linked: now,
@@ -133,12 +147,13 @@ impl Link {
             passing_down,
             dropping_down,
             passing_up,
-            failed_check,
+            unfit,
             open_batch,
             bound,
             copy_in,
             doubtful,
             hold,
+            handover,
             hold_names,
             hold_resets,
             fresh,
@@ -146,11 +161,14 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
+            literals_in_doubt,
+            portals,
             aftermath,
             farewell,
             audit_resets,
             audit_pins,
             answer,
+            unsayable,
             our_error,
             batch,
             linked: _,
@@ -159,11 +177,11 @@ impl Link {
             query_since,
         } = self;
         *status = Status::Idle;
-        *fresh = true;
+        (*fresh, *handover) = (true, Handover::AtOnce);
         for flag in [
             awaited,
             dropping_down,
-            failed_check,
+            unfit,
             open_batch,
             bound,
             copy_in,
@@ -175,8 +193,10 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
+            literals_in_doubt,
             farewell,
             audit_pins,
+            unsayable,
         ] {
             *flag = false;
         }
@@ -193,6 +213,7 @@ impl Link {
             *buffer = Vec::new();
         }
         audit_resets.clear();
+        portals.clear();
         answer.clear();
         *our_error = None;
     }
@@ -230,8 +251,10 @@ impl Link {
         self.hold
             || self.leaving
             || self.batch.state == BatchState::Again
-            || (self.hold_names && !self.expected.is_empty())
-            || (self.hold_resets && self.is_unsettled())
+            // What the server asks for is not held back from it.
+            || (!self.copy_in
+                && ((self.hold_names && !self.expected.is_empty())
+                    || (self.hold_resets && self.is_unsettled())))
     }
 
     /// Whether what was asked is still to be answered, or what it left behind still to be looked at.
@@ -245,14 +268,23 @@ impl Link {
 
     /// Keeps a row of an answer to a question of ours: two columns of text.
     pub(super) fn note_row(&mut self, payload: &[u8]) {
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let utf8 = self.server().parameters.is_utf8();
+        let text = |value: &[u8]| {
+            let text = std::str::from_utf8(value).ok()?;
+            (utf8 || text.is_ascii()).then(|| text.to_owned())
+        };
         let Ok(mut values) = DataRow::read(payload) else {
             // Too long to be held: what cannot be learned cannot be undone.
             self.our_error = Some(("22001".into(), "a setting is too long".into()));
             return;
         };
         if let (Some(Some(name)), Some(value)) = (values.next(), values.next()) {
-            self.answer.push((text(name), value.map(text)));
+            let read = value.map(text);
+            self.unsayable |= matches!(read, Some(None));
+            match text(name) {
+                Some(name) => self.answer.push((name, read.flatten())),
+                None => self.unsayable = true,
+            }
         }
     }
 

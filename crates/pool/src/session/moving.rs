@@ -207,7 +207,8 @@ fn resumed(worker: Rc<Worker>, client: Client, state: SessionState) -> Box<Sessi
     let strings = session.parameters.strings();
     for Prepared { name, query, types } in &state.statements {
         let read = || sql::read_with(query.as_bytes(), strings);
-        let statement = shared.statements.intern(query.as_bytes(), types, strings, read);
+        let reading = session.reading();
+        let statement = shared.statements.intern(query.as_bytes(), types, strings, reading, read);
         session.names.insert(Named { name: name.as_bytes().into(), statement });
     }
     session.info.prepared.store(u32::try_from(session.names.len()).unwrap_or(u32::MAX), Ordering::Relaxed);

@@ -20,7 +20,7 @@ impl Session {
         match filled {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.hear_server(cx, &buffer[..n])?;
-                if self.link.as_ref().is_some_and(|link| link.failed_check) {
+                if self.link.as_ref().is_some_and(|link| link.unfit) {
                     return self.server_gone("the server failed its test");
                 }
                 self.settle_up(cx)?;

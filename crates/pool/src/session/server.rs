@@ -10,7 +10,6 @@ use super::Session;
 use super::batch::BatchState;
 use super::end::End;
 use super::expect::{Expect, Named, Ours};
-use super::link::Link;
 use super::out::Out;
 use crate::settings::Parameters;
 use crate::statements::Statement;
@@ -166,7 +165,7 @@ impl Session {
             }
             backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE | backend::PORTAL_SUSPENDED => {
                 link.copy_in = false;
-                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                if matches!(link.expected.front(), Some(Expect::Execute(_))) {
                     link.expected.pop();
                 }
                 if tag == backend::COMMAND_COMPLETE {
@@ -175,7 +174,7 @@ impl Session {
             }
             backend::COPY_IN_RESPONSE | backend::COPY_BOTH_RESPONSE => {
                 link.copy_in = true;
-                if matches!(link.expected.front(), Some(Expect::Execute)) {
+                if matches!(link.expected.front(), Some(Expect::Execute(_))) {
                     link.expected.forget_syncs_behind_front();
                     link.open_batch = true;
                 }
@@ -263,7 +262,7 @@ impl Session {
             b"UNLISTEN\0" => self.unlistened(),
             b"PREPARE\0" | b"DEALLOCATE\0" => {
                 if let Some(change) = self.link.as_mut().and_then(|link| link.expected.take_change()) {
-                    self.apply_prepare(*change);
+                    self.apply_prepare(change);
                 }
             }
             _ => {}
@@ -316,7 +315,8 @@ impl Session {
             let id = statement.id;
             link.server().forget(id);
         }
-        for skipped in link.expected.skip_to_sync() {
+        // The last first: a name may have changed more than once.
+        for skipped in link.expected.skip_to_sync().into_iter().rev() {
             self.skipped(skipped);
         }
         match lost {
@@ -338,6 +338,8 @@ impl Session {
                 self.names.remove(&named.name);
             }
             Expect::FakeClose(Some(named)) => self.names.insert(named),
+            Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
+            Expect::Execute(Some(early)) => self.undo_early(*early),
             Expect::Parse(None) | Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.
             Expect::OurClose(id) => link.server().forget(id),
@@ -385,21 +387,18 @@ impl Session {
                 Ok(())
             }
             (Ours::Check, Some(_)) => {
-                link.failed_check = true;
+                link.unfit = true;
                 Ok(())
             }
-            (Ours::Settings, None) => {
-                link.hold = false;
-                let server = link.server();
-                server.applied = self.wants.over(&server.base);
-                self.accepted = self.wants.hash();
-                self.pool.accepted.store(self.accepted, std::sync::atomic::Ordering::Relaxed);
-                self.tell_parameters();
-                Ok(())
-            }
-            (Ours::Settings, Some((code, message))) => Err(Link::refused_settings(&code, &message)),
+            (Ours::Settings | Ours::Encoding, error) => self.handed_over(what, error),
             (Ours::Audit, None) => {
                 self.audited(answer);
+                Ok(())
+            }
+            (Ours::Audit, Some(_)) if !link.server().parameters.is_utf8() => {
+                // Something that the client's encoding does not have.
+                link.unsayable = true;
+                self.audited(Vec::new());
                 Ok(())
             }
             (Ours::Audit, Some((_, message))) => {

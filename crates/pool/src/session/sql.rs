@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use deepwater_pgwire::message::backend::{Status, write as backend};
 use deepwater_pgwire::message::frontend::{Kind, write as frontend};
-use deepwater_pgwire::sql::{Statement, Verdict};
+use deepwater_pgwire::sql::{self, Statement, Verdict};
 
 use super::end::End;
 use super::expect::{Expect, Ours};
 use super::out::Out;
+use super::statements::MAX_NAMES;
 use super::{Session, pin};
 use crate::clients::Farewell;
 
@@ -19,9 +20,11 @@ pub(super) struct SqlPrepared {
     id: u64,
     /// The whole text of its PREPARE.
     text: Box<[u8]>,
+    /// What running it does to a session.
+    verdict: Verdict,
 }
 
-/// What a text does to such statements once it has succeeded.
+/// What a PREPARE or DEALLOCATE does once it has succeeded.
 #[derive(Debug)]
 pub(super) enum Change {
     Add(String, Arc<SqlPrepared>),
@@ -29,7 +32,8 @@ pub(super) enum Change {
 }
 
 /// A client's statement, as a server gets it under the client's own name.
-enum Wanted {
+#[derive(Debug)]
+pub(super) enum Wanted {
     Sql(Arc<SqlPrepared>),
     Protocol(Arc<crate::statements::Statement>),
 }
@@ -38,10 +42,18 @@ enum Wanted {
 const PROTOCOL: u64 = 1 << 63;
 
 impl Wanted {
-    fn id(&self) -> u64 {
+    pub(super) fn id(&self) -> u64 {
         match self {
             Self::Sql(prepared) => prepared.id,
             Self::Protocol(statement) => statement.id | PROTOCOL,
+        }
+    }
+
+    /// What running it does to a session.
+    pub(super) fn verdict(&self) -> &Verdict {
+        match self {
+            Self::Sql(prepared) => &prepared.verdict,
+            Self::Protocol(statement) => &statement.verdict,
         }
     }
 }
@@ -54,8 +66,8 @@ fn drop_first(exists: bool, name: &str) -> Vec<u8> {
 /// What is to be done with a text that speaks of prepared statements.
 #[derive(Debug)]
 pub(super) enum Course {
-    /// The server is asked. What its answer changes, should it succeed.
-    Pass(Option<Box<Change>>),
+    /// The server is asked. What comes of it, as far as it succeeds; the first is the last of these.
+    Pass(Vec<Change>),
     /// The client has its answer.
     Answered,
 }
@@ -69,35 +81,60 @@ impl Session {
         out: &mut Out<'_>,
     ) -> Result<Course, End> {
         let alone = verdict.statements == 1;
+        let mut changes = Vec::new();
         for statement in &verdict.session {
-            if let Statement::Prepare { name, .. }
-            | Statement::Execute { name }
-            | Statement::Deallocate(name) = statement
+            let (Statement::Prepare { name, .. } | Statement::Execute { name } | Statement::Deallocate(name)) =
+                statement
+            else {
+                continue;
+            };
+            self.check_sql_name(name)?;
+            if let Statement::Deallocate(name) = statement
+                && alone
+                && self.deallocate(name)
             {
-                self.check_sql_name(name)?;
+                return Ok(Course::Answered);
             }
-            match statement {
-                Statement::Prepare { name, .. } if alone => {
-                    // One of the client's own by that name makes this fail, as it should.
-                    self.bring_sql(name, out);
-                    let id = self.worker.shared.statements.next_id();
-                    let prepared = Arc::new(SqlPrepared { id, text: text.into() });
-                    return Ok(Course::Pass(Some(Box::new(Change::Add(name.clone(), prepared)))));
-                }
-                Statement::Deallocate(name) if alone => return Ok(self.deallocate(name, out)),
-                // Which of several statements of a text took effect is not told.
-                Statement::Prepare { .. } => self.pin(pin::PREPARE),
-                Statement::Deallocate(name) => {
-                    self.bring_sql(name, out);
-                    self.pin(pin::PREPARE);
-                }
-                Statement::Execute { name } => {
-                    self.bring_sql(name, out);
-                }
-                _ => {}
+            if !alone && self.is_beyond_reach(name) {
+                let message =
+                    "statements of SQL's PREPARE cannot be used in the text that ends a failed transaction";
+                return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
+            }
+            // One of the client's own by that name makes a PREPARE fail, as it should.
+            self.bring_sql(name, out);
+            changes.extend(self.change(statement, text));
+            if !alone && matches!(statement, Statement::Prepare { .. }) {
+                self.pin(pin::PREPARE);
             }
         }
-        Ok(Course::Pass(None))
+        if self.names.sql_len() + changes.len() > MAX_NAMES {
+            let message = "too many prepared statements".into();
+            return Err(End::Farewell(Farewell { code: "53400", message }));
+        }
+        changes.reverse();
+        Ok(Course::Pass(changes))
+    }
+
+    /// What a statement of a text does to names, if it does anything and succeeds.
+    pub(super) fn change(&self, statement: &Statement, text: &[u8]) -> Option<Change> {
+        match statement {
+            Statement::Prepare { name, whole, body } => {
+                let id = self.worker.shared.statements.next_id();
+                let verdict = sql::read_with(text.get(body.clone())?, self.parameters.strings());
+                let text = text.get(whole.clone())?.into();
+                Some(Change::Add(name.clone(), Arc::new(SqlPrepared { id, text, verdict })))
+            }
+            Statement::Deallocate(name) => Some(Change::Remove(name.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether the server has something else under a name, in a transaction that has failed: nothing can be prepared.
+    fn is_beyond_reach(&mut self, name: &str) -> bool {
+        let wanted = self.wanted(name).as_ref().map(Wanted::id);
+        let Some(link) = &mut self.link else { return false };
+        let has = link.server().sql_prepared.get(name).copied();
+        link.status == Status::Failed && has != wanted
     }
 
     /// Names that we give to statements on servers are not for clients.
@@ -112,7 +149,7 @@ impl Session {
     }
 
     /// The client's statement of a name: PREPARE and the protocol's Parse share their names.
-    fn wanted(&self, name: &str) -> Option<Wanted> {
+    pub(super) fn wanted(&self, name: &str) -> Option<Wanted> {
         let sql = self.names.sql(name).cloned().map(Wanted::Sql);
         sql.or_else(|| self.names.get(name.as_bytes()).cloned().map(Wanted::Protocol))
     }
@@ -126,13 +163,12 @@ impl Session {
         if has == wanted.as_ref().map(Wanted::id) {
             return true;
         }
-        // In a failed transaction nothing runs and nothing can be prepared.
-        if link.status == Status::Failed {
-            return true;
-        }
-        // Nothing can come between the messages of a batch.
         if link.open_batch {
-            return false;
+            return self.bring_within_batch(name, wanted, has, out);
+        }
+        // In a failed transaction nothing runs and nothing can be prepared; unless its end is under way.
+        if link.status == Status::Failed && link.is_answered() {
+            return true;
         }
         if has.is_some() {
             link.server().sql_prepared.remove(name);
@@ -158,20 +194,46 @@ impl Session {
         true
     }
 
-    fn deallocate(&mut self, name: &str, out: &mut Out<'_>) -> Course {
-        let Some(link) = &mut self.link else { return Course::Pass(None) };
+    /// The same between the messages of a batch, where a PREPARE cannot come.
+    fn bring_within_batch(
+        &mut self,
+        name: &str,
+        wanted: Option<Wanted>,
+        has: Option<u64>,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        let statement = match wanted {
+            Some(Wanted::Sql(_)) => return false,
+            Some(Wanted::Protocol(statement)) => Some(statement),
+            None => None,
+        };
+        if has.is_some() {
+            frontend::close(out.own(), Kind::Statement, name);
+            link.expected.push(Expect::OurNamed(Box::new((name.into(), has))));
+            link.server().sql_prepared.remove(name);
+        }
+        if let Some(statement) = statement {
+            frontend::parse(out.own(), name, &statement.query, &statement.types);
+            link.expected.push(Expect::OurNamed(Box::new((name.into(), None))));
+            link.server().sql_prepared.insert(name.into(), Wanted::Protocol(statement).id());
+        }
+        true
+    }
+
+    /// Drops a statement that has another name on the server, which keeps it for others. False when it is the server's to
+    /// drop it.
+    fn deallocate(&mut self, name: &str) -> bool {
+        let Some(link) = &mut self.link else { return false };
         let protocol_level = self.names.get(name.as_bytes()).is_some();
-        if protocol_level && link.status != Status::Failed && link.is_answered() {
-            // It has another name on the server, which keeps it for others.
+        let drops = protocol_level && link.status != Status::Failed && link.is_answered();
+        if drops {
             let status = link.status;
-            self.names.remove(name.as_bytes());
-            self.note_names();
+            self.mean(name, None);
             backend::command_complete(&mut self.to_client, "DEALLOCATE");
             backend::ready_for_query(&mut self.to_client, status);
-            return Course::Answered;
         }
-        self.bring_sql(name, out);
-        Course::Pass(Some(Box::new(Change::Remove(name.to_owned()))))
+        drops
     }
 
     /// Takes in what a text has done to statements by name.
@@ -181,11 +243,11 @@ impl Session {
         match change {
             Change::Add(name, prepared) => {
                 server.sql_prepared.insert(name.as_str().into(), prepared.id);
-                self.names.add_sql(name, prepared);
+                self.mean(&name, Some(Wanted::Sql(prepared)));
             }
             Change::Remove(name) => {
                 server.sql_prepared.remove(name.as_str());
-                self.names.remove_sql(&name);
+                self.mean(&name, None);
             }
         }
     }

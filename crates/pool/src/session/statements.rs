@@ -9,6 +9,7 @@ use deepwater_pgwire::message::{self, HEADER_BYTES};
 use deepwater_pgwire::sql::{self, Verdict};
 
 use super::Session;
+use super::client::touches_prepared;
 use super::end::End;
 use super::expect::{Expect, Named};
 use super::out::Out;
@@ -38,7 +39,7 @@ struct Kept {
 }
 
 /// Statements that one client may name.
-const MAX_NAMES: usize = 65_536;
+pub(super) const MAX_NAMES: usize = 65_536;
 
 /// The longest unnamed statement kept in the memory of an idle client, in bytes.
 const UNNAMED_BYTES: usize = 4 * 1024;
@@ -184,6 +185,10 @@ impl Names {
         self.kept.as_ref()?.sql.get(name)
     }
 
+    pub(super) fn sql_len(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.sql.len())
+    }
+
     pub(super) fn add_sql(&mut self, name: String, prepared: Arc<SqlPrepared>) {
         self.kept().sql.insert(name, prepared);
     }
@@ -196,6 +201,14 @@ impl Names {
 }
 
 impl Server {
+    /// Notes what the server has under a client's own name.
+    pub(super) fn has_by_name(&mut self, name: &str, id: Option<u64>) {
+        match id {
+            Some(id) => drop(self.sql_prepared.insert(name.into(), id)),
+            None => drop(self.sql_prepared.remove(name)),
+        }
+    }
+
     /// A statement must be closed before it is prepared again, whether the server has it or not.
     pub(super) fn forget(&mut self, id: u64) {
         self.prepared.remove(id);
@@ -248,7 +261,7 @@ impl Session {
             return Ok(());
         }
         if let Some(known) = self.names.get(parse.name).cloned() {
-            self.ensure(&known, out);
+            let known = self.ensure(parse.name, known, out);
             frontend::parse(out.own(), &*known.name, parse.query, parse.types);
             self.expect(Expect::Parse(None));
             return Ok(());
@@ -260,8 +273,7 @@ impl Session {
             }));
         }
         let verdict = self.read(parse.query);
-        let strings = self.parameters.strings();
-        let statement = self.worker.shared.statements.intern(parse.query, parse.types, strings, || verdict);
+        let statement = self.intern(parse.query, parse.types, verdict);
         self.bring_for(&statement.verdict, out)?;
         let named = || Named { name: parse.name.into(), statement: Arc::clone(&statement) };
         self.names.insert(named());
@@ -298,15 +310,13 @@ impl Session {
         if names.statement.is_empty() {
             if self.is_tracked() {
                 self.bring_unnamed(out);
-                self.note_unnamed();
+                self.run_unnamed(names.portal, out)?;
             }
             self.pass_message(at, come, Expect::Bind(None), out);
         } else if let Some(statement) = self.names.get(names.statement).cloned() {
             self.bring_for(&statement.verdict, out)?;
-            self.ensure(&statement, out);
-            if !statement.verdict.is_plain() {
-                self.note_extended(&statement.verdict);
-            }
+            let statement = self.ensure(names.statement, statement, out);
+            self.note_extended(names.portal, &statement.query, &statement.verdict)?;
             let rest = total - HEADER_BYTES - names.rest;
             frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
             out.pass(at + HEADER_BYTES + names.rest, at + come);
@@ -340,7 +350,7 @@ impl Session {
         };
         if target.kind == Kind::Statement && !target.name.is_empty() {
             if let Some(statement) = self.names.get(target.name).cloned() {
-                self.ensure(&statement, out);
+                let statement = self.ensure(target.name, statement, out);
                 frontend::describe(out.own(), Kind::Statement, &*statement.name);
                 self.expect(Expect::Describe(Some(statement)));
                 return Ok(());
@@ -418,13 +428,34 @@ impl Session {
         Ok(())
     }
 
-    /// Makes sure that the server has a statement, before a message that uses it.
-    fn ensure(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
-        let Some(link) = &mut self.link else { return };
-        if !link.server().prepared.touch(statement.id) {
-            self.prepare(statement, out);
-            self.expect(Expect::OurParse(Arc::clone(statement)));
+    /// How the client's literals are read; none if that is not certain, since something that decides it is under way.
+    pub(super) fn reading(&self) -> Option<u64> {
+        let certain = self.link.as_ref().is_none_or(|link| !link.literals_in_doubt);
+        certain.then(|| self.parameters.reading() ^ self.wants.reading().rotate_left(1))
+    }
+
+    fn intern(&self, query: &[u8], types: &[u8], verdict: Verdict) -> Arc<Statement> {
+        let (strings, reading) = (self.parameters.strings(), self.reading());
+        self.worker.shared.statements.intern(query, types, strings, reading, || verdict)
+    }
+
+    /// Makes sure that the server has a statement, before a message that uses it. If it must be prepared and its literals
+    /// would be read otherwise by now, it is another one from here on, which others do not share with the first.
+    fn ensure(&mut self, name: &[u8], mut statement: Arc<Statement>, out: &mut Out<'_>) -> Arc<Statement> {
+        let Some(link) = &mut self.link else { return statement };
+        if link.server().prepared.touch(statement.id) {
+            return statement;
         }
+        if statement.reading.is_some() && statement.reading != self.reading() {
+            statement = self.intern(&statement.query, &statement.types, statement.verdict.clone());
+            self.names.insert(Named { name: name.into(), statement: Arc::clone(&statement) });
+            if self.link.as_mut().is_some_and(|link| link.server().prepared.touch(statement.id)) {
+                return statement;
+            }
+        }
+        self.prepare(&statement, out);
+        self.expect(Expect::OurParse(Arc::clone(&statement)));
+        statement
     }
 
     /// Prepares a statement on the server, and closes what is too much on it.
@@ -469,23 +500,30 @@ impl Session {
         }
     }
 
-    fn note_unnamed(&mut self) {
+    /// The unnamed statement runs.
+    fn run_unnamed(&mut self, portal: &[u8], out: &mut Out<'_>) -> Result<(), End> {
         let verdict = self.names.kept.as_mut().and_then(|kept| kept.unnamed_verdict.take());
-        if let Some(verdict) = verdict {
-            self.note_extended(&verdict);
-            self.names.kept().unnamed_verdict = Some(verdict);
-        }
+        let Some(verdict) = verdict else { return self.note_extended(portal, &[], &Verdict::default()) };
+        let mut unnamed = std::mem::take(&mut self.names.kept().unnamed);
+        let text = unnamed.split(|byte| *byte == 0).next().unwrap_or_default();
+        let noted = self.bring_for(&verdict, out).and_then(|()| self.note_extended(portal, text, &verdict));
+        let kept = self.names.kept();
+        std::mem::swap(&mut kept.unnamed, &mut unnamed);
+        kept.unnamed_verdict = Some(verdict);
+        noted
     }
 
-    /// A statement runs through the extended protocol.
-    fn note_extended(&mut self, verdict: &Verdict) {
-        let changes = |statement: &sql::Statement| {
-            matches!(statement, sql::Statement::Prepare { .. } | sql::Statement::Deallocate(_))
-        };
-        if verdict.session.iter().any(changes) {
+    /// A statement is about to run through the extended protocol.
+    fn note_extended(&mut self, portal: &[u8], text: &[u8], verdict: &Verdict) -> Result<(), End> {
+        let changes = touches_prepared(verdict);
+        if changes || self.link.as_ref().is_some_and(|link| !link.portals.is_empty()) {
+            self.note_portal(portal, text, verdict)?;
+        }
+        if verdict.session.iter().any(|statement| matches!(statement, sql::Statement::Prepare { .. })) {
             self.pin(pin::PREPARE);
         }
         self.note_verdict(verdict, false);
+        Ok(())
     }
 
     /// Answers in place of the server: at once, or when it is its turn.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use deepwater_core::random::Random;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::support::pg_wire::say::{bind, close_statement, execute, parse, query, sync};
+use crate::support::pg_wire::say::{bind, call, close_statement, execute, parse, query, sync};
 use crate::support::pg_wire::{Pg, Reply, error_in, succeeded};
 use crate::support::postgres::{Place, Setup, Version};
 
@@ -19,7 +19,7 @@ const SERVERS: usize = 3;
 const PINNED: usize = SERVERS - 1;
 
 /// Settings, their value where nobody has set them, and values they may be given.
-const SETTINGS: [(&str, &str, [&str; 3]); 8] = [
+const SETTINGS: [(&str, &str, [&str; 3]); 10] = [
     ("search_path", "\"$user\", public", ["pg_catalog", "a, b", "\"Odd, one\", public"]),
     ("TimeZone", "UTC", ["Asia/Tokyo", "Europe/Rome", "America/Lima"]),
     ("statement_timeout", "0", ["11s", "12s", "13s"]),
@@ -28,6 +28,23 @@ const SETTINGS: [(&str, &str, [&str; 3]); 8] = [
     ("DateStyle", "ISO, MDY", ["ISO, DMY", "German, DMY", "SQL, YMD"]),
     ("custom.one", "", ["1", "2", "a\\b"]),
     ("custom.two", "", ["x", "y ; z", "DEFAULT"]),
+    ("client_encoding", "UTF8", ["LATIN1", "LATIN9", "UTF8"]),
+    ("custom.three", "", ["é", "漢", "ascii"]),
+];
+/// Positions in it.
+const TIME_ZONE: usize = 1;
+const CUSTOM_ONE: usize = 6;
+const CUSTOM_TWO: usize = 7;
+const ENCODING: usize = 8;
+const CUSTOM_THREE: usize = 9;
+
+/// A literal that each time zone reads in its own way, and what is read.
+const NOON: &str = "SELECT extract(epoch FROM '2024-01-01 12:00'::timestamptz)::int::text";
+const NOONS: [(&str, &str); 4] = [
+    ("UTC", "1704110400"),
+    ("Asia/Tokyo", "1704078000"),
+    ("Europe/Rome", "1704106800"),
+    ("America/Lima", "1704128400"),
 ];
 const NAMES: [&str; 3] = ["s", "t", "odd name"];
 
@@ -36,6 +53,10 @@ struct Client {
     id: u64,
     place: Place,
     other_role: String,
+    /// A superuser that it may become.
+    admin_role: String,
+    /// The number of `set_config`.
+    set_config: u32,
     session: Pg,
     random: Random,
     settings: BTreeMap<usize, String>,
@@ -44,6 +65,8 @@ struct Client {
     by_sql: BTreeMap<&'static str, String>,
     locks: BTreeSet<u64>,
     has_table: bool,
+    /// It is pinned until it discards all.
+    is_opaque: bool,
     channels: BTreeSet<String>,
     counter: u64,
     pins: Arc<Semaphore>,
@@ -52,12 +75,16 @@ struct Client {
 }
 
 impl Client {
-    async fn new(id: u64, place: Place, other_role: String, random: Random, pins: Arc<Semaphore>) -> Self {
-        let session = Pg::login(&place).await;
+    async fn new(id: u64, place: Place, roles: [String; 2], random: Random, pins: Arc<Semaphore>) -> Self {
+        let mut session = Pg::login(&place).await;
+        let [other_role, admin_role] = roles;
+        let number = session.value("SELECT 'set_config(text, text, boolean)'::regprocedure::oid").await;
         Self {
             id,
             place,
             other_role,
+            admin_role,
+            set_config: number.parse().unwrap(),
             session,
             random,
             settings: BTreeMap::new(),
@@ -66,6 +93,7 @@ impl Client {
             by_sql: BTreeMap::new(),
             locks: BTreeSet::new(),
             has_table: false,
+            is_opaque: false,
             channels: BTreeSet::new(),
             counter: 0,
             pins,
@@ -100,7 +128,7 @@ impl Client {
     }
 
     async fn step(&mut self) {
-        match self.random.below(20) {
+        match self.random.below(24) {
             0..4 => self.set().await,
             4 => self.reset().await,
             5 => self.change_role().await,
@@ -114,6 +142,9 @@ impl Client {
             15 => self.discard().await,
             16 => self.leave().await,
             17 => self.fail().await,
+            18 | 19 => self.read_a_literal().await,
+            20 | 21 => self.set_by_execute().await,
+            22 => self.run("SET seed = 0.5").await.clear(),
             _ => {}
         }
         self.look_around().await;
@@ -123,6 +154,10 @@ impl Client {
     async fn set(&mut self) {
         let which = self.random.below(SETTINGS.len());
         let (name, _, values) = SETTINGS[which];
+        // Said in another encoding it would be another value.
+        if which == CUSTOM_THREE && self.settings.get(&ENCODING).is_some_and(|encoding| encoding != "UTF8") {
+            return;
+        }
         let value = values[self.random.below(values.len())];
         let set = if name == "search_path" || name == "DateStyle" {
             format!("SELECT set_config('{name}', '{value}', false)")
@@ -172,6 +207,55 @@ impl Client {
             let which = self.random.below(SETTINGS.len());
             self.run(&format!("RESET {}", SETTINGS[which].0)).await;
             self.settings.remove(&which);
+        }
+    }
+
+    /// A statement that sets something when it is run by name.
+    async fn set_by_execute(&mut self) {
+        let name = ["setter", "another"][self.random.below(2)];
+        let value = self.word();
+        let prepare = format!("PREPARE {name} (text) AS SELECT set_config('custom.one', $1, false)");
+        let execute = format!("EXECUTE {name}('{value}')");
+        match self.random.below(3) {
+            0 => {
+                self.run(&prepare).await;
+                self.run(&execute).await;
+                self.run(&format!("DEALLOCATE {name}")).await;
+            }
+            1 => {
+                self.run(&prepare).await;
+                self.run(&format!("BEGIN; {execute}; COMMIT")).await;
+                self.run(&format!("SELECT 1; DEALLOCATE {name}; SELECT 2")).await;
+            }
+            // Nothing waits for anything.
+            _ => {
+                let said = [query(&prepare), query(&execute), query(&format!("DEALLOCATE {name}"))].concat();
+                self.session.say(said).await;
+                for _ in 0..2 {
+                    succeeded(&execute, &self.session.hear_until(b'Z').await);
+                }
+                succeeded(&execute, &self.say(Vec::new(), &execute).await);
+            }
+        }
+        self.settings.insert(CUSTOM_ONE, value);
+    }
+
+    /// A prepared statement, of a text that all have, means what the client's own time zone makes of it.
+    async fn read_a_literal(&mut self) {
+        let local = self.random.below(3) == 0;
+        let zone =
+            if local { "Europe/Rome" } else { self.settings.get(&TIME_ZONE).map_or("UTC", String::as_str) };
+        let noon = NOONS.iter().find(|(known, _)| *known == zone).unwrap().1.to_owned();
+        let read =
+            [parse("noon", NOON), bind("", "noon", &[]), execute("", 0), close_statement("noon"), sync()];
+        let begin = query("BEGIN; SET LOCAL TimeZone = 'Europe/Rome'");
+        if local {
+            self.say(begin, "a zone for the transaction").await;
+        }
+        let told = self.say(read.concat(), "read a literal").await;
+        self.expect("noon", &told, Some(&noon));
+        if local {
+            self.run("COMMIT").await;
         }
     }
 
@@ -253,6 +337,9 @@ impl Client {
     }
 
     async fn pin_or_unpin(&mut self) {
+        if self.is_opaque {
+            return self.discard().await;
+        }
         if self.pin.is_some() {
             for lock in std::mem::take(&mut self.locks) {
                 self.run(&format!("SELECT pg_advisory_unlock({lock})")).await;
@@ -265,13 +352,28 @@ impl Client {
         }
         let Ok(permit) = Arc::clone(&self.pins).try_acquire_owned() else { return };
         self.pin = Some(permit);
-        if self.random.below(2) == 0 {
-            let lock = self.id * 1_000_000 + self.random.below(1_000_000) as u64;
-            self.run(&format!("SELECT pg_advisory_lock({lock})")).await;
-            self.locks.insert(lock);
-        } else {
-            self.run(&format!("CREATE TEMP TABLE mine AS SELECT {} AS owner", self.id)).await;
-            self.has_table = true;
+        let lock = self.id * 1_000_000 + self.random.below(1_000_000) as u64;
+        match self.random.below(4) {
+            0 => {
+                self.run(&format!("SELECT pg_advisory_lock({lock})")).await;
+                self.locks.insert(lock);
+            }
+            1 => {
+                self.run("PREPARE locker (bigint) AS SELECT pg_advisory_lock($1)").await;
+                self.run(&format!("EXECUTE locker({lock}); DEALLOCATE locker")).await;
+                self.locks.insert(lock);
+            }
+            2 => {
+                let word = self.word();
+                let called = call(self.set_config, &[Some("custom.two"), Some(&word), Some("f")]);
+                succeeded("a call", &self.say(called, "a function by number").await);
+                self.settings.insert(CUSTOM_TWO, word);
+                self.is_opaque = true;
+            }
+            _ => {
+                self.run(&format!("CREATE TEMP TABLE mine AS SELECT {} AS owner", self.id)).await;
+                self.has_table = true;
+            }
         }
     }
 
@@ -296,6 +398,7 @@ impl Client {
         self.by_sql.clear();
         self.locks.clear();
         self.has_table = false;
+        self.is_opaque = false;
         self.pin = None;
     }
 
@@ -306,14 +409,21 @@ impl Client {
 
     /// Leaves, in one way or another, and comes back as a new client.
     async fn leave(&mut self) {
-        let how = self.random.below(4);
+        let how = self.random.below(5);
         self.done.push(format!("left, {how}"));
         let next = Pg::login(&self.place).await;
         let mut session = std::mem::replace(&mut self.session, next);
         match how {
             0 => session.leave().await,
             1 => drop(session),
+            // Its server cannot put that back.
             2 => {
+                let role = &self.admin_role;
+                let set = "SET session_replication_role = replica; SET search_path = left_behind";
+                session.run(&format!("SET ROLE {role}; {set}; RESET ROLE")).await;
+                session.leave().await;
+            }
+            3 => {
                 session.run("DEALLOCATE ALL; BEGIN; SET custom.one = 'left behind'; PREPARE s AS SELECT 'left behind'").await;
                 drop(session);
             }
@@ -335,10 +445,13 @@ impl Client {
     async fn look_around(&mut self) {
         let settings: Vec<_> = SETTINGS
             .iter()
-            .map(|(name, ..)| format!("coalesce(current_setting('{name}', true), '')"))
+            .map(|(name, ..)| {
+                let value = format!("coalesce(current_setting('{name}', true), '')");
+                format!("encode(convert_to({value}, 'UTF8'), 'hex')")
+            })
             .collect();
         let sql = format!(
-            "SELECT {}, current_user, to_regclass('pg_temp.mine') IS NOT NULL, \
+            "SELECT {}, current_setting('session_replication_role'), current_user, to_regclass('pg_temp.mine') IS NOT NULL, \
              (SELECT coalesce(string_agg(objid::text, ' ' ORDER BY objid), '') FROM pg_locks \
               WHERE locktype = 'advisory' AND pid = pg_backend_pid())",
             settings.join(", ")
@@ -349,8 +462,10 @@ impl Client {
         let found: Vec<String> = row.into_iter().map(Option::unwrap).collect();
         let mut expected: Vec<String> = Vec::new();
         for (which, (_, usual, _)) in SETTINGS.iter().enumerate() {
-            expected.push(self.settings.get(&which).map_or_else(|| (*usual).to_owned(), Clone::clone));
+            let value = self.settings.get(&which).map_or(*usual, String::as_str);
+            expected.push(value.bytes().map(|byte| format!("{byte:02x}")).collect());
         }
+        expected.push("origin".to_owned());
         expected.push(if self.has_role { self.other_role.clone() } else { self.place.user.clone() });
         expected.push(if self.has_table { "t" } else { "f" }.to_owned());
         let locks: Vec<_> = self.locks.iter().map(u64::to_string).collect();
@@ -370,16 +485,18 @@ async fn nobody_sees_anything_of_anybody_else() {
     let database = Version::Newest.database().await;
     let other = database.role("other", "").await;
     let mut admin = database.admin().await;
-    admin.run(&format!("GRANT {} TO {}", other.user, database.user)).await;
+    let superuser = database.role("superuser", "SUPERUSER").await;
+    admin.run(&format!("GRANT {}, {} TO {}", other.user, superuser.user, database.user)).await;
     let keys = format!("pool_size = {SERVERS}\nworkers = 2\nmax_prepared_statements = 4");
     let pooler = Setup::new().with(&keys).database(&database, "").start().await;
     let pins = Arc::new(Semaphore::new(PINNED));
     let mut clients = Vec::new();
     for id in 0..CLIENTS {
         let random = Random::from_seed(seed.wrapping_add(id));
-        let (place, role, pins) = (pooler.place(&database), other.user.clone(), Arc::clone(&pins));
+        let (place, pins) = (pooler.place(&database), Arc::clone(&pins));
+        let roles = [other.user.clone(), superuser.user.clone()];
         clients.push(tokio::spawn(async move {
-            let mut client = Client::new(id, place, role, random, pins).await;
+            let mut client = Client::new(id, place, roles, random, pins).await;
             for _ in 0..STEPS {
                 client.step().await;
             }

@@ -1,7 +1,7 @@
 //! `set_config`, wherever it is called.
 
 use super::Reader;
-use super::settings::{canonical, is_of_transaction};
+use super::settings::{canonical, leaves_nothing};
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::{Statement, literal};
 
@@ -22,8 +22,8 @@ impl Reader<'_> {
         let more = name.is_some() || skip_argument(&mut ahead);
         let local = more && skip_argument(&mut ahead) && is_true(&mut ahead);
         match name.as_deref().map(canonical) {
-            _ if local => {}
-            Some(name) if is_of_transaction(&name) => {}
+            name if local => self.note_local(name.as_deref()),
+            Some(name) if leaves_nothing(&name) => {}
             Some(name) => self.push(Statement::Touch(name)),
             None => self.push(Statement::TouchUnknown),
         }

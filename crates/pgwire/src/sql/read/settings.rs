@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::sql::lexer::{Kind, Token};
 use crate::sql::words::{lower, room};
-use crate::sql::{Statement, literal};
+use crate::sql::{Marks, Statement, decides_literals, literal};
 
 /// The settings whose value is a list of names, each quoted where it must be (`GUC_LIST_QUOTE`).
 const LISTS_OF_NAMES: [&str; 6] = [
@@ -44,10 +44,10 @@ impl Reader<'_> {
             }
             token = self.step();
         }
-        if local {
-            return;
-        }
         let name = self.setting(token);
+        if local {
+            return self.note_local(name.as_deref());
+        }
         let current = self.sees(b"from");
         self.step();
         match name {
@@ -70,14 +70,22 @@ impl Reader<'_> {
 
     /// The rest of a statement that ends in a value.
     fn assign(&mut self, name: &str, local: bool) {
-        if !local {
-            let value = self.value(name);
-            self.push_set(name.to_owned(), value);
+        if local {
+            return self.note_local(Some(name));
+        }
+        let value = self.value(name);
+        self.push_set(name.to_owned(), value);
+    }
+
+    /// A setting is changed for the transaction.
+    pub(super) fn note_local(&mut self, name: Option<&str>) {
+        if name.is_none_or(decides_literals) {
+            self.verdict.marks |= Marks::LITERALS;
         }
     }
 
     fn push_set(&mut self, name: String, value: Value) {
-        if is_of_transaction(&name) {
+        if leaves_nothing(&name) {
             return;
         }
         self.push(match value {
@@ -139,7 +147,7 @@ impl Reader<'_> {
             }
         }
         match self.setting(token) {
-            Some(name) if is_of_transaction(&name) => {}
+            Some(name) if leaves_nothing(&name) => {}
             Some(name) => self.push(Statement::Reset(name)),
             None => self.push(Statement::TouchUnknown),
         }
@@ -215,9 +223,10 @@ pub(super) fn canonical(name: &str) -> String {
     }
 }
 
-/// Whether every transaction begins with this setting anew.
-pub(super) fn is_of_transaction(name: &str) -> bool {
-    matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable")
+/// Whether a setting leaves nothing that could be put back: every transaction begins with it anew, or it only sows the
+/// generator of random numbers.
+pub(super) fn leaves_nothing(name: &str) -> bool {
+    matches!(name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable" | "seed")
 }
 
 /// A number as PostgreSQL hands it on: an integer that fits is normalised, another number stays as it is written.
