@@ -2,7 +2,7 @@
 
 use super::turns;
 use crate::support::pg_wire::say::{bind, call, copy_data, copy_done, execute, extended, parse, query, sync};
-use crate::support::pg_wire::{Pg, error_in, succeeded};
+use crate::support::pg_wire::{Pg, Reply, error_in, succeeded};
 use crate::support::postgres::Version;
 
 const SEEN: &str = "SELECT current_setting('app.v', true)";
@@ -254,7 +254,7 @@ async fn what_is_sent_behind_waits_for_what_names_mean() {
     client.say([query("ROLLBACK"), query("EXECUTE s1")].concat()).await;
     client.hear_until(b'Z').await;
     let told = client.hear_until(b'Z').await;
-    let rows = told.iter().find(|reply| reply.tag == b'D').map(|reply| reply.row());
+    let rows = told.iter().find(|reply| reply.tag == b'D').map(Reply::row);
     assert_eq!(rows, Some(vec![Some("2".to_owned())]), "{told:?}");
     assert_eq!(other.value("EXECUTE s1").await, "another's");
 }
