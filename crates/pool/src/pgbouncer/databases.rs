@@ -130,7 +130,8 @@ impl Connection {
             "port" => match Shape::Count(1..=65_535).read(value) {
                 Ok(Value::Count(port)) => self.port = u16::try_from(port).ok(),
                 _ => {
-                    return Err(Fault::new("`port` is not the number of a port").fix("write a number from 1 to 65535"));
+                    return Err(Fault::new("`port` is not the number of a port")
+                        .fix("write a number from 1 to 65535"));
                 }
             },
             "server_lifetime" => self.server_lifetime = Some(time(key, value)?),
