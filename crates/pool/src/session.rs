@@ -14,6 +14,7 @@ mod hold;
 mod link;
 mod listen;
 mod moving;
+mod names;
 mod out;
 mod portals;
 mod serve;
@@ -48,7 +49,7 @@ use crate::worker::Worker;
 use end::End;
 pub(crate) use link::Link;
 pub(crate) use moving::{SessionState, resume};
-use statements::Names;
+use names::Names;
 
 /// Bytes of a client that may wait to be looked at while it is not its turn.
 const INPUT_LIMIT: usize = 64 * 1024;

@@ -9,8 +9,8 @@ use deepwater_pgwire::sql::{self, Statement, Verdict};
 
 use super::end::End;
 use super::expect::{Expect, Ours};
+use super::names::MAX_NAMES;
 use super::out::Out;
-use super::statements::MAX_NAMES;
 use super::{Session, pin};
 use crate::clients::Farewell;
 

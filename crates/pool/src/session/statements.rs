@@ -1,6 +1,5 @@
 //! The statements a client has prepared through the protocol, and what its messages about them become.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use deepwater_pgwire::message::backend::write as backend;
@@ -12,193 +11,12 @@ use super::Session;
 use super::client::touches_prepared;
 use super::end::End;
 use super::expect::{Expect, Named};
+use super::names::{MAX_NAMES, nobodys};
 use super::out::Out;
 use super::pin;
-use super::sql::SqlPrepared;
 use crate::clients::Farewell;
 use crate::server::Server;
 use crate::statements::Statement;
-
-/// What a client calls its statements. Takes no memory for a client that has none.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    kept: Option<Box<Kept>>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    named: HashMap<Box<[u8]>, Arc<Statement>, foldhash::fast::RandomState>,
-    /// The text and types of the unnamed statement, as Parse carries them.
-    unnamed: Vec<u8>,
-    has_unnamed: bool,
-    /// Whether one of them may be a LISTEN or UNLISTEN.
-    listen: bool,
-    /// What running it does, if it does anything.
-    unnamed_verdict: Option<Verdict>,
-    sql: HashMap<String, Arc<SqlPrepared>>,
-}
-
-/// Statements that one client may name.
-pub(super) const MAX_NAMES: usize = 65_536;
-
-/// The longest unnamed statement kept in the memory of an idle client, in bytes.
-const UNNAMED_BYTES: usize = 4 * 1024;
-
-fn listens(verdict: &Verdict) -> bool {
-    use sql::Statement::{Listen, Unlisten, UnlistenAll};
-    verdict.session.iter().any(|statement| matches!(statement, Listen(_) | Unlisten(_) | UnlistenAll))
-}
-
-impl Names {
-    fn kept(&mut self) -> &mut Kept {
-        self.kept.get_or_insert_with(Box::default)
-    }
-
-    #[inline]
-    pub(super) fn get(&self, name: &[u8]) -> Option<&Arc<Statement>> {
-        self.kept.as_ref()?.named.get(name)
-    }
-
-    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Statement>> {
-        self.kept.as_mut()?.named.remove(name)
-    }
-
-    /// Enters a statement under its name.
-    pub(super) fn insert(&mut self, named: Named) {
-        let kept = self.kept();
-        kept.listen |= listens(&named.statement.verdict);
-        kept.named.insert(named.name, named.statement);
-    }
-
-    /// Whether one of them may be a LISTEN or UNLISTEN.
-    #[inline]
-    pub(super) fn listen(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.listen)
-    }
-
-    /// What running a statement of this name does, if it is known.
-    pub(super) fn verdict(&self, name: &[u8]) -> Option<&Verdict> {
-        let kept = self.kept.as_ref()?;
-        if name.is_empty() {
-            return kept.unnamed_verdict.as_ref().filter(|_| kept.has_unnamed);
-        }
-        kept.named.get(name).map(|statement| &statement.verdict)
-    }
-
-    /// Forgets all statements but those with these numbers.
-    fn retain(&mut self, ids: &[u64]) {
-        if let Some(kept) = &mut self.kept {
-            kept.named.retain(|_, statement| ids.contains(&statement.id));
-            kept.sql.clear();
-        }
-    }
-
-    /// All of the protocol's that have a name.
-    pub(super) fn named(&self) -> impl Iterator<Item = (&[u8], &Arc<Statement>)> {
-        let named = self.kept.iter().flat_map(|kept| &kept.named);
-        named.map(|(name, statement)| (&**name, statement))
-    }
-
-    /// The one without a name: text and types, as Parse carries them.
-    pub(super) fn unnamed(&self) -> Option<&[u8]> {
-        self.kept.as_ref().filter(|kept| kept.has_unnamed).map(|kept| kept.unnamed.as_slice())
-    }
-
-    /// Keeps the one without a name, and what running it does.
-    pub(super) fn keep_unnamed(&mut self, unnamed: &[u8], verdict: Verdict) {
-        let kept = self.kept();
-        kept.unnamed.clear();
-        kept.unnamed.extend_from_slice(unnamed);
-        kept.has_unnamed = true;
-        kept.listen |= listens(&verdict);
-        kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
-    }
-
-    /// Whether there are any made with PREPARE.
-    pub(super) fn has_sql(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| !kept.sql.is_empty())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.kept.as_ref().map_or(0, |kept| kept.named.len())
-    }
-
-    /// An error with the client's names in place of ours; none if none of ours is in it.
-    pub(super) fn in_error(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut at = memchr::memmem::find(payload, PREFIX.as_bytes())?;
-        let mut renamed = Vec::with_capacity(payload.len());
-        let mut rest = payload;
-        loop {
-            renamed.extend_from_slice(&rest[..at]);
-            rest = &rest[at + PREFIX.len()..];
-            match rest.split_first() {
-                Some((b':', name)) => rest = name,
-                Some((b'_', number)) => {
-                    let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    let id =
-                        std::str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse().ok());
-                    let named = |id: u64| {
-                        let mut all = self.kept.as_ref()?.named.iter();
-                        all.find(|(_, statement)| statement.id == id).map(|(name, _)| name)
-                    };
-                    match id.and_then(named) {
-                        Some(name) => {
-                            renamed.extend_from_slice(name);
-                            rest = &number[digits..];
-                        }
-                        None => renamed.extend_from_slice(PREFIX.as_bytes()),
-                    }
-                }
-                _ => renamed.extend_from_slice(PREFIX.as_bytes()),
-            }
-            match memchr::memmem::find(rest, PREFIX.as_bytes()) {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        renamed.extend_from_slice(rest);
-        Some(renamed)
-    }
-
-    /// Gives back memory that an idle client does not need.
-    #[inline]
-    pub(super) fn trim(&mut self) {
-        if let Some(kept) = &mut self.kept
-            && kept.unnamed.capacity() > UNNAMED_BYTES
-        {
-            if !kept.has_unnamed {
-                kept.unnamed.clear();
-            }
-            kept.unnamed.shrink_to_fit();
-        }
-    }
-
-    /// A simple query ends the unnamed statement.
-    #[inline]
-    pub(super) fn drop_unnamed(&mut self) {
-        if let Some(kept) = &mut self.kept {
-            kept.has_unnamed = false;
-        }
-    }
-
-    pub(super) fn sql(&self, name: &str) -> Option<&Arc<SqlPrepared>> {
-        self.kept.as_ref()?.sql.get(name)
-    }
-
-    pub(super) fn sql_len(&self) -> usize {
-        self.kept.as_ref().map_or(0, |kept| kept.sql.len())
-    }
-
-    pub(super) fn add_sql(&mut self, name: String, prepared: Arc<SqlPrepared>) {
-        self.kept().sql.insert(name, prepared);
-    }
-
-    pub(super) fn remove_sql(&mut self, name: &str) {
-        if let Some(kept) = &mut self.kept {
-            kept.sql.remove(name);
-        }
-    }
-}
 
 impl Server {
     /// Notes what the server has under a client's own name.
@@ -568,12 +386,4 @@ impl Session {
         let count = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.info.prepared.store(count, std::sync::atomic::Ordering::Relaxed);
     }
-}
-
-/// What our own names on servers begin with.
-const PREFIX: &str = "deepwater";
-
-/// A name that no client has, so that the server says that it does not exist.
-fn nobodys(name: &[u8]) -> Vec<u8> {
-    [PREFIX.as_bytes(), b":", name].concat()
 }
