@@ -12,7 +12,7 @@ export type Level = "unknown" | "clear" | "watch" | "near" | "over";
 
 export interface Evidence {
   signal: string;
-  label?: string;
+  label?: string | undefined;
   value?: number;
   unit?: string;
   /** The same as a clause. */

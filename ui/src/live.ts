@@ -1,11 +1,15 @@
 import { Refused, read, STATUS, type Status } from "./api";
 import { Feed } from "./feed";
 import { History } from "./history";
+import { past } from "./past";
 
 /** How often the server is asked. */
 const EVERY_MS = 1_000;
 /** How often a page that is not there is tried again: its plane may be switched on. */
 const MISSING_EVERY_MS = 30_000;
+
+/** Answers after which every rate is known. */
+const WARM_ANSWERS = 4;
 
 /** Why the numbers stand still. */
 export type Trouble = { kind: "away"; since: Date } | { kind: "signed out" };
@@ -22,6 +26,8 @@ export class Live {
   private asking = false;
   private lastAnswer = new Date();
   private pid: number | undefined;
+  /** Answers until the past is asked for once more; none when it is not. */
+  private recalling: number | undefined;
 
   constructor(sources: string[]) {
     this.feeds = new Map([STATUS, ...sources].map((path) => [path, new Feed()]));
@@ -81,7 +87,25 @@ export class Live {
     const due = [...this.feeds.keys()].filter((path) => (this.missingUntil.get(path) ?? 0) <= began);
     const failures = (await Promise.all(due.map((path) => this.ask(path)))).filter((f) => f !== undefined);
     this.judge(failures);
-    if (!this.trouble) this.history.record(this, performance.now(), Date.now());
+    if (!this.trouble) this.record();
+    for (const listener of this.listeners) listener();
+  }
+
+  private record(): void {
+    const at = performance.now();
+    // When the page is opened, and when it has not looked for a while, the lens has; and until rates are known here.
+    if (this.history.lacks(at)) {
+      void this.recall();
+      this.recalling = WARM_ANSWERS;
+    } else if (this.recalling !== undefined && --this.recalling === 0) {
+      void this.recall();
+      this.recalling = undefined;
+    }
+    this.history.record(this, at, Date.now());
+  }
+
+  private async recall(): Promise<void> {
+    this.history.fill(await past(), Date.now());
     for (const listener of this.listeners) listener();
   }
 

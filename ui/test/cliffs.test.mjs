@@ -133,7 +133,7 @@ test("what cannot be told is grey and says so, never green", async () => {
   await verdict().waitFor();
   await panel().getByText("All cliffs").click();
   const clear = await style(panel().locator(".state-clear").first(), "color");
-  for (const [state, words] of [["cannot_tell", "Cannot tell yet: needs more time"], ["nothing_served", "Nothing is served yet"]]) {
+  for (const [state, words] of [["cannot_tell", "Cannot tell yet: needs more time"], ["nothing_served", "No load was measured yet"]]) {
     server.cliffs = state;
     await shows(verdict(), words);
     await shows(verdict(), "○ unknown");

@@ -69,7 +69,7 @@ export const CLIFFS = {
   in_time: answer(`all is well: ${MEMORY.text}`, MEMORY.id, [MEMORY, CPU]),
   none: answer("no cliff is in sight", null, [CPU]),
   cannot_tell: answer("cannot tell yet: needs more time or more load", null, [CPU, LINK]),
-  nothing_served: answer("nothing is served yet, so nothing can be told", null, [], null),
+  nothing_served: answer("no load was measured yet, so nothing can be told", null, [], null),
 };
 
 export const ADVICE = () => ({
@@ -115,10 +115,12 @@ export const UNKNOWN = [
   { what: "what the server of shop does", why: "the server of database \"shop\" cannot be asked; fix: name a user in the database's `primary`" },
 ];
 
+const UNITS = { "pool.wait_p95": "seconds", "traffic.latency_p50": "seconds", "traffic.latency_p95": "seconds", "traffic.latency_p99": "seconds" };
+
 export const course = (name, label) => ({
   name,
   label,
-  unit: name === "pool.wait_p95" ? "seconds" : "connections",
+  unit: UNITS[name] ?? (name.startsWith("traffic.") ? "requests per second" : "connections"),
   about: `About ${name}.`,
   seconds: 1,
   values: Array.from({ length: 600 }, (_, at) => (at < 200 || (at > 300 && at < 320) ? null : 2.5 + Math.sin(at / 20))),

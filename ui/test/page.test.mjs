@@ -71,6 +71,20 @@ test("charts are drawn and speak", async () => {
   await page.locator('#traffic [role=img][aria-label*="2xx"][aria-label*="/s"]').waitFor();
 });
 
+test("charts begin with what the lens has kept", async () => {
+  await open();
+  // The stand-in's lens knows seconds that the page was not there for: the pointer finds them.
+  const chart = page.locator("#latency .chart .u-over");
+  await chart.waitFor();
+  const legend = page.locator("#latency .legend");
+  const { width } = await chart.boundingBox();
+  await page.waitForFunction(
+    () => document.querySelector("[data-signal=p50] path")?.getAttribute("d").split("L").length > 50,
+  );
+  await chart.hover({ position: { x: width / 2, y: 20 } });
+  await shows(legend, /p50.*\d\u202fs.*p99.*\d\d:\d\d:\d\d/);
+});
+
 test("drain asks first, posts with the header, and becomes return", async () => {
   await open();
   const target = row("app 127.0.0.1:3001");

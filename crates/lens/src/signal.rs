@@ -24,8 +24,11 @@ macro_rules! signals {
 signals! {
     REQUESTS = "traffic.requests", "requests per second", "Requests answered, in all and by route.";
     ERRORS = "traffic.errors", "requests per second", "Requests answered with 5xx, in all and by route.";
+    ANSWERS = "traffic.answers", "requests per second", "Requests answered with another status than 5xx, by class of status.";
     LATENCY = "traffic.latency", "seconds", "Mean time to answer, in all and by route.";
+    LATENCY_P50 = "traffic.latency_p50", "seconds", "Time in which half were answered, in all.";
     LATENCY_P95 = "traffic.latency_p95", "seconds", "Time in which 95 % were answered, in all and by route.";
+    LATENCY_P99 = "traffic.latency_p99", "seconds", "Time in which 99 % were answered, in all.";
     IN_FLIGHT = "traffic.in_flight", "requests", "Requests under way, in all and by route.";
     DENIED = "traffic.denied", "requests per second", "Requests answered with 401 or 403, by route.";
     SENT = "traffic.sent", "bytes per second", "Bytes of bodies sent to clients.";

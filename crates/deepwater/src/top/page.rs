@@ -320,14 +320,14 @@ gr�öße      50/s     0/s          2  2.1 ms    –
         let nothing = View {
             status: Status::default(),
             cliffs: Cliffs {
-                summary: "nothing is served yet, so nothing can be told".into(),
+                summary: "no load was measured yet, so nothing can be told".into(),
                 ..Cliffs::default()
             },
             advised: Advised::default(),
             figures: Figures::default(),
         };
         let Page { head, .. } = Page::of(&nothing, 80);
-        assert_eq!(head[1].text, "Nothing is served yet, so nothing can be told.");
+        assert_eq!(head[1].text, "No load was measured yet, so nothing can be told.");
         assert_eq!((head[1].colour, head.len()), (None, 3));
     }
 }

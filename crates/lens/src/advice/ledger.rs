@@ -199,7 +199,7 @@ fn nothing(dismissed: bool, picture: &Picture<'_>, cliffs: &Cliffs) -> String {
         return trouble;
     }
     let text = match (&cliffs.load, &cliffs.nearest) {
-        (None, _) => "nothing is served yet, so there is nothing to advise",
+        (None, _) => "no load is measured, so there is nothing to advise",
         (_, None) => "you need nothing now: no cliff is in sight",
         _ => "you need nothing now",
     };

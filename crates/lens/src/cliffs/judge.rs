@@ -183,6 +183,11 @@ impl Judge {
         (Cliffs { load, nearest, summary, cliffs }, changes)
     }
 
+    /// Whether there was a load in any judgement.
+    pub(crate) fn has_seen_load(&self) -> bool {
+        self.served
+    }
+
     /// Leaves the cliff in front that was told first, until another has been nearer for long, or presses more.
     fn keep_first(&mut self, cliffs: &mut [Cliff], now: Duration) {
         let rank = |cliff: &Cliff| (cliff.state == "pressing", cliff.level);

@@ -100,7 +100,12 @@ impl Sampler {
         state.unknown = unknown;
         state.facts = facts;
         let ticks = state.store.ticks();
-        let due = ticks.is_multiple_of(JUDGED_EVERY);
+        // Who has just sent the first requests looks at once what is said of them.
+        let first = || {
+            !self.judge.has_seen_load()
+                && picture(&state.store, &state.facts, &config, shared).load().is_some()
+        };
+        let due = ticks.is_multiple_of(JUDGED_EVERY) || first();
         drop(state);
         if due {
             self.judge(shared, now);

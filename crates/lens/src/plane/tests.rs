@@ -52,6 +52,26 @@ async fn who_counts_does_not_notice_that_the_lens_has_ended() {
 }
 
 #[tokio::test]
+async fn the_first_load_is_told_as_soon_as_it_is_measured() {
+    let context = Context::new(7, Events::silent());
+    let duration =
+        context.metrics.histogram("deepwater_edge_request_duration_seconds", "D.", &[("route", "shop")]);
+    let lens = started(&context);
+    let endpoints = lens.endpoints();
+    loop {
+        duration.observe(Duration::from_millis(1));
+        let ticks = lens.shared.read().store.ticks();
+        let cliffs = page(&endpoints, "/api/cliffs").await;
+        if cliffs["load"].is_object() {
+            break;
+        }
+        assert!(ticks < 5, "it waits for the judgement that is due every five seconds: {cliffs:#}");
+        tokio::task::yield_now().await;
+    }
+    drop(lens);
+}
+
+#[tokio::test]
 async fn who_counts_does_not_notice_that_the_lens_has_panicked() {
     let context = Context::new(7, Events::silent());
     let broken = Arc::new(AtomicBool::new(false));

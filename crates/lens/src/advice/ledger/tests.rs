@@ -149,7 +149,7 @@ fn sums_are_measured_as_sums() {
 
 #[test]
 fn nothing_is_an_answer() {
-    assert_eq!(Desk::new().note(Vec::new()).summary, "nothing is served yet, so there is nothing to advise");
+    assert_eq!(Desk::new().note(Vec::new()).summary, "no load is measured, so there is nothing to advise");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_rise_is_told_within_seconds_and_a_fall_later() {
 fn without_anything_it_says_so() {
     let mut bench = Bench::new();
     let cliffs = bench.judge.judge(None, (Vec::new(), None), (bench.start, SystemTime::UNIX_EPOCH)).0;
-    assert_eq!(cliffs.summary, "nothing is served yet, so nothing can be told");
+    assert_eq!(cliffs.summary, "no load was measured yet, so nothing can be told");
     assert_eq!(bench.judge(1, 10.0, Vec::new()).0.summary, "no cliff is in sight");
     let unknown = vec![finding(Kind::Cpu, Outlook::CannotTell("needs more load".into()))];
     assert_eq!(bench.judge(2, 10.0, unknown).0.summary, "cannot tell yet: needs more time or more load");

@@ -37,7 +37,7 @@ pub(super) fn summary(cliffs: &[Cliff], served: Served, trouble: Option<&str>) -
         return and(&first.text);
     }
     match served {
-        Served::Never => return "nothing is served yet, so nothing can be told".into(),
+        Served::Never => return "no load was measured yet, so nothing can be told".into(),
         Served::Before => return "nothing is served now, so nothing can be told".into(),
         Served::Now => {}
     }

@@ -57,6 +57,9 @@ impl Place {
             |kind| Self { kind, of: Of::Label(format!("{}/{}", label("database"), label("user")).into()) };
         Some(match name {
             "deepwater_edge_requests_total" if label("status") == "5xx" => route(Rate(&signal::ERRORS)),
+            "deepwater_edge_requests_total" => {
+                Self { kind: Rate(&signal::ANSWERS), of: Of::Label(label("status").into()) }
+            }
             "deepwater_edge_denied_total" => route(Rare(&signal::DENIED)),
             "deepwater_edge_sampled_total" if label("seen") == "again" => route(Rare(&signal::REPEATS)),
             "deepwater_edge_repeats_judged_total" => route(Judged(match label("stored").as_str() {

@@ -135,6 +135,9 @@ impl Sums {
             if times.total {
                 tell_times(store, times, "", &total, seconds);
             }
+            for (share, signal) in times.quantiles_of_all {
+                store.put(signal, "", total.quantile(*share).map_or(f64::NAN, |time| time.as_secs_f64()));
+            }
         }
     }
 }

@@ -52,6 +52,8 @@ fn counts_become_rates_means_and_levels() {
     let (shop, images) = (duration("shop"), duration("images"));
     let failed =
         registry.counter("deepwater_edge_requests_total", "R.", &[("route", "shop"), ("status", "5xx")]);
+    let answered =
+        registry.counter("deepwater_edge_requests_total", "R.", &[("route", "shop"), ("status", "2xx")]);
     let used =
         registry.histogram("deepwater_postgres_use_seconds", "U.", &[("database", "shop"), ("user", "app")]);
     shop.observe(Duration::from_secs(5));
@@ -63,11 +65,16 @@ fn counts_become_rates_means_and_levels() {
         used.observe(Duration::from_millis(100));
     }
     failed.add(3);
+    answered.add(28);
     images.observe(Duration::from_millis(10));
     bench.read();
     assert_eq!(bench.latest(&signal::REQUESTS, "shop"), Some(30.0));
     assert_eq!(bench.latest(&signal::REQUESTS, ""), Some(31.0), "all of them, the first of a route included");
     assert_eq!(bench.latest(&signal::ERRORS, "shop"), Some(3.0));
+    assert_eq!(bench.latest(&signal::ANSWERS, "2xx"), Some(28.0));
+    let quantile = |signal| bench.latest(signal, "").unwrap();
+    let (half, most) = (quantile(&signal::LATENCY_P50), quantile(&signal::LATENCY_P99));
+    assert!(half > 0.01 && most < 0.03 && half <= most, "{half} {most}");
     let latency = bench.latest(&signal::LATENCY, "shop").unwrap();
     assert!((latency - 0.02).abs() < 1e-6, "{latency}");
     let busy = bench.latest(&signal::POOL_BUSY, "shop/app").unwrap();

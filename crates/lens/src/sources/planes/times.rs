@@ -11,6 +11,8 @@ pub(super) struct TimeSignals {
     /// How many are under way at the moment.
     pub(super) active: Option<&'static Signal>,
     pub(super) p95: Option<&'static Signal>,
+    /// Quantiles of all labels together alone: each series takes room.
+    pub(super) quantiles_of_all: &'static [(f64, &'static Signal)],
     /// Variance over the square of the mean.
     pub(super) variation: Option<&'static Signal>,
     /// Whether there is one of all labels together.
@@ -23,6 +25,7 @@ const NONE: TimeSignals = TimeSignals {
     level: None,
     active: None,
     p95: None,
+    quantiles_of_all: &[],
     variation: None,
     total: false,
 };
@@ -31,6 +34,7 @@ pub(super) static ANSWERED: TimeSignals = TimeSignals {
     rate: Some(&signal::REQUESTS),
     mean: Some(&signal::LATENCY),
     p95: Some(&signal::LATENCY_P95),
+    quantiles_of_all: &[(0.5, &signal::LATENCY_P50), (0.99, &signal::LATENCY_P99)],
     total: true,
     ..NONE
 };
