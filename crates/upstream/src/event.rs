@@ -13,6 +13,18 @@ deepwater_core::event! {
 }
 
 deepwater_core::event! {
+    /// A target fails requests, and is used nevertheless: no other is left.
+    pub struct TargetFailing { pool: String, target: String, address: String, reason: String }
+    target_failing: Warn, "target {target} of pool {pool} fails, and there is no other to use: {reason}"
+}
+
+deepwater_core::event! {
+    /// A target that failed requests answers again.
+    pub struct TargetRecovered { pool: String, target: String, address: String }
+    target_recovered: Info, "target {target} of pool {pool} answers again"
+}
+
+deepwater_core::event! {
     /// A target failed its checks.
     pub struct TargetUnhealthy { pool: String, target: String, address: String, reason: String }
     target_unhealthy: Warn, "target {target} of pool {pool} is unhealthy: {reason}"

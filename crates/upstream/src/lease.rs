@@ -47,6 +47,16 @@ impl FailureKind {
             Self::Status5xx => "status_5xx",
         }
     }
+
+    /// The same for somebody who looks for the cause.
+    pub(crate) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection: does it run, and is this its address?",
+            Self::Timeout => "no answer in time",
+            Self::Protocol => "an answer that breaks the protocol or ends early",
+            Self::Status5xx => "an answer that says the server failed (5xx)",
+        }
+    }
 }
 
 /// Why this target.
@@ -112,6 +122,11 @@ impl Lease {
             // The drop does it.
             Outcome::Cancelled => {}
         }
+    }
+
+    /// Ends a lease on which nothing was sent because another choice was sought: it counts for nothing.
+    pub fn withdraw(mut self) {
+        self.settled = true;
     }
 
     fn after(&self, latency: Duration) -> u64 {

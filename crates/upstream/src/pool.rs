@@ -219,10 +219,11 @@ impl Pool {
     pub(crate) fn failed_in_a_row(&self, target: &Target, in_a_row: u32, kind: FailureKind, now: u64) {
         let threshold = self.pulse.consecutive_failures.load(Ordering::Relaxed);
         // Where the first attempt was refused (too many are out), only every so many failures ask again.
-        if threshold > 0 && in_a_row.is_multiple_of(threshold) {
-            let kind = kind.as_str();
-            let reason = format!("{in_a_row} failures in a row, the last one: {kind}");
-            self.command_at(now, |control| control.eject(target.id, reason, now));
+        let ejects = threshold > 0 && in_a_row.is_multiple_of(threshold);
+        // What was never reached is most likely not there, and whoever has just written its address wants to know.
+        let never_reached = in_a_row == 1 && kind == FailureKind::Connect && target.load.successes() == 0;
+        if ejects || never_reached {
+            self.command_at(now, |control| control.failed(target.id, in_a_row, kind, ejects, now));
         }
     }
 

@@ -71,6 +71,8 @@ pub enum State {
     Healthy,
     /// Serves a share that grows to its full one.
     SlowStart,
+    /// Fails requests; used, since no other is left.
+    Failing,
     /// Failed its checks; not used.
     Unhealthy,
     /// Failed requests or was far too slow; not used for a time.
@@ -86,6 +88,7 @@ impl State {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
             Self::SlowStart => "slow_start",
+            Self::Failing => "failing",
             Self::Unhealthy => "unhealthy",
             Self::Ejected => "ejected",
             Self::Draining => "draining",

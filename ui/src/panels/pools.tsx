@@ -10,7 +10,7 @@ import type { Panel } from ".";
 import { BreakerState, Guards } from "./guards";
 
 /** States in which a target gets new requests. */
-const SERVING = new Set(["healthy", "slow_start", "unknown"]);
+const SERVING = new Set(["healthy", "slow_start", "failing", "unknown"]);
 
 interface Row {
   pool: Pool;

@@ -5,6 +5,7 @@ const SHAPES: Record<string, string> = {
   healthy: "●",
   slow_start: "◐",
   draining: "◌",
+  failing: "▲",
   unhealthy: "✕",
   ejected: "▲",
   unknown: "○",

@@ -181,7 +181,7 @@ fn instance_view(
     share: f64,
 ) -> InstanceView {
     let state = target.map_or(State::Unknown, |target| target.state);
-    let serves = matches!(state, State::Healthy | State::SlowStart | State::Unknown);
+    let serves = matches!(state, State::Healthy | State::SlowStart | State::Failing | State::Unknown);
     InstanceView {
         name: instance.name.clone(),
         address: instance.address,

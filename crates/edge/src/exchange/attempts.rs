@@ -135,6 +135,7 @@ impl Proxying<'_> {
             let id = lease.target().id;
             // Every target was tried, and connecting to this one failed: once is enough.
             if tried.iter().any(|(tried, failure)| *tried == id && failure.is_at_connecting()) {
+                lease.withdraw();
                 break;
             }
             match plan.breakers.pass_target(whole, &plan.targets, lease.target(), time) {

@@ -12,16 +12,20 @@ use super::member::{Member, describe};
 use super::{Pool, PoolSpec, nanos};
 use crate::address::{Address, Endpoint};
 use crate::event::{
-    DnsFailed, DnsResolved, PoolPanicEntered, PoolPanicLeft, TargetDraining, TargetEjected, TargetHealthy,
-    TargetReturned, TargetUndrained, TargetUnhealthy,
+    DnsFailed, DnsResolved, PoolPanicEntered, PoolPanicLeft, TargetDraining, TargetEjected, TargetFailing,
+    TargetHealthy, TargetRecovered, TargetReturned, TargetUndrained, TargetUnhealthy,
 };
 use crate::health::Verdict;
+use crate::lease::FailureKind;
 use crate::log_mean::Typical;
 use crate::probe::Report;
 use crate::ramp;
 use crate::resolve::ResolveError;
 use crate::rotation::Rotation;
 use crate::target::{Target, TargetId};
+
+/// How often is looked whether a target that fails answers again.
+const RECOVERY_LOOK: Duration = Duration::from_secs(1);
 
 /// What is known about the addresses of a configured name.
 #[derive(Default)]
@@ -182,13 +186,49 @@ impl Control {
         verdict.is_some()
     }
 
+    /// What a target that fails leads to: it is ejected, or where no other is left, told.
+    pub(super) fn failed(&mut self, id: TargetId, in_a_row: u32, kind: FailureKind, ejects: bool, now: u64) {
+        if !self.another_left(id) {
+            self.fail(id, kind);
+        } else if ejects {
+            let reason = format!("{in_a_row} failures in a row, the last one: {}", kind.as_str());
+            self.eject(id, reason, now);
+        }
+    }
+
+    fn another_left(&self, id: TargetId) -> bool {
+        self.members.iter().any(|member| member.target.id != id && member.is_available())
+    }
+
+    /// Notes that the last target left fails.
+    fn fail(&mut self, id: TargetId, kind: FailureKind) {
+        let told = |member: &&mut Member| {
+            member.target.id == id && member.is_available() && member.failing_because.is_none()
+        };
+        let Some(member) = self.members.iter_mut().find(told) else { return };
+        let reason = kind.in_words().to_owned();
+        member.failing_because = Some(reason.clone());
+        member.since = self.clock.wall();
+        let (pool, target, address) = names(&self.name, &member.target);
+        self.events.emit(TargetFailing { pool, target, address, reason });
+    }
+
+    /// Notes which targets that failed have answered since. Nobody tells: those who serve have better to do.
+    fn note_recovered(&mut self) {
+        for member in self.members.iter_mut().filter(|member| member.has_recovered()) {
+            member.failing_because = None;
+            member.since = self.clock.wall();
+            let (pool, target, address) = names(&self.name, &member.target);
+            self.events.emit(TargetRecovered { pool, target, address });
+        }
+    }
+
     /// Ejects a target, unless it is out already, too many are, or it is the last one left.
-    pub(super) fn eject(&mut self, id: TargetId, reason: String, now: u64) {
+    fn eject(&mut self, id: TargetId, reason: String, now: u64) {
         let settled = |member: &&Member| !member.draining;
         let targets = self.members.iter().filter(settled).count();
         let ejected = self.members.iter().filter(settled).filter(|member| member.is_ejected()).count();
-        let another_left = self.members.iter().any(|member| member.target.id != id && member.is_available());
-        if ejected >= self.spec.outlier.ejectable(targets) || !another_left {
+        if ejected >= self.spec.outlier.ejectable(targets) || !self.another_left(id) {
             return;
         }
         let Some(member) = self
@@ -200,6 +240,7 @@ impl Control {
         };
         let lasts = member.ejections.begin(now, &self.spec.outlier, self.random.unit());
         member.ejected_because.clone_from(&reason);
+        member.failing_because = None;
         member.since = self.clock.wall();
         let (pool, target, address) = names(&self.name, &member.target);
         let seconds = lasts.as_secs_f64();
@@ -209,6 +250,7 @@ impl Control {
     /// Does what has become due.
     pub(super) fn advance(&mut self, now: u64) {
         self.end_ejections(now);
+        self.note_recovered();
         let Some(interval) = self.spec.outlier.sweep_interval() else { return };
         if now >= self.next_sweep {
             self.next_sweep = now.saturating_add(nanos(interval));
@@ -348,7 +390,9 @@ impl Control {
         let sweep = self.spec.outlier.sweep_interval().map(|_| self.next_sweep);
         let ramping = self.members.iter().any(|member| member.ramp_from.is_some());
         let step = ramping.then(|| now.saturating_add(nanos(ramp::step(self.spec.slow_start.get()))));
-        ejections.chain(sweep).chain(step).min().unwrap_or(u64::MAX)
+        let failing = self.members.iter().any(|member| member.failing_because.is_some());
+        let look = failing.then(|| now.saturating_add(nanos(RECOVERY_LOOK)));
+        ejections.chain(sweep).chain(step).chain(look).min().unwrap_or(u64::MAX)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Member {
     pub(super) last_check: Option<(SystemTime, Report)>,
     pub(super) ejections: Ejections,
     pub(super) ejected_because: String,
+    /// Why it fails, where it could not be ejected since no other is left.
+    pub(super) failing_because: Option<String>,
     /// When its slow start began; nanoseconds since the pool's epoch.
     pub(super) ramp_from: Option<u64>,
     /// When its state last changed.
@@ -33,6 +35,7 @@ impl Member {
             last_check: None,
             ejections: Ejections::default(),
             ejected_because: String::new(),
+            failing_because: None,
             ramp_from: None,
             since,
         }
@@ -44,6 +47,11 @@ impl Member {
 
     pub(super) fn is_available(&self) -> bool {
         !self.draining && !self.is_ejected() && self.series.verdict != Verdict::Unhealthy
+    }
+
+    /// Whether it was failing and has answered since.
+    pub(super) fn has_recovered(&self) -> bool {
+        self.failing_because.is_some() && self.target.load.consecutive_failures() == 0
     }
 
     /// It comes back: what it was like before says nothing, and its share grows from small.
@@ -75,6 +83,7 @@ impl Member {
             Verdict::Unhealthy => {
                 (State::Unhealthy, self.last_check.as_ref().map(|(_, report)| describe(report)))
             }
+            _ if self.failing_because.is_some() => (State::Failing, self.failing_because.clone()),
             _ if self.ramp_from.is_some() => (State::SlowStart, None),
             Verdict::Healthy => (State::Healthy, None),
             Verdict::Unknown if self.target.load.successes() > 0 => (State::Healthy, None),

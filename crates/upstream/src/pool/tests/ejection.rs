@@ -54,6 +54,45 @@ fn five_failures_in_a_row_eject_for_half_a_minute() {
 }
 
 #[test]
+fn the_last_one_left_that_fails_is_told_and_so_is_its_recovery() {
+    let mut bench = Bench::new(spec(&[1]));
+    let told = |bench: &Bench| (bench.told("target_failing"), bench.told("target_recovered"));
+    bench.fail(0, 1);
+    assert_eq!(told(&bench), (1, 0), "it was never reached: the first failure tells");
+    let status = bench.pool.status().targets.remove(0);
+    assert_eq!(status.state, State::Failing);
+    assert_eq!(status.reason.as_deref(), Some("no connection: does it run, and is this its address?"));
+    bench.fail(0, 9);
+    assert_eq!(told(&bench), (1, 0), "once is enough");
+    assert_eq!(bench.serve(), Some(0), "it is used nevertheless");
+    bench.advance(1.1);
+    bench.serve();
+    assert_eq!((told(&bench), states(&bench)), ((1, 1), vec![State::Healthy]));
+
+    bench.fail(0, 4);
+    assert_eq!(told(&bench), (1, 1), "what has served may fail a few");
+    bench.fail(0, 1);
+    assert_eq!(told(&bench), (2, 1));
+}
+
+#[test]
+fn of_two_that_fail_one_is_ejected_and_the_other_told() {
+    let mut bench = Bench::new(spec(&[1, 1]));
+    bench.fail(0, 5);
+    bench.fail(1, 5);
+    assert_eq!(states(&bench), [State::Ejected, State::Failing]);
+    assert_eq!((bench.told("target_ejected"), bench.told("target_failing")), (1, 1));
+}
+
+#[test]
+fn a_lease_that_is_withdrawn_counts_for_nothing() {
+    let mut bench = Bench::new(spec(&[1]));
+    bench.pick().unwrap().withdraw();
+    let target = bench.pool.status().targets.remove(0);
+    assert_eq!((target.requests, target.cancelled, target.in_flight), (0, 0, 0));
+}
+
+#[test]
 fn no_more_than_half_are_ejected_and_never_the_last() {
     let mut bench = Bench::new(spec(&[1; 4]));
     for target in 0..4 {
