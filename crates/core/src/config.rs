@@ -22,6 +22,7 @@ mod problem;
 pub mod reference;
 mod schema;
 mod secret;
+mod syntax;
 mod tree;
 mod units;
 

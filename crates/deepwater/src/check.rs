@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     }
     let (listeners, routes, pools) =
         (settings.edge.listen.len(), settings.edge.route.len(), settings.pools.len());
-    let counts = [count(listeners, "listener"), count(routes, "route"), count(pools, "pool")].join(", ");
+    let mut counts = vec![count(listeners, "listener"), count(routes, "route"), count(pools, "pool")];
+    if settings.postgres.listen.is_some() {
+        counts.push(count(settings.postgres.databases.len(), "database"));
+    }
+    let counts = counts.join(", ");
     print(format!("{} is valid: {counts}\n", arguments.config.display()).as_bytes())
 }
 

@@ -120,7 +120,11 @@ impl Console {
 
     /// An answer that a console of this version does not give.
     fn refusal(&self, path: &str, status: StatusCode, answer: Option<&Value>) -> Failure {
-        let said = sentence(answer).map(|sentence| format!(": {sentence}")).unwrap_or_default();
+        let said = match sentence(answer) {
+            Some(sentence) => format!(": {sentence}"),
+            None if status.is_success() => ", but not what a console says".to_owned(),
+            None => String::new(),
+        };
         Failure::Running(format!(
             "http://{}{path} answered {status}{said}\n  fix: check that this is the console's address, not that of the \
              application, and that it is of this version",

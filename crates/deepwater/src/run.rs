@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, RunArguments};
 use crate::notify::Manager;
-use crate::settings::{Settings, directory_of};
+use crate::settings::{DEFAULT_FILE, Settings, directory_of};
 
 use inherit::Origin;
 use reload::Configuration;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let program = Program::of_this_process(arguments.upgrade_timeout.get())?;
     let origin = Origin::of_this_process()?;
     let (settings, directory, file) = if arguments.to.is_empty() && arguments.postgres.is_none() {
-        let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from("deepwater.toml"));
+        let file = arguments.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         (Settings::read(&file)?, directory_of(&file), Some(file))
     } else {
         (Settings::fronting(arguments)?, PathBuf::from("."), None)

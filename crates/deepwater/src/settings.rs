@@ -1,6 +1,7 @@
 //! The root of the configuration: the planes' own tables, side by side.
 
 mod addresses;
+mod flags;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{Failure, RunArguments};
+
+/// The configuration where none is named.
+pub(crate) const DEFAULT_FILE: &str = "deepwater.toml";
 
 /// Deepwater's configuration file. A plane that is not in it does not run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -54,11 +58,13 @@ impl Settings {
             column: None,
             key: String::new(),
             what: format!("cannot read {name}: {error}"),
-            fix: Some(
+            fix: Some(if file == Path::new(DEFAULT_FILE) {
                 "give the configuration with -c FILE, or front an application without one: deepwater run --to \
                  http://127.0.0.1:3000"
-                    .into(),
-            ),
+                    .into()
+            } else {
+                "give the path of a file that may be read; a relative one starts at the present directory".into()
+            }),
         })?;
         let document = Document::parse(&text, &name)?;
         let settings: Self = document.decode()?;
@@ -90,7 +96,7 @@ impl Settings {
         }
         let checker = Checker::without_document();
         settings.validate(&checker.root(), Path::new("."));
-        checker.finish().map_err(|problems| Failure::Usage(problems.to_string()))?;
+        checker.finish().map_err(|problems| Failure::Usage(flags::named(problems).to_string()))?;
         Ok(settings)
     }
 

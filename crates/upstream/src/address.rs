@@ -38,11 +38,16 @@ pub enum Address {
     },
 }
 
+/// What a text without a port was probably meant to be: a number alone is a port.
+fn with_port(text: &str) -> String {
+    if text.parse::<u16>().is_ok() { format!("127.0.0.1:{text}") } else { format!("{text}:80") }
+}
+
 /// Why a text is not the address of a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No port.
-    #[error("`{0}` has no port: write it as host:port, such as \"{0}:80\"")]
+    #[error("`{0}` has no port: write it as host:port, such as \"{example}\"", example = with_port(.0))]
     PortMissing(String),
     /// The port is not a number from 1 to 65535.
     #[error("`{1}` is not a port in `{0}`: write a number from 1 to 65535")]

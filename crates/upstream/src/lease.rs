@@ -51,7 +51,7 @@ impl FailureKind {
     /// The same for somebody who looks for the cause.
     pub(crate) const fn in_words(self) -> &'static str {
         match self {
-            Self::Connect => "no connection: does it run, and is this its address?",
+            Self::Connect => "no connection: does it run, and are its address and protocol right?",
             Self::Timeout => "no answer in time",
             Self::Protocol => "an answer that breaks the protocol or ends early",
             Self::Status5xx => "an answer that says the server failed (5xx)",

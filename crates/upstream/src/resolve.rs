@@ -74,7 +74,13 @@ fn from_hosts(host: &str) -> Option<Resolved> {
 }
 
 async fn from_dns(host: &str) -> Result<Resolved, ResolveError> {
-    let refused = |error: hickory_resolver::net::NetError| ResolveError(error.to_string());
+    use hickory_resolver::net::{DnsError, NetError};
+    let refused = |error: NetError| match error {
+        NetError::Dns(DnsError::NoRecordsFound(_)) => {
+            ResolveError(format!("DNS knows no address of `{host}`: is it spelt right?"))
+        }
+        error => ResolveError(error.to_string()),
+    };
     let mut builder = TokioResolver::builder_tokio().map_err(refused)?;
     let options = builder.options_mut();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;

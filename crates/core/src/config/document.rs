@@ -13,6 +13,7 @@ use super::path::KeyPath;
 use super::place::Checker;
 use super::problem::{Problem, Problems};
 use super::schema::{Schema, json_schema};
+use super::syntax;
 use super::tree::Node;
 
 /// A TOML document whose syntax is right and whose every key knows its line.
@@ -30,22 +31,7 @@ impl Document {
     /// Every syntax error the parser can recover from, at most one a line.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, Problems> {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut problems: Vec<Problem> = Vec::new();
-        for error in errors {
-            let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-            // What follows on the same line is nearly always the echo of the first error.
-            if problems.iter().all(|problem| problem.line != Some(line)) {
-                problems.push(Problem {
-                    file: Some(file_name.to_owned()),
-                    line: Some(line),
-                    column: Some(column),
-                    key: String::new(),
-                    what: error.message().to_owned(),
-                    fix: None,
-                });
-            }
-        }
-        Problems::into_result(problems)?;
+        Problems::into_result(syntax::problems(text, file_name, &errors))?;
         Ok(Self { file: file_name.to_owned(), text: text.to_owned(), root: Node::root(table) })
     }
 
@@ -125,7 +111,7 @@ impl fmt::Debug for Document {
 }
 
 /// Line and column (in characters) of a byte offset, both counted from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;

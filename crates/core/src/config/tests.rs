@@ -81,7 +81,7 @@ deepwater.toml:5: edge.listen[0].header_timeout: expected a duration such as "10
 deepwater.toml:6: edge.listen[0].header_limit: `10mb` is not a size
   fix: write "10MiB" (powers of 1024) or "10MB" (powers of 1000)
 deepwater.toml:9: edge.listen[1].address: expected a string such as "0.0.0.0:8080", found an integer
-  fix: put it in quotes
+  fix: write it like "0.0.0.0:8080"
 deepwater.toml:14: pools.app.targets[1]: expected a string or a table, found an integer
   fix: put it in quotes
 deepwater.toml:15: pools.app.targets[2].weight: 0 is out of range: expected 1 to 1000
@@ -107,7 +107,46 @@ fn every_syntax_error_is_reported_with_its_line_and_column() {
     assert_eq!(places, [(Some(2), ""), (Some(5), ""), (Some(8), "")], "{problems}");
     assert!(problems.iter().all(|problem| problem.column.is_some()));
     assert!(problems.to_string().starts_with("deepwater.toml:2:10: "), "{problems}");
-    assert!(problems.to_string().ends_with("deepwater.toml:8:2: duplicate key"), "{problems}");
+    let last = "deepwater.toml:8:2: duplicate key: `[console]` has stood before at line 1\n  \
+                fix: put all keys of it under the first, or give this one another name";
+    assert!(problems.to_string().ends_with(last), "{problems}");
+}
+
+#[test]
+fn syntax_errors_say_what_to_do() {
+    for (text, said) in [
+        ("[console]\nlisten = off\n", "2:10: string values must be quoted"),
+        ("[console]\nlisten: 'off'\n", "fix: write `key = value` on one line"),
+        ("[console]\nlisten = \"off\n", "fix: end it with a quote on the same line"),
+        (
+            "[console]\nlisten = 'a'\ntoken = 'b'\nlisten = 'c'\n",
+            "4:1: duplicate key: `listen` has stood before at line 2",
+        ),
+        ("[console\nlisten = 'a'\n", "fix: end the heading with `]`"),
+        ("[log]\nto = ['a'\n", "fix: end the list with `]`"),
+    ] {
+        let problems = Document::parse(text, "deepwater.toml").expect_err(text).to_string();
+        assert!(problems.contains(said), "{text}: {problems}");
+        assert!(problems.contains("fix: "), "{text}: {problems}");
+    }
+    // What stands under a heading that has stood before is no mistake of its own.
+    let twice = "[console]\nlisten = 'a'\ntoken = 'b'\n\n[console] # again\nlisten = 'c'\n";
+    assert_eq!(Document::parse(twice, "deepwater.toml").expect_err(twice).len(), 1);
+}
+
+#[test]
+fn a_value_of_another_kind_than_a_table_names_its_keys() {
+    let route = |line: &str| problem(&format!("[[edge.route]]\npool = 'app'\n{line}"));
+    assert_eq!(
+        route("match = '/*'"),
+        "3: edge.route[0].match: expected a table, found a string\n  \
+         fix: write a table, `{ key = value }`; its keys: `path`, `host`"
+    );
+    assert!(route("cache = 'yes'").ends_with("fix: write true or false, without quotes"));
+    let health = problem("[pools.app]\ntargets = ['a:1']\nhealth = '/health'");
+    assert!(health.contains("fix: write a table, `{ key = value }`"), "{health}");
+    let weight = problem("[pools.app]\ntargets = [{ address = 'a:1', weight = '2x' }]");
+    assert!(weight.ends_with("fix: write the number alone, without quotes and unit"), "{weight}");
 }
 
 #[test]

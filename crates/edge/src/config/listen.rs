@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// Address and port: `0.0.0.0:8080`, `[::]:443`.
+    #[schemars(example = "0.0.0.0:8080")]
     pub address: String,
     /// What is spoken: HTTP, or any bytes over TCP.
     #[serde(default)]

@@ -15,6 +15,7 @@ use super::Retry;
 pub struct Pool {
     /// The servers: `"127.0.0.1:3000"`, `"https://app.internal"`, `"unix:/run/app.sock"`, or a table with a weight.
     /// A name stands for all addresses it resolves to and is resolved anew by its TTL.
+    #[schemars(example = ["127.0.0.1:3000"])]
     pub targets: Vec<TargetEntry>,
     /// How a server is chosen.
     #[serde(default)]
@@ -139,6 +140,7 @@ pub enum TargetEntry {
 #[serde(deny_unknown_fields)]
 pub struct TargetTable {
     /// Its address.
+    #[schemars(example = "127.0.0.1:3000")]
     pub address: String,
     /// Its share beside the others, 1 to 1000.
     #[serde(default = "one")]

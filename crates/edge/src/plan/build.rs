@@ -233,7 +233,11 @@ impl Builder<'_> {
         if given.iter().filter(|given| **given).count() != 1 {
             place.problem_with_fix(
                 "a route needs exactly one of `pool`, `redirect`, `respond` and `files`",
-                "keep the one that is meant",
+                if given.contains(&true) {
+                    "keep the one that is meant"
+                } else {
+                    "add the one that is meant, such as `pool = \"app\"`"
+                },
             );
             return None;
         }

@@ -43,7 +43,13 @@ impl Pattern {
         let mut pattern = Self { segments: Vec::new(), tail: Tail::None, names: Vec::new() };
         let text = text.unwrap_or("/*");
         let Some(path) = text.strip_prefix('/') else {
-            return Err((format!("`{text}` does not begin with a slash"), Some(format!("write `/{text}`"))));
+            let fix = if text.contains(['^', '$', '(', '\\']) {
+                "this is a pattern, no regular expression: `/api/*` is all below `/api/`, `{id}` one segment"
+                    .into()
+            } else {
+                format!("write `/{text}`")
+            };
+            return Err((format!("`{text}` does not begin with a slash"), Some(fix)));
         };
         if let Some(at) = path.find(['?', '#']) {
             let fix = format!("write `/{}`, and conditions on the query under `match.query`", &path[..at]);

@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::config::path::KeyPath;
+use crate::config::place::quoted_list;
 use crate::config::schema::Schema;
 use crate::config::tree::{Node, Value};
 
@@ -31,6 +32,7 @@ fn phrase(form: &Schema<'_>) -> String {
         Some("integer") => format!("a whole number{example}"),
         Some("number") => format!("a number{example}"),
         Some("boolean") => "true or false".to_owned(),
+        Some("array") if !example.is_empty() => format!("a list{example}"),
         Some("array") => match form.item(0).map(|item| describe(&item.forms())) {
             Some(item) if !item.is_empty() => format!("a list, each {item}"),
             _ => "a list".to_owned(),
@@ -68,7 +70,9 @@ fn join(phrases: &[String]) -> String {
 /// The value's kind is none that the key takes.
 pub(super) fn wrong_type(node: &Node, forms: &[Schema<'_>], path: &KeyPath) -> Fault {
     let what = format!("expected {}, found {}", describe(forms), node.value.kind());
-    let fix = forms.iter().find_map(|form| fix(node, form, path));
+    let named = forms.iter().any(|form| !form.literals().is_empty());
+    let instead = || if named { None } else { forms.iter().find_map(table) };
+    let fix = forms.iter().find_map(|form| fix(node, form, path)).or_else(instead);
     Fault { path: path.clone(), what, fix }
 }
 
@@ -77,8 +81,20 @@ fn fix(node: &Node, form: &Schema<'_>, path: &KeyPath) -> Option<String> {
     match (form.json_type()?, &node.value) {
         ("string", Value::Integer(integer)) if form.format().is_some() => {
             let integer = integer.and_then(|integer| u64::try_from(integer).ok())?;
-            let meant = (form.format()?.from_integer)(integer)?;
-            Some(format!("write \"{meant}\""))
+            let meant = (form.format()?.from_integer)(integer);
+            Some(meant.map_or_else(
+                || {
+                    format!(
+                        "write it like \"{}\"",
+                        form.format().and_then(|f| f.examples.first()).unwrap_or(&"")
+                    )
+                },
+                |meant| format!("write \"{meant}\""),
+            ))
+        }
+        // Quotes alone would make no address of a port.
+        ("string", Value::Integer(_)) if form.literals().is_empty() && form.example().is_some() => {
+            form.example().map(|example| format!("write it like {example}"))
         }
         ("string", Value::Integer(_) | Value::Float(_) | Value::Boolean) if form.literals().is_empty() => {
             Some("put it in quotes".to_owned())
@@ -88,6 +104,16 @@ fn fix(node: &Node, form: &Schema<'_>, path: &KeyPath) -> Option<String> {
         }
         ("number", Value::String(text)) if text.parse::<f64>().is_ok() => {
             Some("remove the quotes".to_owned())
+        }
+        ("integer" | "number", Value::String(text))
+            if text.starts_with(|first: char| first.is_ascii_digit()) =>
+        {
+            Some("write the number alone, without quotes and unit".to_owned())
+        }
+        ("boolean", Value::String(text))
+            if ["yes", "on", "no", "off"].contains(&text.to_lowercase().as_str()) =>
+        {
+            Some("write true or false, without quotes".to_owned())
         }
         ("boolean", Value::String(text)) if text.parse::<bool>().is_ok() => {
             Some("remove the quotes".to_owned())
@@ -102,4 +128,18 @@ fn fix(node: &Node, form: &Schema<'_>, path: &KeyPath) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// How a table is written, where something else was.
+fn table(form: &Schema<'_>) -> Option<String> {
+    let keys = form.properties();
+    let required = form.required();
+    if form.json_type() != Some("object") || keys.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+    Some(match required[..] {
+        [] => format!("write a table, `{{ key = value }}`; its keys: {}", quoted_list(&names)),
+        [..] => format!("write a table, `{{ key = value }}`, with {}", quoted_list(&required)),
+    })
 }
