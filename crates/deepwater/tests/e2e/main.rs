@@ -13,6 +13,7 @@ mod cache;
 mod cache_commands;
 mod commands;
 mod demo;
+mod documents;
 mod drain;
 mod files;
 mod hostile;
