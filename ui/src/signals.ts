@@ -89,13 +89,13 @@ export const STRIP = {
   },
   bytesIn: {
     label: "Received",
-    about: "Bytes from clients, per second",
+    about: "Bytes of bodies from clients, per second",
     show: format.bytesPerSecond,
     read: statusRate((status) => status.edge?.bytes?.in),
   },
   bytesOut: {
     label: "Sent",
-    about: "Bytes to clients, per second",
+    about: "Bytes of bodies to clients, per second",
     show: format.bytesPerSecond,
     read: statusRate((status) => status.edge?.bytes?.out),
   },

@@ -36,10 +36,14 @@ function View({ live }: { live: Live }) {
   );
 }
 
+/** What the server calls requests that no route takes. */
+const UNROUTED = "(none)";
+
 function RouteName({ route: { name, pool } }: { route: Route }) {
   return (
     <>
       <code>{name}</code>
+      {name === UNROUTED && <span class="detail">no route matched</span>}
       {pool && <span class="detail">to pool {pool}</span>}
     </>
   );

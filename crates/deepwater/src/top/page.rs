@@ -95,12 +95,13 @@ fn head(view: &View, width: usize) -> Vec<Line> {
 /// What is served and how fast.
 fn load(cliffs: &Cliffs, Figures { all, connections, .. }: &Figures) -> Vec<Line> {
     let Some(load) = &cliffs.load else { return Vec::new() };
-    let mut parts = vec![format!("{} {}", number(load.value), load.unit)];
+    let unit = load.unit.replacen("s per", &format!("{} per", plural(Some(load.value))), 1);
+    let mut parts = vec![format!("{} {unit}", number(load.value))];
     if all.requests.is_some() {
         let errors = all.errors.unwrap_or_default();
         parts.push(format!("{} failed", per_second(Some(errors))));
         parts.push(format!("{} in flight", figure(all.in_flight)));
-        parts.push(format!("{} connections", figure(*connections)));
+        parts.push(format!("{} connection{}", figure(*connections), plural(*connections)));
     }
     let tint = all.errors.filter(|errors| *errors > 0.0).map(|_| RED);
     let mut lines = vec![Line::new(format!("  load    {}", parts.join("   ")), tint)];
@@ -206,6 +207,11 @@ fn table<const N: usize>(
 fn section(lines: Vec<Line>) -> impl Iterator<Item = Line> {
     let gap = (!lines.is_empty()).then(|| Line::new("", None));
     gap.into_iter().chain(lines)
+}
+
+/// The ending of a noun after a number as it is shown.
+fn plural(value: Option<f64>) -> &'static str {
+    if value.map(number).as_deref() == Some("1") { "" } else { "s" }
 }
 
 fn figure(value: Option<f64>) -> String {

@@ -17,6 +17,7 @@ use super::{Evidence, Finding, Outlook, Range};
 use crate::picture::Load;
 use held::Held;
 use known::{Known, THRESHOLDS};
+pub(super) use words::thousands;
 
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -158,9 +159,13 @@ impl Judge {
                 known.since = wall;
             }
             known.hold(&mut finding, load, now);
-            let cliff = cliff(id, finding, load, known);
+            let mut cliff = cliff(id, finding, load, known);
             if cliff.level != was {
                 changes.push(Change { cliff: cliff.clone(), was });
+            }
+            // Until its level has risen: to say that something has ended, and that all is clear, will not do.
+            if cliff.state == "pressing" {
+                cliff.level = cliff.level.max(Level::Watch);
             }
             cliffs.push(cliff);
         }

@@ -7,6 +7,8 @@ use super::{Finding, Kind, Outlook, evidence};
 use crate::picture::{Load, Picture};
 use crate::signal::Signal;
 
+use super::judge::thousands;
+
 /// Share in use, below which a forecast would be made from next to nothing.
 const LEAST: f64 = 0.3;
 /// Share in use, above which the next one may find none.
@@ -38,13 +40,14 @@ pub(super) fn find(picture: &Picture<'_>, load: Option<&Load>, counted: Counted<
         together: 1,
         queue: None,
     };
+    let in_use = |now: f64| format!("{} of {} {unit} are in use", thousands(now), thousands(most));
     let outlook = if now < LEAST * most {
-        Outlook::NoneInSight(format!("{now:.0} of {most:.0} are in use"))
+        Outlook::NoneInSight(in_use(now))
     } else {
         bound::outlook_or_indifference(picture, load, &bound)
     };
-    let pressing = (now >= FULL * most).then(|| format!("{now:.0} of {most:.0} are in use"));
-    let evidence = [evidence(picture, used, label, |now| format!("{now:.0} of {most:.0} {unit} are in use"))];
+    let pressing = (now >= FULL * most).then(|| in_use(now));
+    let evidence = [evidence(picture, used, label, in_use)];
     Some(Finding {
         kind,
         resource: resource.to_owned(),

@@ -68,6 +68,11 @@ fn what_happens_now_goes_before_any_forecast() {
     let (cliffs, _) = Bench::new().judge(0, 190.0, vec![finding(Kind::Cpu, at(300.0)), pressing]);
     assert_eq!(cliffs.nearest.as_deref(), Some("locks:shop"));
     assert_eq!(cliffs.summary, "the locks of `shop` ends: 7 sessions wait; you are at 190 req/s");
+    assert_eq!(
+        cliffs.cliffs[0].level,
+        Level::Watch,
+        "what presses is not clear, even before its level rises"
+    );
 }
 
 #[test]

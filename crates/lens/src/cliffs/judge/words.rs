@@ -75,7 +75,8 @@ pub(super) fn rounded(value: f64) -> f64 {
     if digits >= magnitude { (value * shift).round() / shift } else { (value / shift).round() * shift }
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number: 20,000.
+pub(in crate::cliffs) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -61,7 +61,10 @@ fn the_last_one_left_that_fails_is_told_and_so_is_its_recovery() {
     assert_eq!(told(&bench), (1, 0), "it was never reached: the first failure tells");
     let status = bench.pool.status().targets.remove(0);
     assert_eq!(status.state, State::Failing);
-    assert_eq!(status.reason.as_deref(), Some("no connection: does it run, and are its address and protocol right?"));
+    assert_eq!(
+        status.reason.as_deref(),
+        Some("no connection: does it run, and are its address and protocol right?")
+    );
     bench.fail(0, 9);
     assert_eq!(told(&bench), (1, 0), "once is enough");
     assert_eq!(bench.serve(), Some(0), "it is used nevertheless");
