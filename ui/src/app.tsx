@@ -9,7 +9,9 @@ import { Strip } from "./strip";
 export function App({ live }: { live: Live }) {
   const [, draw] = useState(0);
   useEffect(() => live.subscribe(() => draw((times) => times + 1)), [live]);
-  const shown = PANELS.filter((panel) => !panel.sources.some((source) => live.isMissing(source)));
+  const shown = PANELS.filter(
+    (panel) => !panel.sources.some((source) => live.isMissing(source)) && (live.hasEdge || !panel.edge),
+  );
   return (
     <>
       <Header live={live} />

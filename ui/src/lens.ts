@@ -83,6 +83,8 @@ export interface Cliffs {
   load?: Load | null;
   /** Name of the cliff that comes first; none when none is in sight. */
   nearest?: string | null;
+  /** What is wrong with the answers, whatever a cliff says. */
+  trouble?: string | null;
   summary?: string;
   /** The nearest first. */
   cliffs?: Cliff[];

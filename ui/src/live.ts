@@ -64,6 +64,11 @@ export class Live {
     return this.latest<Status>(STATUS) ?? {};
   }
 
+  /** Whether anything listens for HTTP or TCP; taken for granted until it is known. */
+  get hasEdge(): boolean {
+    return this.status.edge?.listeners?.length !== 0;
+  }
+
   /** Whether the server does not have a page because its plane is off. */
   isMissing(path: string): boolean {
     return this.missingUntil.has(path);

@@ -15,6 +15,8 @@ export interface Signal {
   read: (live: Live) => number | undefined;
   /** Whether any value above zero deserves a look. */
   bad?: true;
+  /** It tells of the process, whatever planes there are. */
+  ofProcess?: true;
 }
 
 const statusRate = (read: (status: Status) => number | undefined) => (live: Live) =>
@@ -102,6 +104,7 @@ export const STRIP = {
   cpu: {
     label: "CPU",
     about: "CPU time of this process; 100 % is one core",
+    ofProcess: true,
     show: format.percent,
     read: (live) => {
       const cores = live.feed(STATUS).rate<Status>((status) => status.process?.cpu_seconds, READ_MS);
@@ -111,6 +114,7 @@ export const STRIP = {
   memory: {
     label: "Memory",
     about: "Memory this process holds in RAM",
+    ofProcess: true,
     show: format.bytes,
     read: (live) => live.status.process?.resident_bytes,
   },

@@ -8,9 +8,11 @@ const SPARK_POINTS = 60;
 
 /** The vital numbers, each over its last minute. */
 export function Strip({ live }: { live: Live }) {
+  const all = Object.entries(STRIP) as [SignalName, Signal][];
+  const tiles = all.filter(([, signal]) => live.hasEdge || signal.ofProcess);
   return (
     <dl class="strip" aria-label="Live">
-      {(Object.entries(STRIP) as [SignalName, Signal][]).map(([name, signal]) => {
+      {tiles.map(([name, signal]) => {
         const value = live.history.latest(name);
         return (
           <div key={name} class={signal.bad && value ? "tile bad" : "tile"} title={signal.about} data-signal={name}>

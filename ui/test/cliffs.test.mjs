@@ -128,6 +128,12 @@ test("a cliff in time tells when", async () => {
   assert.match(await track().getAttribute("aria-label"), /^In use: now 1.7.GiB, the end at 3.7.GiB$/);
 });
 
+test("nothing is green while answers are errors", async () => {
+  server.cliffs = "failing";
+  await open();
+  await shows(verdict(), "◐ watch 100 % of answers are errors");
+});
+
 test("what cannot be told is grey and says so, never green", async () => {
   await open();
   await verdict().waitFor();

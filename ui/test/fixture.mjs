@@ -33,6 +33,8 @@ export class Fixture {
   };
   /** Whether the pool `app` has a limit. */
   limits = true;
+  /** Whether an edge is configured. */
+  edge = true;
   /** Whether a route caches. */
   caches = true;
   /** What the lens sees: a key of `CLIFFS` in `lens.mjs`. */
@@ -197,7 +199,7 @@ export class Fixture {
         in_flight: Math.round(this.#wobble(14)),
         connections: { open: Math.round(this.#wobble(182, 1)), accepted: this.#grown(3) },
         bytes: { in: this.#grown(412_000), out: this.#grown(9_800_000) },
-        listeners: [
+        listeners: !this.edge ? [] : [
           { address: "0.0.0.0:8080", protocol: "http", tls: false },
           { address: "0.0.0.0:8443", protocol: "http", tls: true },
         ],

@@ -69,6 +69,10 @@ export const CLIFFS = {
   in_time: answer(`all is well: ${MEMORY.text}`, MEMORY.id, [MEMORY, CPU]),
   none: answer("no cliff is in sight", null, [CPU]),
   cannot_tell: answer("cannot tell yet: needs more time or more load", null, [CPU, LINK]),
+  failing: {
+    ...answer("100 % of answers are errors (5xx); where the next cliff is cannot be told", null, [CPU]),
+    trouble: "100 % of answers are errors (5xx)",
+  },
   nothing_served: answer("no load was measured yet, so nothing can be told", null, [], null),
 };
 

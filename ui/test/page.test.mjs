@@ -283,6 +283,15 @@ test("a database is paused and resumed, when asked for twice", async () => {
   assert.equal(server.commands[1].path, "/api/postgres/pools/shop/resume");
 });
 
+test("without an edge nothing is shown of one", async () => {
+  server.edge = false;
+  await open();
+  await shows(page.locator("#postgres h2"), "PostgreSQL pools");
+  await page.locator("#traffic").waitFor({ state: "detached" });
+  for (const id of ["latency", "pools", "cache", "routes"]) assert.equal(await page.locator(`#${id}`).count(), 0, id);
+  assert.deepEqual(await page.locator(".strip dt").allTextContents(), ["CPU", "Memory"]);
+});
+
 test("without a pool there is no panel for it", async () => {
   server.missing = new Set(["/api/postgres/pools"]);
   await open();

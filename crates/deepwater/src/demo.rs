@@ -368,7 +368,7 @@ fn introduction(screen: &mut Screen, addresses: &Addresses<'_>, scripted: bool) 
 fn summary(lasted: Duration, requests: (u64, u64), p99: Option<Duration>, events: &Events) -> String {
     let (finished, failed) = requests;
     let mut text = format!(
-        "\nIn {}: {}, {} failed, p99 {} at the edge.",
+        "\nIn {}, crowds apart: {}, {} failed, p99 {} at the edge.",
         lasting(lasted),
         counted(finished, "request"),
         count(failed),
@@ -460,7 +460,10 @@ mod tests {
     fn the_summary_counts() {
         let p99 = Some(Duration::from_millis(14));
         let text = summary(Duration::from_secs(72), (2_879, 2), p99, &Events::silent());
-        assert!(text.contains("In 1 min 12 s: 2,879 requests, 2 failed, p99 14 ms at the edge."), "{text}");
+        assert!(
+            text.contains("In 1 min 12 s, crowds apart: 2,879 requests, 2 failed, p99 14 ms at the edge."),
+            "{text}"
+        );
         assert!(!text.contains("What happened"), "{text}");
     }
 }

@@ -11,6 +11,9 @@ use crate::table::{bytes, count, lasting, latency};
 pub(crate) struct Cliffs {
     pub load: Option<Load>,
     pub nearest: Option<String>,
+    /// What is wrong with the answers, whatever a cliff says.
+    #[serde(default)]
+    pub trouble: Option<String>,
     pub summary: String,
     pub cliffs: Vec<Cliff>,
 }

@@ -74,6 +74,13 @@ struct Edge {
     listeners: Vec<Listener>,
 }
 
+impl Edge {
+    /// A plane that is not configured has no figures, not even noughts.
+    fn runs(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+}
+
 #[derive(Deserialize)]
 struct Connections {
     open: i64,
@@ -177,8 +184,10 @@ impl Answers {
             lines.push(String::new());
             lines.extend(pool_lines(pool));
         }
-        lines.push(String::new());
-        lines.extend(route_lines(&routes.routes));
+        if status.edge.runs() {
+            lines.push(String::new());
+            lines.extend(route_lines(&routes.routes));
+        }
         if let Some(cache) = &self.cache
             && understood::<Caching>(cache)?.enabled
         {
@@ -197,10 +206,14 @@ fn head(status: &Status) -> Vec<String> {
     let Status { version, commit, pid, phase, edge, .. } = status;
     // A clock that went backwards shows as just started.
     let uptime = Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default();
+    let first = format!("Deepwater {version} ({commit}), {phase} for {}, process {pid}", lasting(uptime));
+    if !edge.runs() {
+        return vec![first];
+    }
     let listener = |listener: &Listener| format!("{} ({})", listener.address, listener.protocol);
     let listeners: Vec<String> = edge.listeners.iter().map(listener).collect();
     vec![
-        format!("Deepwater {version} ({commit}), {phase} for {}, process {pid}", lasting(uptime)),
+        first,
         format!("  listening    {}", listeners.join(", ")),
         format!("  requests     {}, {} in flight", count(edge.requests), edge.in_flight),
         format!(
@@ -442,6 +455,15 @@ Cache deepwater-edge: hit ratio 93.1 %, 1.5 MiB of 256 MiB for 1,234 objects, 1 
             let (page, _) = expected.split_once("\nCache").unwrap_or_default();
             assert_eq!(without.page().ok().as_deref(), Some(page));
         }
+
+        // Where there is no edge, nothing is said of one.
+        let mut alone = answers.clone();
+        alone.status["edge"]["listeners"] = json!([]);
+        (alone.pools, alone.routes, alone.cache) = (json!({ "pools": [] }), json!({ "routes": [] }), None);
+        assert_eq!(
+            alone.page().ok().as_deref(),
+            Some("Deepwater 0.1.0 (abc), running for 1 min 5 s, process 7\n")
+        );
 
         // What the lens says comes first.
         let seen = Answers {

@@ -18,7 +18,7 @@ const SELECTORS: Record<Selector, { label: string; example?: string }> = {
 };
 const KINDS = Object.keys(SELECTORS) as Selector[];
 
-export const cache: Panel = { id: "cache", title: "Cache", width: "full", sources: [CACHE], View };
+export const cache: Panel = { id: "cache", title: "Cache", width: "full", sources: [CACHE], edge: true, View };
 
 function View({ live }: { live: Live }) {
   const cache = live.latest<Cache>(CACHE);

@@ -41,8 +41,13 @@ function View({ live }: { live: Live }) {
   );
 }
 
-/** Of the whole: that of the nearest cliff; where none is in sight, whether that is known. */
+/** Of the whole: that of the nearest cliff; where none is in sight, whether that is known. Nothing is clear while answers are errors. */
 function level(found: Cliffs, nearest: Cliff | undefined): string {
+  const level = ofCliffs(found, nearest);
+  return found.trouble && (level === "clear" || level === "unknown") ? "watch" : level;
+}
+
+function ofCliffs(found: Cliffs, nearest: Cliff | undefined): string {
   if (nearest) return nearest.level ?? "unknown";
   const known = found.load && !found.cliffs?.some((cliff) => (cliff.level ?? "unknown") === "unknown");
   return known ? "clear" : "unknown";

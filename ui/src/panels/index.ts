@@ -17,6 +17,8 @@ export interface Panel {
   width: "half" | "wide" | "full";
   /** Pages of the API it reads, asked each second. The panel is hidden while the server lacks one of them. */
   sources: string[];
+  /** It tells of the edge: hidden where none is configured. */
+  edge?: true;
   View: ComponentType<{ live: Live }>;
 }
 

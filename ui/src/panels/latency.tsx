@@ -13,5 +13,6 @@ export const latency: Panel = {
   title: "Latency",
   width: "half",
   sources: [ROUTES],
+  edge: true,
   View: ({ live }) => <Chart live={live} label="Latency percentiles, last ten minutes" layers={LAYERS} />,
 };

@@ -21,7 +21,7 @@ const state = ({ target }: Row) => target.state ?? "unknown";
 const isDrained = (row: Row) => state(row) === "draining";
 const serving = (pool: Pool) => pool.targets?.filter((target) => SERVING.has(state({ pool, target }))) ?? [];
 
-export const pools: Panel = { id: "pools", title: "Pools", width: "full", sources: [POOLS], View };
+export const pools: Panel = { id: "pools", title: "Pools", width: "full", sources: [POOLS], edge: true, View };
 
 function View({ live }: { live: Live }) {
   const [asked, ask] = useState<Row>();

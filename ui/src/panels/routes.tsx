@@ -5,7 +5,7 @@ import { type Column, Table } from "../parts/table";
 import { routeRate } from "../signals";
 import type { Panel } from ".";
 
-export const routes: Panel = { id: "routes", title: "Routes", width: "wide", sources: [ROUTES], View };
+export const routes: Panel = { id: "routes", title: "Routes", width: "wide", sources: [ROUTES], edge: true, View };
 
 function View({ live }: { live: Live }) {
   const perSecond = (route: Route, wanted?: StatusClass) => format.or(routeRate(live, route.name, wanted), format.perSecond);

@@ -13,6 +13,7 @@ export const traffic: Panel = {
   title: "Requests per second by status",
   width: "half",
   sources: [ROUTES],
+  edge: true,
   View: ({ live }) => (
     <>
       <Chart live={live} label="Requests per second by class of status, last ten minutes" layers={LAYERS} stacked />

@@ -118,13 +118,20 @@ function options(
       ...layers.toReversed().map(({ colour: name }) => ({
         stroke: colour(name),
         width: 1.5,
-        points: { show: false },
+        // A second on its own would be a line without length.
+        points: stacked ? { show: false } : { show: true, size: 3, filter: (plot: uPlot, at: number) => lone(plot.data[at] ?? []) },
         ...(stacked ? { fill: colour(name) + FILL } : {}),
       })),
     ],
     bands: stacked ? layers.slice(1).map((_, at) => ({ series: [at + 1, at + 2] })) : [],
   };
 }
+
+/** Where a value is known and those beside it are not. */
+const lone = (values: ArrayLike<number | null | undefined>): number[] => {
+  const known = (at: number) => values[at] !== null && values[at] !== undefined;
+  return Array.from(values, (_, at) => at).filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+};
 
 function span(live: Live): [number, number] {
   const now = live.history.times.at(-1) ?? Date.now() / 1_000;

@@ -47,7 +47,7 @@ impl Page {
     /// Of a terminal with so many columns.
     pub(super) fn of(view: &View, width: usize) -> Self {
         let mut body = cliffs(&view.cliffs);
-        body.extend(section(advice(&view.advised)));
+        body.extend(section(advice(&view.advised)).skip(usize::from(body.is_empty())));
         body.extend(section(pools(&view.figures.pools)));
         body.extend(section(routes(&view.figures.routes)));
         let cut = |lines: Vec<Line>| lines.into_iter().map(|line| line.cut(width)).collect();
@@ -80,7 +80,12 @@ fn head(view: &View, width: usize) -> Vec<Line> {
     let nearest = cliffs.nearest();
     let level = nearest.map_or(Level::Unknown, |cliff| cliff.level);
     // Where none is in sight, only the sentence tells whether that is known.
-    let tint = if nearest.is_some() { colour(level) } else { None };
+    let calm = matches!(level, Level::Unknown | Level::Clear);
+    let tint = match &cliffs.trouble {
+        Some(_) if calm => Some(YELLOW),
+        _ if nearest.is_some() => colour(level),
+        _ => None,
+    };
     let mut lines = vec![Line::new(clean(&title), Some(DIM)), Line::new(cliffs.verdict(), tint)];
     if let Some(way) = nearest.and_then(|cliff| Way::to(cliff, cliffs)) {
         let cells = width.saturating_sub(12).clamp(BAR.1, BAR.0);

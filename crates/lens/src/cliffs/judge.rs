@@ -42,6 +42,8 @@ pub struct Cliffs {
     pub load: Option<LoadNow>,
     /// The name of the cliff that comes first; none when none is in sight.
     pub nearest: Option<String>,
+    /// What is wrong with the answers, whatever a cliff says.
+    pub trouble: Option<String>,
     /// The whole in a sentence.
     pub summary: String,
     /// All of them, the nearest first.
@@ -185,7 +187,7 @@ impl Judge {
         };
         let summary = words::summary(&cliffs, served, trouble.as_deref());
         let load = load.map(|load| LoadNow { value: words::rounded(load.now), unit: load.unit });
-        (Cliffs { load, nearest, summary, cliffs }, changes)
+        (Cliffs { load, nearest, trouble, summary, cliffs }, changes)
     }
 
     /// Whether there was a load in any judgement.
