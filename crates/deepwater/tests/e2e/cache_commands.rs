@@ -82,7 +82,12 @@ async fn a_purge_that_is_refused_says_why() {
         ("409 Conflict", r#"{"error": "no route caches"}"#, 1, "no route caches\n"),
         ("404 Not Found", r#"{"error": "there is nothing here"}"#, 1, "404 Not Found: there is nothing here"),
         ("401 Unauthorized", r#"{"error": "no"}"#, 2, "asks for its token\n  fix: --token"),
-        ("200 OK", "<h1>shop</h1>", 1, "/api/cache/purge answered 200 OK\n  fix:"),
+        (
+            "200 OK",
+            "<h1>shop</h1>",
+            1,
+            "/api/cache/purge answered 200 OK, but not what a console says\n  fix:",
+        ),
         ("200 OK", "{}", 1, "this version does not know"),
         ("502 Bad Gateway", "", 1, "502 Bad Gateway\n  fix:"),
     ] {

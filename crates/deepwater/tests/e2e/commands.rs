@@ -141,10 +141,14 @@ async fn a_syntax_error_has_its_place() {
 #[tokio::test]
 async fn a_missing_file_is_named_with_a_way_out() {
     let home = Home::new();
-    for arguments in [&["run", "-c", "none.toml"][..], &["check", "-c", "none.toml"], &["run"]] {
+    for (arguments, file, way_out) in [
+        (&["run", "-c", "none.toml"][..], "none.toml", "fix: give the path of a file"),
+        (&["check", "-c", "none.toml"], "none.toml", "fix: give the path of a file"),
+        (&["run"], "deepwater.toml", "deepwater run --to http://127.0.0.1:3000"),
+    ] {
         let result = run(&home.path(""), arguments).await;
         assert_eq!(result.code, Some(2), "{arguments:?}");
-        assert!(result.stderr.contains(".toml") && result.stderr.contains("--to"), "{}", result.stderr);
+        assert!(result.stderr.contains(file) && result.stderr.contains(way_out), "{}", result.stderr);
     }
 }
 

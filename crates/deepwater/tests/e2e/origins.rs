@@ -111,6 +111,23 @@ async fn nothing_listening_becomes_502() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_there_is_told_at_once_and_so_is_its_coming() {
+    let nowhere = Origin::nowhere().await;
+    let edge = Deepwater::start(&format!("{LISTEN}{ROUTE}{}", pool("app", &[nowhere]))).await;
+    assert_eq!(edge.get("/").await.status(), 502);
+    let told = edge.log_line("target_failing").await;
+    assert!(told.contains(&nowhere.to_string()) && told.contains("no connection"), "{told}");
+    let target = edge.target("app", nowhere).await;
+    assert_eq!((&target["state"], &target["failures"]), (&"failing".into(), &1.into()), "{target:#}");
+    assert_eq!(target["requests"], 1, "what was looked at and not asked again does not count: {target:#}");
+
+    let _origin = Origin::answering_at(nowhere, |_| ok("here I am")).await;
+    assert_eq!(edge.get("/").await.text(), "here I am");
+    edge.log_line("target_recovered").await;
+    edge.target_becomes("app", nowhere, "healthy").await;
+}
+
+#[tokio::test]
 async fn a_slow_answer_becomes_504() {
     let origin = Origin::scripted(|mut visit| async move {
         visit.request().await;
