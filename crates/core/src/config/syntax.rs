@@ -74,7 +74,7 @@ fn duplicate(lines: &[&str], line: usize, key: &str) -> (String, Option<String>)
     }
     let under = before.iter().rposition(|line| is_heading(line)).map_or(0, |heading| heading + 1);
     let is_it = |line: &&str| line.split('=').next().is_some_and(|name| name.trim() == key);
-    let first = place(before[under..].iter().position(|line| is_it(&line)).map(|at| under + at));
+    let first = place(before[under..].iter().position(is_it).map(|at| under + at));
     (format!("{DUPLICATE}: `{key}` has stood before{first}"), Some("keep one of them".to_owned()))
 }
 
