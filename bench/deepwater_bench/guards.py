@@ -67,6 +67,13 @@ class Guarded(Deepwater):
         return {"ROUTE": self.guard.route, "POOL": self.guard.pool, "AUTH": self.guard.auth}
 
 
+def guarded(guard, program):
+    """Deepwater with this set of guards, not yet started."""
+    peer = Guarded(guard.name, program, "guards/deepwater.toml")
+    peer.guard = guard
+    return peer
+
+
 def _segment(value):
     return base64.urlsafe_b64encode(value).rstrip(b"=")
 
@@ -97,11 +104,7 @@ def measure_all(setting, binary, rounds, pace):
     def one(peer):
         return measure.under_load(short, peer, drive(peer))
 
-    peers = []
-    for guard in GUARDS:
-        peer = Guarded(guard.name, program, "guards/deepwater.toml")
-        peer.guard = guard
-        peers.append(peer)
+    peers = [guarded(guard, program) for guard in GUARDS]
     # First, as it is soon over: what fails here costs no rounds.
     instructions = {peer.name: _instructions(setting, peer, pace, request) for peer in peers}
     base, *others = peers

@@ -87,7 +87,7 @@ def _run(arguments):
     for_http = bool(chosen) or any(_wanted(arguments, part) for part in (*PROXY_PARTS, *CACHE_PARTS, GUARD_PART))
     overloaded = _wanted(arguments, OVERLOAD_PART)
     # nginx is the origin too.
-    programs = {"nginx", "wrk", "h2load", "openssl", "taskset"} | {"haproxy"} & set(names) if for_http else set()
+    programs = tools.HTTP_DRIVERS | {"haproxy"} & set(names) if for_http else set()
     if pooled:
         programs |= postgres.PROGRAMS | ({"pgbouncer"} & set(names) if not arguments.pgbouncer else set())
     for_caches = any(case.cached for case in chosen) or any(_wanted(arguments, part) for part in CACHE_PARTS)

@@ -28,6 +28,9 @@ PACKAGES = {
     "valgrind": ("valgrind", []),
 }
 
+# What drives and answers HTTP; nginx is the origin.
+HTTP_DRIVERS = frozenset({"nginx", "wrk", "h2load", "openssl", "taskset"})
+
 
 def require(programs):
     """Makes sure that the programs are there: installs their packages as root, else says how to."""
