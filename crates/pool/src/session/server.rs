@@ -99,6 +99,9 @@ impl Session {
             let n = total.min(left);
             let message = &data[at..at + n];
             let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
+            if header.tag == backend::READY_FOR_QUERY {
+                self.check_mode()?;
+            }
             if pass {
                 let renamed = (header.tag == backend::ERROR_RESPONSE && n == total)
                     .then(|| self.names.in_error(&message[HEADER_BYTES..]))
@@ -113,9 +116,6 @@ impl Session {
             link.dropping_down = !pass;
             at += n;
             self.pass_fakes(out);
-            if header.tag == backend::READY_FOR_QUERY {
-                self.check_mode()?;
-            }
         }
     }
 
