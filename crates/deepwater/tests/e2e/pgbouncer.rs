@@ -261,6 +261,19 @@ async fn clients_hear_of_their_servers_what_pgbouncer_says() {
 }
 
 #[tokio::test]
+async fn simple_queries_are_disallowed_in_pgbouncers_words() {
+    let database = Version::Newest.database().await;
+    let home = written(&database, "disable_pqexec = 1");
+    let daemon = Daemon::start(&home, &["pgbouncer.ini"]).await;
+    let mut client = session(&home, "shop", &database.user, &database.password).await;
+    client.say(query("SELECT 1")).await;
+    let heard = client.hear_out().await;
+    assert!(heard[0].to_string().contains("C:08P01 M:PQexec disallowed"), "{heard:?}");
+    daemon.signal(Signal::QUIT);
+    daemon.ends().await;
+}
+
+#[tokio::test]
 async fn a_reload_is_in_force_once_it_is_answered() {
     let database = Version::Newest.database().await;
     let home = written(&database, "pool_mode = transaction\nserver_login_retry = 60");

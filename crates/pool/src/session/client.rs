@@ -15,6 +15,7 @@ use super::expect::Expect;
 use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
+use crate::plan::Face;
 
 /// The functions for large objects (`lo_…`, `loread`, `lowrite`) by number, the same in every version of PostgreSQL. What
 /// they open is closed with the transaction.
@@ -247,7 +248,10 @@ impl Session {
             return Ok(());
         };
         if self.plan.no_simple_queries {
-            return Err(End::protocol("simple query protocol not allowed"));
+            return Err(End::protocol(match self.face {
+                Face::PgBouncer => "PQexec disallowed",
+                Face::Native => "simple query protocol not allowed",
+            }));
         }
         self.names.drop_unnamed();
         self.note_asked();
