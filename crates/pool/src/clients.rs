@@ -24,6 +24,8 @@ pub(crate) struct ClientInfo {
     pub user: Arc<str>,
     /// Where it is, and where it came to.
     pub peer: Peer,
+    /// The number of its socket.
+    pub descriptor: i32,
     /// Version and cipher of TLS, if it is used.
     pub tls: Option<String>,
     pub connected_at: SystemTime,
@@ -100,6 +102,7 @@ pub(crate) struct Introduction {
     pub database: Arc<str>,
     pub user: Arc<str>,
     pub peer: Peer,
+    pub descriptor: i32,
     pub tls: Option<String>,
     pub application_name: Arc<str>,
     pub connected_at: SystemTime,
@@ -115,6 +118,7 @@ impl ClientInfo {
             database: who.database,
             user: who.user,
             peer: who.peer,
+            descriptor: who.descriptor,
             tls: who.tls,
             connected_at: who.connected_at,
             application_name: Mutex::new(who.application_name),

@@ -35,7 +35,7 @@ pub(crate) use ending::end;
 pub use ending::{Control, Ending};
 pub(crate) use endpoints::endpoints;
 pub(crate) use events::AdministratorCommanded;
-pub(crate) use keeper::run as keep;
+pub(crate) use keeper::{close_stale, run as keep};
 pub use port::{SettingRow, Settings};
 pub(crate) use wait::{are_released, are_renewed, until};
 

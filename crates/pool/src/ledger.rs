@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use pool::{PoolState, Totals};
 
 pub(crate) use limits::Limits;
-pub(crate) use waiter::{Refusal, Ticket};
+pub(crate) use waiter::{Failure, Refusal, Ticket};
 
 /// A pool: the database clients ask for, and the user that servers are logged in to as.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -211,7 +211,7 @@ impl<C: Connection> Ledger<C> {
     }
 
     /// A connection could not be opened. With no other in the pool, all who wait are told why.
-    pub(crate) fn connect_failed(&self, id: PoolId, why: &Arc<str>, now: Instant) {
+    pub(crate) fn connect_failed(&self, id: PoolId, why: &Arc<Failure>, now: Instant) {
         let mut state = self.state();
         let pool = state.pool_mut(id);
         pool.connecting -= 1;

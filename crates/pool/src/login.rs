@@ -267,6 +267,7 @@ impl<'a> Login<'a> {
                 database,
                 user,
                 peer: self.peer.clone(),
+                descriptor: self.talk.stream.socket().descriptor(),
                 tls: self.tls.as_ref().map(|tls| tls.description.clone()),
                 application_name: self.request.settings.get("application_name").unwrap_or_default().into(),
                 connected_at: SystemTime::now(),

@@ -86,6 +86,8 @@ pub fn start(
     let Opened { sockets, bound: addresses, files, lent } = listen::open(config, workers, &context.handover)?;
     let mut random = Random::from_seed(context.seed);
     let shared = Shared::new(context, plan);
+    // Set once: this process has just begun.
+    let _ = shared.doors.set(listen::descriptors(&sockets));
     shared.controls.begin(settings, tokio::runtime::Handle::current());
     let arrivals = arrivals(&shared, workers);
     let mut threads = Vec::new();

@@ -60,6 +60,8 @@ pub(crate) struct ServerInfo {
     pub remote: String,
     /// Our own address and port.
     pub local: String,
+    /// The number of its socket; -1 before it has one.
+    pub descriptor: i32,
     /// Version and cipher of TLS, if it is used.
     pub tls: Option<String>,
     pub connected_at: SystemTime,
@@ -98,6 +100,7 @@ impl ServerInfo {
             host,
             remote: String::new(),
             local: String::new(),
+            descriptor: -1,
             tls: None,
             connected_at: SystemTime::now(),
             epoch: u64::MAX,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -10,12 +10,13 @@ use deepwater_core::Context;
 
 use crate::ask::Questions;
 use crate::clients::Clients;
-use crate::control::Controls;
+use crate::control::{Controls, close_stale};
 use crate::history::History;
 use crate::ledger::{Ledger, PoolKey};
 use crate::login::LoginState;
 use crate::notify::Listeners;
 use crate::plan::{DatabasePlan, Plan};
+use crate::plane::Bound;
 use crate::pools::{Pool, PoolSettings, Pools};
 use crate::server::{Server, ServerInfo};
 use crate::statements::Statements;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub servers: Servers,
     pub statements: Statements,
     pub listeners: Listeners,
+    /// Numbers and addresses of the sockets that clients come to.
+    pub doors: OnceLock<Vec<(i32, Bound)>>,
     pub questions: Questions,
     pub login: LoginState,
     pub controls: Controls,
@@ -62,6 +65,7 @@ impl Shared {
             servers: Servers::default(),
             statements: Statements::default(),
             listeners: Listeners::default(),
+            doors: OnceLock::new(),
             questions: Questions::default(),
             login: LoginState::default(),
             controls: Controls::default(),
@@ -99,14 +103,17 @@ impl Shared {
         for pool in self.pools.all() {
             let old = pool.settings.load();
             let Some(database) = plan.database(&pool.key.database) else {
-                self.controls.kill_pool(self, &pool, "database configuration changed");
+                self.controls.kill_pool(self, &pool, "database removed");
                 continue;
             };
             self.ledger.pool(&pool.key, plan.limits(&database, &pool.key.user));
             pool.settings.store(Arc::new(settings(&plan, &database, &pool.key.user)));
+            // Whatever kept it from being connected to may be mended.
+            self.ledger.forget_failure(pool.id);
             // Not before: whoever opens a connection in the new epoch must know the new server.
             if !database.is_same_server(&old.database) {
                 pool.renew();
+                close_stale(self, &pool);
             }
         }
     }

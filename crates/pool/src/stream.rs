@@ -1,7 +1,7 @@
 //! The kinds of byte stream spoken over, and how one moves between threads.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -56,6 +56,11 @@ impl Socket {
             Self::Unix(unix) => Ok(unix.into_std()?.into()),
             Self::Lost => Err(lost()),
         }
+    }
+
+    /// Its number in this process, to be shown; it stays with the socket on whatever event loop that is.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        each_socket!(self, io => io.as_raw_fd(), -1)
     }
 
     /// Whether the event loop has told of nothing that arrived, not even the end. Costs no system call.

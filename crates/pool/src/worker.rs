@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::connect;
 use crate::events::ServerConnectFailed;
-use crate::ledger::PoolId;
+use crate::ledger::{Failure, PoolId};
 use crate::measure::PoolMetrics;
 use crate::plan::Face;
 use crate::pools::Pool;
@@ -143,7 +143,8 @@ impl Worker {
                         } else {
                             why.into()
                         };
-                        return shared.ledger.connect_failed(pool.id, &told, Instant::now());
+                        let failure = Arc::new(Failure { code: error.told_code(), why: told });
+                        return shared.ledger.connect_failed(pool.id, &failure, Instant::now());
                     }
                 }
                 if !shared.ledger.reserve(pool.id, Instant::now()) {

@@ -8,7 +8,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process, pidfd_open
 use tokio::process::Command;
 
 use crate::support::pg_wire::Pg;
-use crate::support::postgres::{Database, Place, Version};
+use crate::support::pg_wire::say::query;
+use crate::support::postgres::{Database, Place, Postgres, Version};
 use crate::support::{Home, PATIENCE, run, soon};
 
 /// The number in the name of the Unix socket; there is one directory for each test.
@@ -177,6 +178,15 @@ async fn a_daemon_serves_reloads_and_ends_when_its_clients_have_left() {
     let mut client = session(&home, "shop", &database.user, &database.password).await;
     assert_eq!(client.value("SELECT 1 + 1").await, "2");
     assert_eq!(setting(&home, "default_pool_size").await, "5");
+    let fds = admin(&home).await.rows("SHOW FDS").await;
+    let linked = |task: &str| {
+        let mut rows = fds.iter().filter(|row| row[1].as_deref() == Some(task));
+        rows.find(|row| row[3].as_deref() == Some("shop"))
+            .map(|row| (row[0].clone(), row[7].clone()))
+            .unwrap()
+    };
+    let ((client_fd, to_server), (server_fd, to_client)) = (linked("client"), linked("server"));
+    assert_eq!((to_server, to_client), (server_fd, client_fd), "in session mode they stay together");
 
     let second = run(&home.path(""), &["pgbouncer", "pgbouncer.ini"]).await;
     assert_eq!(second.code, Some(1));
@@ -216,6 +226,89 @@ async fn a_daemon_serves_reloads_and_ends_when_its_clients_have_left() {
     client.leave().await;
     daemon.ends().await;
     assert!(!home.path("pool.pid").exists() && !socket(&home).exists());
+}
+
+#[tokio::test]
+async fn clients_hear_of_their_servers_what_pgbouncer_says() {
+    let database = Postgres::own("", "").await.database().await;
+    let place = format!("host={} port={}", database.address.ip(), database.address.port());
+    let single = format!("single = {place} dbname={} pool_mode=statement", database.database);
+    let home = written(&database, &format!("pool_mode = transaction\n[databases]\n{single}\n* = {place}"));
+    let daemon = Daemon::start(&home, &["pgbouncer.ini"]).await;
+
+    // The first to ask for a database that there is not hears the server's own words.
+    let missing = "database \"nowhere\" does not exist";
+    let cached = format!("server login has been failing, cached error: {missing} (server_login_retry)");
+    for words in [format!("C:3D000 M:{missing}"), format!("C:08P01 M:{cached}")] {
+        let mut stranger = Pg::dial_unix(&socket(&home)).await;
+        let refused = stranger.begin(&database.of("nowhere"), &[]).await.unwrap_err().to_string();
+        assert!(refused.contains(&words), "{refused}");
+    }
+
+    let mut client = session(&home, "single", &database.user, &database.password).await;
+    client.say(query("BEGIN")).await;
+    let heard: Vec<_> = client.hear_out().await.iter().map(ToString::to_string).collect();
+    assert!(heard.last().unwrap().contains("transaction blocks not allowed"), "{heard:#?}");
+    assert!(!heard.iter().any(|words| words.starts_with("Ready")), "it never was: {heard:#?}");
+
+    let mut client = session(&home, "shop", &database.user, &database.password).await;
+    client.run("BEGIN").await;
+    database.server.stop_immediate().await;
+    let heard: Vec<_> = client.hear_out().await.iter().map(ToString::to_string).collect();
+    assert!(heard.last().unwrap().contains("C:08P01 M:server conn crashed?"), "{heard:#?}");
+    daemon.signal(Signal::QUIT);
+    daemon.ends().await;
+}
+
+#[tokio::test]
+async fn simple_queries_are_disallowed_in_pgbouncers_words() {
+    let database = Version::Newest.database().await;
+    let home = written(&database, "disable_pqexec = 1");
+    let daemon = Daemon::start(&home, &["pgbouncer.ini"]).await;
+    let mut client = session(&home, "shop", &database.user, &database.password).await;
+    client.say(query("SELECT 1")).await;
+    let heard = client.hear_out().await;
+    assert!(heard[0].to_string().contains("C:08P01 M:PQexec disallowed"), "{heard:?}");
+    daemon.signal(Signal::QUIT);
+    daemon.ends().await;
+}
+
+#[tokio::test]
+async fn a_reload_is_in_force_once_it_is_answered() {
+    let database = Version::Newest.database().await;
+    let home = written(&database, "pool_mode = transaction\nserver_login_retry = 60");
+    let daemon = Daemon::start(&home, &["pgbouncer.ini"]).await;
+    let mut client = session(&home, "shop", &database.user, &database.password).await;
+    let mut admin = admin(&home).await;
+    let ini = std::fs::read_to_string(home.path("pgbouncer.ini")).unwrap();
+    let (own, other) = (format!("dbname={}", database.database), "dbname=postgres");
+    for _ in 0..5 {
+        assert_eq!(client.value("SELECT current_database()").await, database.database);
+        home.write("pgbouncer.ini", ini.replace(&own, other));
+        admin.run("RELOAD").await;
+        // A connection to the database of before is free.
+        assert_eq!(client.value("SELECT current_database()").await, "postgres");
+        home.write("pgbouncer.ini", &ini);
+        admin.run("RELOAD").await;
+    }
+
+    // What could not be connected to is tried again at once.
+    home.write("pgbouncer.ini", ini.replace(&own, "dbname=nowhere"));
+    admin.run("RELOAD").await;
+    client.say(query("SELECT current_database()")).await;
+    logged(&home, "\"nowhere\" does not exist").await;
+    home.write("pgbouncer.ini", &ini);
+    admin.run("RELOAD").await;
+    let heard = client.hear_until(b'Z').await;
+    assert!(heard.iter().any(|reply| reply.to_string().contains(&database.database)), "{heard:?}");
+
+    // Who is there when the database goes is told so.
+    home.write("pgbouncer.ini", ini.replace("shop =", "other ="));
+    admin.run("RELOAD").await;
+    let heard = client.hear_out().await;
+    assert!(heard.last().unwrap().to_string().contains("M:database removed"), "{heard:?}");
+    daemon.signal(Signal::QUIT);
+    daemon.ends().await;
 }
 
 #[tokio::test]

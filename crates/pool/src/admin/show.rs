@@ -3,6 +3,7 @@
 mod clients;
 mod config;
 mod databases;
+mod fds;
 mod lists;
 mod pools;
 mod servers;
@@ -70,10 +71,6 @@ const HELP: &str = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|V
                     \tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n\
                     \tWAIT_CLOSE [<db>]";
 
-/// Why there is no `SHOW FDS`.
-const NO_FDS: &str = "SHOW FDS is not supported: sockets are not handed to another process; \
-                      restart one process after another, with so_reuseport";
-
 /// What client programs ask for or set without need, and what they are told.
 const PRETENDED: [(&str, &str); 6] = [
     ("client_encoding", "UTF-8"),
@@ -95,7 +92,7 @@ pub(super) fn show(shared: &Arc<Shared>, what: &str, may_change: bool, query: &s
     match what.as_str() {
         "help" => Outcome::Notice { message: "Console usage", detail: Some(HELP), tag: "SHOW" },
         "fds" if !may_change => Outcome::refused("admin access needed"),
-        "fds" => Outcome::refused(NO_FDS),
+        "fds" => Outcome::Table(fds::fds(shared)),
         _ => match SHOWS.iter().find(|(name, _)| *name == what) {
             Some((_, show)) => Outcome::Table(show(shared)),
             None => Outcome::refused(invalid(query)),

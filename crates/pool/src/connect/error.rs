@@ -15,12 +15,19 @@ pub(crate) struct ConnectError {
     message: String,
     /// Another host may do better.
     elsewhere: bool,
+    /// They are the server's own words.
+    said: bool,
 }
 
 impl ConnectError {
     /// The host cannot be reached.
     pub(super) fn unreachable(host: &Host, why: impl std::fmt::Display) -> Self {
-        Self { code: "08001".into(), message: format!("cannot connect to {host}: {why}"), elsewhere: true }
+        Self {
+            code: "08001".into(),
+            message: format!("cannot connect to {host}: {why}"),
+            elsewhere: true,
+            said: false,
+        }
     }
 
     /// The host took too long.
@@ -32,12 +39,12 @@ impl ConnectError {
 
     /// The connection ended, or what came is not the protocol.
     pub(super) fn broken(why: impl Into<String>) -> Self {
-        Self { code: "08006".into(), message: why.into(), elsewhere: true }
+        Self { code: "08006".into(), message: why.into(), elsewhere: true, said: false }
     }
 
     /// It cannot be done as configured.
     pub(super) fn config(why: impl Into<String>) -> Self {
-        Self { code: "28000".into(), message: why.into(), elsewhere: false }
+        Self { code: "28000".into(), message: why.into(), elsewhere: false, said: false }
     }
 
     /// What the server says.
@@ -51,12 +58,21 @@ impl ConnectError {
         };
         // It starts, stops or is full, which the next may not be.
         let elsewhere = matches!(code, "57P03" | "57P01" | "57P02" | "53300");
-        Self { code: code.into(), message, elsewhere }
+        Self { code: code.into(), message, elsewhere, said: true }
     }
 
     /// The SQLSTATE for the client that needed the connection.
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// The SQLSTATE for clients in PgBouncer's words: the server's, if it is one that a login can meet.
+    pub(crate) fn told_code(&self) -> &'static str {
+        const MET: [&str; 11] = [
+            "0A000", "22023", "28000", "28P01", "3D000", "42501", "42704", "53300", "55000", "57P01", "57P03",
+        ];
+        let met = MET.iter().find(|code| self.said && ***code == *self.code);
+        met.unwrap_or(&"08P01")
     }
 
     /// Whether there was no connection at all.
@@ -98,6 +114,9 @@ mod tests {
         let error = ConnectError::said(b"SFATAL\0C28P01\0Mno\0\0");
         assert_eq!((error.code(), error.to_string().as_str()), ("28P01", "no"));
         assert!(!error.may_try_elsewhere());
+        assert_eq!(error.told_code(), "28P01");
+        assert_eq!(ConnectError::said(b"SFATAL\0C99999\0Mno\0\0").told_code(), "08P01");
+        assert_eq!(ConnectError::config("no").told_code(), "08P01");
         assert!(ConnectError::said(b"C53300\0Mfull\0\0").may_try_elsewhere());
     }
 

@@ -143,6 +143,7 @@ impl Attempt<'_> {
         let mut info = ServerInfo::new(id, pid, key, self.host.clone());
         info.remote = dialled.remote;
         info.local = dialled.local;
+        info.descriptor = talk.stream.socket().descriptor();
         info.tls = tls;
         Ok(Raw { stream: talk.stream, info, parameters: login.parameters, base })
     }

@@ -148,7 +148,7 @@ pub(super) fn close_free(shared: &Shared, pool: &Pool) {
 }
 
 /// Closes those of the pool's free connections that were opened before the pool was renewed.
-pub(super) fn close_stale(shared: &Shared, pool: &Pool) {
+pub(crate) fn close_stale(shared: &Shared, pool: &Pool) {
     let epoch = pool.epoch.load(Ordering::SeqCst);
     close(shared, pool, |server| server.epoch < epoch);
 }

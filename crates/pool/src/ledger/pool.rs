@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
-use super::waiter::{Refusal, Waiter};
+use super::waiter::{Failure, Refusal, Waiter};
 use super::{Connection, PoolKey};
 
 /// How many idle connections are looked at for one on the client's own thread.
@@ -43,7 +43,7 @@ pub(super) struct PoolState<C> {
     /// When it was served again after it had been paused.
     resumed: Option<Instant>,
     /// When and why connecting failed last, until it succeeds.
-    pub failure: Option<(Instant, Arc<str>)>,
+    pub failure: Option<(Instant, Arc<Failure>)>,
     /// The one who came first at the front; some may have left.
     waiters: VecDeque<Arc<Waiter<C>>>,
     /// How many of them have not. Clients leave without the ledger's lock: what must not be wrong even for a moment
@@ -199,7 +199,7 @@ impl<C: Connection> PoolState<C> {
     pub(super) fn failing(&self, now: Instant) -> Option<Refusal> {
         let (_, why) = self.failure.as_ref()?;
         let hopeless = self.has_just_failed(now) && self.used + self.connecting == 0;
-        hopeless.then(|| Refusal::ConnectFailed(Arc::clone(why)))
+        hopeless.then(|| Refusal::StillFailing(Arc::clone(why)))
     }
 
     /// Whether those who wait need another connection and this pool may have it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::{Acquired, Connection, Counts, Ledger, Limits, PoolId, PoolKey, Refusal, Ticket};
+use super::{Acquired, Connection, Counts, Failure, Ledger, Limits, PoolId, PoolKey, Refusal, Ticket};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -119,7 +119,7 @@ impl Books {
     }
 
     fn fail(&self, pool: PoolId) {
-        self.ledger.connect_failed(pool, &"no route".into(), self.now);
+        self.ledger.connect_failed(pool, &Arc::new(failure()), self.now);
     }
 }
 
@@ -145,8 +145,17 @@ fn refusal(mut ticket: Ticket<Conn>) -> Refusal {
     }
 }
 
+fn failure() -> Failure {
+    Failure { code: "08P01", why: "no route".into() }
+}
+
 fn no_route() -> Refusal {
-    Refusal::ConnectFailed("no route".into())
+    Refusal::ConnectFailed(Arc::new(failure()))
+}
+
+/// What who comes a moment later is told.
+fn still_no_route() -> Refusal {
+    Refusal::StillFailing(Arc::new(failure()))
 }
 
 #[test]
@@ -406,7 +415,7 @@ fn a_failure_to_connect_is_told_to_everybody_when_nothing_is_open() {
     assert_eq!(books.ledger.database_total("shop"), 0);
     // Who comes now is told at once, until it is time to try again.
     books.now += 14 * SECOND;
-    assert_eq!(books.refused(pool), no_route());
+    assert_eq!(books.refused(pool), still_no_route());
     assert!(!books.ledger.reserve_minimum(pool, books.now));
     books.now += SECOND;
     assert!(books.queued(pool).1);

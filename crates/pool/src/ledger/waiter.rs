@@ -17,10 +17,20 @@ pub(crate) enum Refusal {
     TooManyWaiting(usize),
     /// It waited as long as it may.
     WaitedTooLong(Duration),
-    /// The server cannot be connected to; why.
-    ConnectFailed(Arc<str>),
+    /// The server could not be connected to for it.
+    ConnectFailed(Arc<Failure>),
+    /// The server could not be connected to a moment ago.
+    StillFailing(Arc<Failure>),
     /// An administrator closed the pool's connections.
     Killed,
+}
+
+/// Why the server cannot be connected to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The server's SQLSTATE; PgBouncer's own if it said none.
+    pub code: &'static str,
+    pub why: Box<str>,
 }
 
 impl Refusal {
@@ -29,7 +39,9 @@ impl Refusal {
         let database = &key.database;
         match (self, face) {
             (Self::WaitedTooLong(_), Face::PgBouncer) => ("08P01", "query_wait_timeout".into()),
-            (Self::ConnectFailed(why), Face::PgBouncer) => {
+            (Self::ConnectFailed(failure), Face::PgBouncer) => (failure.code, failure.why.to_string()),
+            (Self::StillFailing(failure), Face::PgBouncer) => {
+                let why = &failure.why;
                 ("08P01", format!("server login has been failing, cached error: {why} (server_login_retry)"))
             }
             (Self::Killed, Face::PgBouncer) => ("08P01", "database removed".into()),
@@ -43,8 +55,8 @@ impl Refusal {
                 "53300",
                 format!("no connection to database {database} became free within {} s", limit.as_secs_f64()),
             ),
-            (Self::ConnectFailed(why), _) => {
-                ("08001", format!("no connection to the server of database {database}: {why}"))
+            (Self::ConnectFailed(failure) | Self::StillFailing(failure), _) => {
+                ("08001", format!("no connection to the server of database {database}: {}", failure.why))
             }
             (Self::Killed, _) => {
                 ("57P01", format!("the connections to database {database} were closed by an administrator"))

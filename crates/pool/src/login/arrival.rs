@@ -41,6 +41,7 @@ pub(crate) async fn board(worker: Rc<Worker>, passenger: Passenger) {
         database: Arc::clone(&pool.key.database),
         user,
         peer: state.peer.clone(),
+        descriptor: socket.descriptor(),
         tls: None,
         application_name: state.application_name.as_str().into(),
         connected_at: state.connected_at,

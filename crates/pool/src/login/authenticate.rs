@@ -58,7 +58,7 @@ impl Login<'_> {
             return Ok(Proof::default());
         };
         if method == Method::Reject {
-            return Err(self.rejected());
+            return Err(self.rejected("login rejected"));
         }
         let known = if self.needs_no_password(method) { Known::Named } else { self.known(database).await? };
         let proof = self.prove(method, map.as_deref(), &known).await;
@@ -123,18 +123,18 @@ impl Login<'_> {
         let rules = self.plan.hba.as_ref();
         let rule =
             rules.and_then(|rules| rules.first_match(kind, &request.database, &request.user, replication));
-        let rule = rule.ok_or_else(|| self.rejected())?;
+        let rule = rule.ok_or_else(|| self.rejected("no authentication method is found"))?;
         Ok(Way::By { method: rule.method, map: rule.map.clone() })
     }
 
-    fn rejected(&self) -> Refused {
+    fn rejected(&self, pgbouncer: &str) -> Refused {
         let Login { request, peer, .. } = self;
         let tls = if self.tls.is_some() { "TLS" } else { "no encryption" };
         let native = format!(
             "no rule lets user \"{}\" in to database \"{}\" from {peer}, {tls}",
             request.user, request.database
         );
-        Refused::new(self.plan.face, "28000", native, "login rejected")
+        Refused::new(self.plan.face, "28000", native, pgbouncer)
     }
 
     /// What is known of the user: from the configuration, or from the server.
@@ -183,7 +183,7 @@ impl Login<'_> {
                 Err(Refused::new(self.plan.face, "28000", native, "\"trust\" authentication failed"))
             }
             (Method::Trust, _) => Ok(None),
-            (Method::Reject, _) => Err(self.rejected()),
+            (Method::Reject, _) => Err(self.rejected("login rejected")),
             (Method::Peer, _) => self.peer_proof(map, known).map(|()| None),
             (Method::Cert, _) => self.certificate_proof(map, known).map(|()| None),
             (Method::Password, _) => self.password_proof(known).await.map(|()| None),

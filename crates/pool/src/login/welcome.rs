@@ -9,7 +9,7 @@ use super::lease::Lease;
 use super::{Administrator, Client, Login, Refused, Replica};
 use crate::clients::{ClientInfo, Clients};
 use crate::pgbouncer::VERSION;
-use crate::plan::{ADMINISTRATION, Face};
+use crate::plan::ADMINISTRATION;
 use crate::pools::{Pool, Welcome};
 use crate::settings::Parameters;
 use crate::stream::{Socket, Stream};
@@ -113,10 +113,6 @@ impl Login<'_> {
 
     /// Has a connection to the server opened, since nothing is known of it yet.
     async fn meet_server(&self, pool: &Arc<Pool>) -> Result<Arc<Parameters>, Refused> {
-        let refused = |code, message: String| match self.plan.face {
-            Face::Native => Refused::new(Face::Native, code, message, ""),
-            Face::PgBouncer => Refused::protocol(message),
-        };
         match Lease::take(self.worker, pool).await {
             Ok(lease) => {
                 let welcome = Arc::clone(&lease.parameters);
@@ -125,7 +121,7 @@ impl Login<'_> {
             }
             Err(refusal) => {
                 let (code, message) = refusal.words(&pool.key, self.plan.face);
-                Err(refused(code, message.to_string()))
+                Err(Refused { code, reason: message.clone(), message })
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -90,6 +90,19 @@ pub(super) fn open(config: &Config, workers: usize, handover: &Handover) -> Resu
         }
     }
     Ok(all)
+}
+
+/// Numbers and addresses of sockets.
+pub(super) fn descriptors(sockets: &[Vec<Listener>]) -> Vec<(i32, Bound)> {
+    let tcp = |listener: &std::net::TcpListener| {
+        let address = listener.local_addr().ok()?;
+        Some((listener.as_raw_fd(), Bound::Tcp(address)))
+    };
+    let one = |listener: &Listener| match listener {
+        Listener::Tcp(listener) => tcp(listener),
+        Listener::Unix(listener, path) => Some((listener.as_raw_fd(), Bound::Unix(path.into()))),
+    };
+    sockets.iter().flatten().filter_map(one).collect()
 }
 
 impl Opened {

@@ -12,7 +12,7 @@ use deepwater_pgwire::sql::{self, Marks, Statement, Verdict};
 
 use super::client::touches_prepared;
 use super::end::End;
-use super::expect::{Expect, Ours};
+use super::expect::Ours;
 use super::{Session, pin};
 use crate::settings::{Settings, literal};
 
@@ -276,7 +276,7 @@ impl Session {
         link.audit_pins = aftermath.pins;
         frontend::query(&mut link.to_server, question);
         link.server().info.set_ours(true);
-        link.expected.push(Expect::Ours(Ours::Audit));
+        link.expect_ours(Ours::Audit);
         self.push_to_server(cx).map(|_| ())
     }
 

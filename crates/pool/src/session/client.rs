@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deepwater_pgwire::message::backend::Status;
+use deepwater_pgwire::message::frontend::write as ask;
 use deepwater_pgwire::message::{self, HEADER_BYTES, frontend};
 use deepwater_pgwire::sql::{self, Statement, Verdict};
 
@@ -14,6 +15,7 @@ use super::expect::Expect;
 use super::out::Out;
 use super::sql::Course;
 use super::{Session, pin};
+use crate::plan::Face;
 
 /// The functions for large objects (`lo_…`, `loread`, `lowrite`) by number, the same in every version of PostgreSQL. What
 /// they open is closed with the transaction.
@@ -38,6 +40,7 @@ impl Session {
                 at += n;
             }
             link.hold_names &= !link.expected.is_empty();
+            link.hold_query &= !link.expected.is_empty();
             if link.is_holding() {
                 return Ok(at);
             }
@@ -75,12 +78,30 @@ impl Session {
                 }
                 _ => {}
             }
+            if matches!(header.tag, frontend::QUERY | frontend::FUNCTION_CALL) && self.await_batch(out) {
+                return Ok(at);
+            }
             if header.tag == frontend::BIND && self.pause_to_listen(&data[at..], out) {
                 return Ok(at);
             }
             self.hear_message(header.tag, data, at, total, out)?;
             at += total;
         }
+    }
+
+    /// A query comes behind a batch without a Sync, which makes the server skip it if anything of the batch fails: the
+    /// server is made to say so first. False when that is known.
+    fn await_batch(&mut self, out: &mut Out<'_>) -> bool {
+        let tracked = self.is_tracked();
+        let Some(link) = self.link.as_mut().filter(|link| {
+            tracked && link.open_batch && !link.skipping && !link.copy_in && !link.expected.is_empty()
+        }) else {
+            return false;
+        };
+        link.batch.stop();
+        link.hold_query = true;
+        ask::flush(out.own());
+        true
     }
 
     /// One whole message.
@@ -104,17 +125,7 @@ impl Session {
                 link.batch.stop();
                 return self.hear_query(payload, at, total, out);
             }
-            frontend::TERMINATE if link.is_answered() => return Err(End::Terminated),
-            frontend::TERMINATE => {
-                // What was asked before is done first, as a server does it.
-                link.leaving = true;
-                let info = Arc::clone(&self.info);
-                tokio::task::spawn_local(async move {
-                    tokio::time::sleep(GOODBYE).await;
-                    info.kill("57P01", "the client has gone");
-                });
-                return Ok(());
-            }
+            frontend::TERMINATE => return self.hear_goodbye(),
             frontend::FLUSH => {
                 out.pass(at, at + total);
                 return Ok(());
@@ -154,6 +165,20 @@ impl Session {
         if let Some(link) = &mut self.link {
             link.open_batch = true;
         }
+        Ok(())
+    }
+
+    /// The client leaves. What it asked before is done first, as a server does it.
+    pub(super) fn hear_goodbye(&mut self) -> Result<(), End> {
+        let Some(link) = self.link.as_mut().filter(|link| !link.is_answered()) else {
+            return Err(End::Terminated);
+        };
+        link.leaving = true;
+        let info = Arc::clone(&self.info);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(GOODBYE).await;
+            info.kill("57P01", "the client has gone");
+        });
         Ok(())
     }
 
@@ -223,7 +248,10 @@ impl Session {
             return Ok(());
         };
         if self.plan.no_simple_queries {
-            return Err(End::protocol("simple query protocol not allowed"));
+            return Err(End::protocol(match self.face {
+                Face::PgBouncer => "PQexec disallowed",
+                Face::Native => "simple query protocol not allowed",
+            }));
         }
         self.names.drop_unnamed();
         self.note_asked();

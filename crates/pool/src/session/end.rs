@@ -15,6 +15,7 @@ use crate::cleaning;
 use crate::clients::Farewell;
 use crate::config::PoolMode;
 use crate::events::ClientDisconnected;
+use crate::plan::Face;
 
 /// How long a client may take to take its farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -90,6 +91,7 @@ impl Session {
     async fn say_goodbye(&mut self, end: &End) {
         let (code, message) = match end {
             End::Farewell(farewell) => (farewell.code, farewell.message.as_str()),
+            End::ServerLost(_) if self.face == Face::PgBouncer => ("08P01", "server conn crashed?"),
             End::ServerLost(reason) => ("08006", reason.as_str()),
             End::Terminated | End::ClientLeft | End::ServerSaidWhy | End::Moved { .. } => ("", ""),
         };

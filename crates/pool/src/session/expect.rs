@@ -21,6 +21,8 @@ pub(super) enum Expect {
     Sync,
     /// ParseComplete for the client's own Parse, of a statement with a name that is followed.
     Parse(Option<Named>),
+    /// ParseComplete for the client's own Parse without a name.
+    ParseUnnamed,
     /// ParseComplete for a Parse of ours, kept from the client.
     OurParse(Arc<Statement>),
     /// CloseComplete for a Close of ours of the statement with that number, kept from the client.
@@ -92,12 +94,16 @@ impl Expected {
         }
     }
 
-    /// Whether any of them makes or closes a name of the client's.
+    /// Whether any of them makes or closes a statement: of what comes behind it nothing is certain until it has.
     pub(super) fn changes_names(&self) -> bool {
         let changes = |expect: &Expect| {
             matches!(
                 expect,
                 Expect::Parse(Some(_))
+                    | Expect::OurParse(_)
+                    | Expect::OurClose(_)
+                    | Expect::OurUnnamed
+                    | Expect::OurNamed(_)
                     | Expect::FakeParse(_)
                     | Expect::FakeClose(_)
                     | Expect::Execute(Some(_))
@@ -124,6 +130,11 @@ impl Expected {
             _ => None,
         };
         self.queue.iter().filter_map(id).collect()
+    }
+
+    /// Whether the client makes its unnamed statement.
+    pub(super) fn makes_unnamed(&self) -> bool {
+        self.queue.iter().any(|expect| matches!(expect, Expect::ParseUnnamed))
     }
 
     /// Whether a Sync is among them.
@@ -180,7 +191,14 @@ impl Expect {
     pub(super) fn is_ended_by(&self, tag: u8) -> bool {
         match tag {
             backend::PARSE_COMPLETE => {
-                matches!(self, Self::Parse(_) | Self::OurParse(_) | Self::OurUnnamed | Self::OurNamed(_))
+                matches!(
+                    self,
+                    Self::Parse(_)
+                        | Self::ParseUnnamed
+                        | Self::OurParse(_)
+                        | Self::OurUnnamed
+                        | Self::OurNamed(_)
+                )
             }
             backend::BIND_COMPLETE => matches!(self, Self::Bind(_)),
             backend::CLOSE_COMPLETE => {

@@ -10,7 +10,7 @@ use deepwater_pgwire::message::frontend::write as frontend;
 
 use super::Session;
 use super::end::End;
-use super::expect::{Expect, Ours};
+use super::expect::Ours;
 use super::link::Link;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -60,7 +60,7 @@ impl Session {
             // The text of a change is read in the encoding from before it.
             link.hold = true;
             frontend::query(&mut link.to_server, UTF8);
-            link.expected.push(Expect::Ours(Ours::Encoding));
+            link.expect_ours(Ours::Encoding);
             return true;
         }
         let rights = server.applied.holds_rights() || self.wants.holds_rights();
@@ -71,7 +71,7 @@ impl Session {
         let accepted = self.accepted == hash || self.pool.accepted.is_last(hash);
         link.hold |= may_fail || !accepted || !self.pool.accepted.knows(&change);
         frontend::query(&mut link.to_server, change.statement());
-        link.expected.push(Expect::Ours(Ours::Settings));
+        link.expect_ours(Ours::Settings);
         self.metrics.replays.increment();
         true
     }

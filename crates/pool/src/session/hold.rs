@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use deepwater_pgwire::message::frontend::write as frontend;
 
 use super::end::End;
-use super::expect::{Expect, Ours};
+use super::expect::Ours;
 use super::link::Link;
 use super::{Session, Step};
 use crate::clients::ClientState;
@@ -62,7 +62,7 @@ impl Session {
             return Ok(());
         }
         frontend::query(&mut link.to_server, &**text);
-        link.expected.push(Expect::Ours(Ours::Check));
+        link.expect_ours(Ours::Check);
         link.hold = true;
         self.push_to_server(cx).map(|_| ())
     }

@@ -5,7 +5,7 @@ use deepwater_pgwire::message::backend::{DataRow, Status};
 use super::aftermath::Aftermath;
 use super::batch::{Batch, BatchState};
 use super::end::End;
-use super::expect::Expected;
+use super::expect::{Expect, Expected, Ours};
 use super::handover::Handover;
 use super::portals::Portals;
 use crate::clients::Farewell;
@@ -51,6 +51,8 @@ pub(crate) struct Link {
     /// Something leads back to what the client began with, which its server does not know: what comes behind it waits until
     /// that is settled.
     pub hold_resets: bool,
+    /// A query follows a batch without a Sync: it waits until it is sure that the batch has not failed, or the server skips it.
+    pub hold_query: bool,
     /// Nothing of the client has been passed yet.
     pub fresh: bool,
     /// An error was answered in the extended protocol, and the client's Sync has not come: the server ignores all else.
@@ -112,6 +114,7 @@ impl Link {
             handover: Handover::AtOnce,
             hold_names: false,
             hold_resets: false,
+            hold_query: false,
             fresh: true,
             skipping: false,
             leaving: false,
@@ -156,6 +159,7 @@ impl Link {
             handover,
             hold_names,
             hold_resets,
+            hold_query,
             fresh,
             skipping,
             leaving,
@@ -189,6 +193,7 @@ impl Link {
             hold,
             hold_names,
             hold_resets,
+            hold_query,
             skipping,
             leaving,
             failed,
@@ -251,10 +256,19 @@ impl Link {
         self.hold
             || self.leaving
             || self.batch.state == BatchState::Again
-            // What the server asks for is not held back from it.
+            // What the server asks for is not held back from it; nor is the rest of a batch, up to whose end it may say
+            // nothing.
+            || (!self.copy_in && self.hold_query && !self.expected.is_empty())
             || (!self.copy_in
+                && !self.open_batch
                 && ((self.hold_names && !self.expected.is_empty())
                     || (self.hold_resets && self.is_unsettled())))
+    }
+
+    /// Asks the server something of ours, by a simple query, which ends the unnamed statement.
+    pub(super) fn expect_ours(&mut self, what: Ours) {
+        self.unnamed_here = false;
+        self.expected.push(Expect::Ours(what));
     }
 
     /// Whether what was asked is still to be answered, or what it left behind still to be looked at.

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use deepwater_pgwire::message::backend::Status;
+use deepwater_pgwire::message::{self, frontend};
 
 use super::end::End;
 use super::out::Out;
@@ -41,7 +42,7 @@ impl Session {
             return Ok(Step::Again);
         }
         if !writable || self.link.as_ref().is_some_and(|link| link.is_holding()) {
-            return Ok(Step::Wait);
+            return self.read_ahead(cx, buffer);
         }
         if self.feed_input(cx)? > 0 {
             return Ok(Step::Again);
@@ -58,6 +59,36 @@ impl Session {
             self.feed_input(cx)?;
         }
         Ok(Step::Again)
+    }
+
+    /// Hears whether the client leaves, or what it sends meanwhile, while it is not its turn.
+    fn read_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Step, End> {
+        let Some(link) = &self.link else { return Ok(Step::Again) };
+        if link.leaving {
+            return Ok(Step::Wait);
+        }
+        if link.passing_up == 0 && self.input.first() == Some(&frontend::TERMINATE) {
+            self.hear_goodbye()?;
+            return Ok(Step::Again);
+        }
+        if self.input.len() >= INPUT_LIMIT || self.has_said_goodbye() {
+            return Ok(Step::Wait);
+        }
+        let Some(n) = self.read_client(cx, buffer)? else { return Ok(Step::Wait) };
+        self.input.extend_from_slice(&buffer[..n]);
+        Ok(Step::Again)
+    }
+
+    /// Whether a goodbye is among what the client has sent: what it asked before is still done.
+    fn has_said_goodbye(&self) -> bool {
+        let mut at = self.link.as_ref().map_or(0, |link| link.passing_up);
+        while let Some(Ok(Some(header))) = self.input.get(at..).map(message::header) {
+            if header.tag == frontend::TERMINATE {
+                return true;
+            }
+            at += header.total();
+        }
+        false
     }
 
     /// Passes what the client has sent before; how much of it was used.

@@ -99,6 +99,9 @@ impl Session {
             let n = total.min(left);
             let message = &data[at..at + n];
             let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
+            if header.tag == backend::READY_FOR_QUERY {
+                self.check_mode()?;
+            }
             if pass {
                 let renamed = (header.tag == backend::ERROR_RESPONSE && n == total)
                     .then(|| self.names.in_error(&message[HEADER_BYTES..]))
@@ -113,9 +116,6 @@ impl Session {
             link.dropping_down = !pass;
             at += n;
             self.pass_fakes(out);
-            if header.tag == backend::READY_FOR_QUERY {
-                self.check_mode()?;
-            }
         }
     }
 
@@ -340,7 +340,14 @@ impl Session {
             Expect::FakeClose(Some(named)) => self.names.insert(named),
             Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
             Expect::Execute(Some(early)) => self.undo_early(*early),
-            Expect::Parse(None) | Expect::OurUnnamed => link.unnamed_here = false,
+            Expect::ParseUnnamed => {
+                link.unnamed_here = false;
+                // Unless the client has made another behind it.
+                if !link.expected.makes_unnamed() {
+                    self.names.drop_unnamed();
+                }
+            }
+            Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.
             Expect::OurClose(id) => link.server().forget(id),
             _ => {}

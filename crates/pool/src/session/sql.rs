@@ -190,7 +190,7 @@ impl Session {
             }
             None => frontend::query(out, drop_first(true, name)),
         }
-        link.expected.push(Expect::Ours(Ours::Prepare));
+        link.expect_ours(Ours::Prepare);
         true
     }
 

@@ -65,7 +65,7 @@ impl Session {
                 link.unnamed_here = true;
             }
             self.metrics.server_parses.increment();
-            self.pass_message(at, total, Expect::Parse(None), out);
+            self.pass_message(at, total, Expect::ParseUnnamed, out);
             return Ok(());
         }
         let taken = std::str::from_utf8(parse.name)
@@ -74,9 +74,16 @@ impl Session {
         if let Some(name) = taken
             && self.bring_sql(name, out)
         {
-            // The server says what it says to a name that exists.
-            self.pass_message(at, total, Expect::Parse(None), out);
-            return Ok(());
+            if self.link.as_mut().is_some_and(|link| link.server().sql_prepared.contains_key(name)) {
+                // The server says what it says to a name that exists.
+                self.pass_message(at, total, Expect::Parse(None), out);
+                return Ok(());
+            }
+            // In a transaction that has failed nothing could be brought: what ends it must not take the name there.
+            if self.names.get(parse.name).is_none() {
+                let message = "statements of SQL's PREPARE cannot be used in what ends a failed transaction";
+                return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
+            }
         }
         if let Some(known) = self.names.get(parse.name).cloned() {
             let known = self.ensure(parse.name, known, out);

@@ -53,6 +53,13 @@ fn middles() -> Vec<(&'static str, Vec<u8>, usize)> {
             .concat(),
             5,
         ),
+        (
+            "a statement with a name, when it first runs",
+            [parse("s", "SELECT pg_sleep(100)"), bind("", "s", &[]), execute("", 0), say::sync()].concat(),
+            0,
+        ),
+        ("a RESET", query("RESET work_mem; SELECT pg_sleep(100)"), 0),
+        ("a PREPARE", query("PREPARE s AS SELECT 1; SELECT pg_sleep(100)"), 0),
         ("a message", [query("BEGIN"), say::with_length(b'Q', 1_000, b"SELECT")].concat(), 2),
     ]
 }

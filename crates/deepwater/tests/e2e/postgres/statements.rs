@@ -242,3 +242,22 @@ async fn names_and_texts_may_be_odd() {
         assert_eq!(run(&mut client, name, &[]).await, "1000000");
     }
 }
+
+/// In a pipeline of two batches the error of the first keeps from the server what the second needs, too.
+#[tokio::test]
+async fn what_an_error_kept_from_a_server_is_made_for_the_next_batch() {
+    let (_database, _pooler, place) = two_servers("").await;
+    let (mut client, mut holder) = (Pg::login(&place).await, Pg::login(&place).await);
+    prepare(&mut client, "divide", "SELECT 1 / $1::int").await;
+    prepare(&mut client, "seven", "SELECT 7").await;
+    client.say([parse("", "SELECT 8"), sync()].concat()).await;
+    client.hear_until(b'Z').await;
+    holder.run("BEGIN").await;
+    for (name, expected) in [("seven", "7"), ("", "8")] {
+        let use_it = || [bind("", name, &[]), execute("", 0)].concat();
+        let fails = [bind("", "divide", &[Some("0")]), execute("", 0)].concat();
+        client.say([fails, use_it(), sync(), use_it(), sync()].concat()).await;
+        assert!(error_in(&client.hear_until(b'Z').await).to_string().contains("C:22012"));
+        assert_eq!(value_in(name, &client.hear_until(b'Z').await), expected);
+    }
+}

@@ -218,6 +218,12 @@ impl<'a> Column<'a> {
         Self { name, type_oid: 20, type_bytes: 8 }
     }
 
+    /// A column of type `bytea`.
+    #[must_use]
+    pub fn bytea(name: &'a str) -> Self {
+        Self { name, type_oid: 17, type_bytes: -1 }
+    }
+
     /// A column of type `numeric`.
     #[must_use]
     pub fn numeric(name: &'a str) -> Self {

@@ -163,7 +163,7 @@ pub(super) fn server_handle(id: u64) -> String {
 }
 
 /// Address and port of `127.0.0.1:5432`, `[::1]:5432` or `/run/.s.PGSQL.5432`; the last is `unix`.
-fn place(text: &str) -> (&str, u16) {
+pub(super) fn place(text: &str) -> (&str, u16) {
     let is_unix = text.is_empty() || text.starts_with(['/', '@']) || text.starts_with("unix");
     if is_unix {
         let port = text.rsplit('.').next().and_then(|port| port.parse().ok());

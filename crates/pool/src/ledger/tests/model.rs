@@ -154,7 +154,7 @@ impl World {
                 assert!(most > 0 && pool.queue.len() == most);
             }
             Acquired::Refused(refusal) => {
-                assert_eq!(refusal, super::no_route());
+                assert_eq!(refusal, super::still_no_route());
                 assert_eq!(pool.total(), 0, "there is a connection");
             }
         }

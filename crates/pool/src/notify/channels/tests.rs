@@ -20,6 +20,7 @@ fn clients(n: usize) -> Vec<Arc<ClientInfo>> {
             database: "app".into(),
             user: "app".into(),
             peer: Peer::Unix { path: String::new(), uid: None, pid: None },
+            descriptor: -1,
             tls: None,
             application_name: "".into(),
             connected_at: std::time::SystemTime::UNIX_EPOCH,

@@ -79,6 +79,7 @@ impl Stage {
             database: "app".into(),
             user: "app".into(),
             peer: crate::login::Peer::Unix { path: String::new(), uid: None, pid: None },
+            descriptor: -1,
             tls: None,
             application_name: "".into(),
             connected_at: std::time::SystemTime::UNIX_EPOCH,

@@ -380,3 +380,136 @@ async fn cut_off_messages_are_an_error_of_theirs_alone() {
     .await;
     assert_eq!(heard.iter().filter(|words| words.contains("C:08P01")).count(), 7, "{heard:#?}");
 }
+
+/// What is known of a RESET only when its transaction is over holds nothing up before.
+#[tokio::test]
+async fn a_reset_in_a_transaction_holds_up_nothing() {
+    let select = || extended("SELECT $1::int", &[Some("7")]);
+    let heard = heard(&[
+        Say(query("BEGIN; SET work_mem = '7MB'")),
+        Ready,
+        Say(query("RESET work_mem")),
+        Ready,
+        Say(select()),
+        Ready,
+        Say(extended("RESET ALL", &[])),
+        Ready,
+        at_once([parse("s", "SELECT 8"), describe_statement("s"), flush()]),
+        Hear(3),
+        at_once([bind("", "s", &[]), execute("", 0), sync()]),
+        Ready,
+        Say([query("COMMIT"), select()].concat()),
+        Ready,
+        Ready,
+    ])
+    .await;
+    assert_eq!(heard.iter().filter(|words| *words == r#"Row ["7"]"#).count(), 2, "{heard:#?}");
+}
+
+#[tokio::test]
+async fn a_query_that_an_error_before_it_makes_the_server_skip_holds_up_nothing() {
+    for skipped in ["RESET work_mem", "RESET ALL", "DISCARD ALL", "PREPARE s AS SELECT 1", "DEALLOCATE s"] {
+        let heard = heard(&[
+            at_once([execute("never", 0), query(skipped), parse("t", "SELECT 1"), sync()]),
+            Ready,
+            Say(query("SELECT 2")),
+            Ready,
+        ])
+        .await;
+        assert!(heard.contains(&r#"Row ["2"]"#.into()), "{skipped}: {heard:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_by_a_statement_with_a_name_ends_with_its_data() {
+    let heard = heard(&[
+        Say(query("CREATE TEMP TABLE t (n int)")),
+        Ready,
+        at_once([parse("s", "COPY t FROM STDIN"), bind("", "s", &[]), execute("", 0), sync()]),
+        Hear(3),
+        at_once([message(b'd', b"7\n"), message(b'c', b""), sync()]),
+        Ready,
+        Say(query("SELECT n FROM t")),
+        Ready,
+    ])
+    .await;
+    assert!(heard.contains(&r#"Row ["7"]"#.into()), "{heard:#?}");
+}
+
+/// Questions of the pooler's to a server that its client keeps end what has no name there; not for the client.
+#[tokio::test]
+async fn the_unnamed_statement_outlives_what_is_asked_of_a_pinned_server() {
+    let heard = heard(&[
+        Say(query("CREATE TEMP TABLE t (n int)")),
+        Ready,
+        at_once([parse("", "SET work_mem = '7MB'"), bind("", "", &[]), execute("", 0), sync()]),
+        Ready,
+        at_once([bind("", "", &[]), execute("", 0), sync()]),
+        Ready,
+    ])
+    .await;
+    assert_eq!(kinds(&heard).iter().filter(|kind| **kind == "BindComplete").count(), 2, "{heard:#?}");
+}
+
+#[tokio::test]
+async fn an_unnamed_statement_that_could_not_be_made_is_not_there() {
+    heard(&[
+        at_once([parse("", "SELECT 1"), sync(), parse("", "SELECT nosuch"), sync()]),
+        Ready,
+        Ready,
+        at_once([bind("", "", &[]), execute("", 0), sync()]),
+        Ready,
+        at_once([parse("", "SELECT nosuch"), sync(), parse("", "SELECT 2"), sync()]),
+        Ready,
+        Ready,
+        at_once([bind("", "", &[]), execute("", 0), sync()]),
+        Ready,
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_skipped_behind_a_query_of_a_failed_batch_is_skipped() {
+    let heard = heard(&[
+        at_once([parse("s", "SELECT 1"), sync()]),
+        Ready,
+        at_once([execute("never", 0), query("SELECT 2"), parse("s", "SELECT 3"), sync()]),
+        Ready,
+        Say(query("SELECT 4")),
+        Ready,
+        at_once([
+            parse("", "SELECT 5"),
+            bind("", "", &[]),
+            query("SELECT 6"),
+            parse("s", "SELECT 7"),
+            sync(),
+        ]),
+        Ready,
+        Ready,
+    ])
+    .await;
+    assert_eq!(kinds(&heard).iter().filter(|kind| **kind == "Ready").count(), 5, "{heard:#?}");
+}
+
+#[tokio::test]
+async fn what_ends_a_failed_transaction_takes_no_name_twice() {
+    let heard = heard(&[
+        at_once([parse("s", "SELECT 1"), sync()]),
+        Ready,
+        Say(query("BEGIN; nonsense")),
+        Ready,
+        Say(query("BEGIN")),
+        Ready,
+        Say(query("nonsense")),
+        Ready,
+        at_once([parse("s", "ROLLBACK"), sync()]),
+        Ready,
+        Say(query("ROLLBACK")),
+        Ready,
+        Say(query("EXECUTE s")),
+        Ready,
+    ])
+    .await;
+    assert!(heard.iter().any(|words| words.contains("C:42P05")), "{heard:#?}");
+    assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
+}
