@@ -22,6 +22,8 @@ pub struct CpuTimes {
     pub user: Duration,
     /// The kernel, also for interrupts.
     pub system: Duration,
+    /// Of `system`: for interrupts, which may be on no program's account.
+    pub interrupts: Duration,
     /// Nothing to do.
     pub idle: Duration,
     /// Nothing to do but wait for the disk.
@@ -158,6 +160,7 @@ fn times_of(text: &str) -> Option<CpuTimes> {
     (found >= 4).then(|| CpuTimes {
         user: ticks(user) + ticks(nice),
         system: ticks(system) + ticks(irq) + ticks(softirq),
+        interrupts: ticks(irq) + ticks(softirq),
         idle: ticks(idle),
         iowait: ticks(iowait),
         steal: ticks(steal),

@@ -95,7 +95,7 @@ impl Finder {
             listeners.iter().filter(|it| it.address.port() == port).map(|it| it.inode).collect();
         let holders = self.holders.of(&inodes);
         match holders.is_empty() {
-            false => Ok(self.holders.with_descendants(holders)),
+            false => Ok(self.holders.lineage.with_descendants(holders)),
             true if self.holders.denied && !inodes.is_empty() => Err(Why::NotPermitted),
             true => Err(Why::Missing),
         }
