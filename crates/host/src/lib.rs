@@ -51,7 +51,7 @@ pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
 pub use diag::{Connection, Connections, Diag, TcpInfo};
 pub use disk::{Device, Disk, DiskReading, Space};
 pub use finder::{Finder, Pid};
-pub use host::{Host, HostReading};
+pub use host::{Host, HostReading, host_name};
 pub use lineage::cpu_with_descendants;
 pub use memory::{Memory, MemoryReading, Reclaim};
 pub use network::{Conntrack, Interface, Network, NetworkReading, TcpCounters, TcpMemory};
