@@ -56,7 +56,7 @@ pub struct Store<V> {
     /// Of its own, for the ghost.
     fingerprints: RandomState,
     queues: Mutex<Queues<V>>,
-    capacity: AtomicUsize,
+    capacity: usize,
     /// What the queues hold, for those who only look.
     bytes: AtomicUsize,
     len: AtomicUsize,
@@ -115,7 +115,7 @@ impl<V: Send + Sync + 'static> Store<V> {
             map: HashMap::with_hasher(RandomState::default()),
             fingerprints: RandomState::default(),
             queues: Mutex::new(Queues::new()),
-            capacity: AtomicUsize::new(capacity_bytes),
+            capacity: capacity_bytes,
             bytes: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
             counts: Counts::default(),
@@ -268,14 +268,7 @@ impl<V: Send + Sync + 'static> Store<V> {
 
     /// How much may be stored, bytes.
     pub fn capacity(&self) -> usize {
-        self.capacity.load(Relaxed)
-    }
-
-    /// Changes how much may be stored, and drops at once what no longer fits.
-    pub fn set_capacity(&self, bytes: usize) {
-        self.capacity.store(bytes, Relaxed);
-        let full = |queues: &Queues<V>| queues.bytes() > self.capacity();
-        self.make_room(full, |_| ());
+        self.capacity
     }
 
     /// The heaviest value [`insert`](Self::insert) takes: an eighth of the capacity, so that no single object

@@ -160,22 +160,6 @@ fn a_refused_body_is_freed() {
 }
 
 #[test]
-fn a_smaller_capacity_holds_at_once() {
-    let store = Store::new(16 * MIB);
-    for n in 0..10_000 {
-        put(&store, n, KIB);
-    }
-    store.set_capacity(MIB);
-    assert!(store.bytes() <= MIB);
-    assert!(store.len() > 800);
-    store.set_capacity(0);
-    assert_eq!((store.len(), store.bytes()), (0, 0));
-    store.set_capacity(MIB);
-    put(&store, 1, KIB);
-    assert!(has(&store, 1));
-}
-
-#[test]
 fn only_what_was_seen_is_swapped() {
     let store = Store::new(MIB);
     let (one, two, three) = (Arc::new(1), Arc::new(2), Arc::new(3));
