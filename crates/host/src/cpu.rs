@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cgroup::{CgroupCpu, CpuGroup, OWN};
+use crate::cgroup::{CgroupCpu, CpuGroup};
 use crate::every::Every;
 use crate::file::{Kept, Reader};
 use crate::pressure::{self, Pressure};
@@ -88,7 +88,7 @@ impl Cpu {
             affinity: Kept::new(roots.proc("self/status"), "allowed cores"),
             affinity_every: Every::new(AFFINITY_EVERY),
             allowed: None,
-            group: CpuGroup::new(roots, OWN),
+            group: CpuGroup::new(roots),
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! - [`Host`] holds the sources that concern the machine and this process: [`Cpu`], [`Memory`], [`Network`],
 //!   [`Sockets`], [`Disk`].
-//! - [`Finder`] says which processes listen on a port; [`Process`], [`Family`] and [`Cgroup`] measure them;
+//! - [`Finder`] says which processes listen on a port; [`Process`] and [`Family`] measure them;
 //!   [`cpu_with_descendants`] says what one has cost with all it has started.
 //! - [`Diag`] asks the kernel for `TCP_INFO` of the connections of a port.
 //!
@@ -46,7 +46,7 @@ mod cost;
 #[cfg(test)]
 mod testing;
 
-pub use cgroup::{Cgroup, CgroupCpu, CgroupMemory, CgroupReading};
+pub use cgroup::{CgroupCpu, CgroupMemory};
 pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
 pub use diag::{Connection, Connections, Diag, TcpInfo};
 pub use disk::{Device, Disk, DiskReading, Space};
