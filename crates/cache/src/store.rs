@@ -212,16 +212,6 @@ impl<V: Send + Sync + 'static> Store<V> {
         Some(value)
     }
 
-    /// Removes what is stored under a key if `doomed` says so. A value that `doomed` was not shown is not
-    /// removed: one that replaces another meanwhile is shown too.
-    pub fn remove_if(&self, key: &[u8], mut doomed: impl FnMut(&V) -> bool) -> bool {
-        let removed = self.take(key, &mut doomed).is_some();
-        if removed {
-            self.counts.removed.fetch_add(1, Relaxed);
-        }
-        removed
-    }
-
     /// Calls `f` with every key and value. Holds no lock: what comes or goes meanwhile may be seen or not.
     /// `f` may call the store.
     pub fn for_each(&self, mut f: impl FnMut(&[u8], &V)) {
@@ -233,7 +223,8 @@ impl<V: Send + Sync + 'static> Store<V> {
         }
     }
 
-    /// Removes what `keep` does not want, in a walk like [`for_each`](Self::for_each)'s. Returns how many.
+    /// Removes what `keep` does not want, in a walk like [`for_each`](Self::for_each)'s. Returns how many. A value that
+    /// `keep` was not shown is not removed: one that replaces another meanwhile is shown too.
     pub fn retain(&self, mut keep: impl FnMut(&[u8], &V) -> bool) -> usize {
         let guard = self.map.guard();
         let mut removed = 0;
