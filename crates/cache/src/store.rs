@@ -56,7 +56,7 @@ pub struct Store<V> {
     /// Of its own, for the ghost.
     fingerprints: RandomState,
     queues: Mutex<Queues<V>>,
-    capacity: AtomicUsize,
+    capacity: usize,
     /// What the queues hold, for those who only look.
     bytes: AtomicUsize,
     len: AtomicUsize,
@@ -115,7 +115,7 @@ impl<V: Send + Sync + 'static> Store<V> {
             map: HashMap::with_hasher(RandomState::default()),
             fingerprints: RandomState::default(),
             queues: Mutex::new(Queues::new()),
-            capacity: AtomicUsize::new(capacity_bytes),
+            capacity: capacity_bytes,
             bytes: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
             counts: Counts::default(),
@@ -212,16 +212,6 @@ impl<V: Send + Sync + 'static> Store<V> {
         Some(value)
     }
 
-    /// Removes what is stored under a key if `doomed` says so. A value that `doomed` was not shown is not
-    /// removed: one that replaces another meanwhile is shown too.
-    pub fn remove_if(&self, key: &[u8], mut doomed: impl FnMut(&V) -> bool) -> bool {
-        let removed = self.take(key, &mut doomed).is_some();
-        if removed {
-            self.counts.removed.fetch_add(1, Relaxed);
-        }
-        removed
-    }
-
     /// Calls `f` with every key and value. Holds no lock: what comes or goes meanwhile may be seen or not.
     /// `f` may call the store.
     pub fn for_each(&self, mut f: impl FnMut(&[u8], &V)) {
@@ -233,7 +223,8 @@ impl<V: Send + Sync + 'static> Store<V> {
         }
     }
 
-    /// Removes what `keep` does not want, in a walk like [`for_each`](Self::for_each)'s. Returns how many.
+    /// Removes what `keep` does not want, in a walk like [`for_each`](Self::for_each)'s. Returns how many. A value that
+    /// `keep` was not shown is not removed: one that replaces another meanwhile is shown too.
     pub fn retain(&self, mut keep: impl FnMut(&[u8], &V) -> bool) -> usize {
         let guard = self.map.guard();
         let mut removed = 0;
@@ -268,14 +259,7 @@ impl<V: Send + Sync + 'static> Store<V> {
 
     /// How much may be stored, bytes.
     pub fn capacity(&self) -> usize {
-        self.capacity.load(Relaxed)
-    }
-
-    /// Changes how much may be stored, and drops at once what no longer fits.
-    pub fn set_capacity(&self, bytes: usize) {
-        self.capacity.store(bytes, Relaxed);
-        let full = |queues: &Queues<V>| queues.bytes() > self.capacity();
-        self.make_room(full, |_| ());
+        self.capacity
     }
 
     /// The heaviest value [`insert`](Self::insert) takes: an eighth of the capacity, so that no single object

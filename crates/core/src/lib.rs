@@ -1,12 +1,12 @@
 //! The seams and the vocabulary every plane shares: configuration, context, events, metrics, status,
 //! administration and shutdown. Small and stable; it knows no plane and opens no socket.
 
-pub mod admin;
+mod admin;
 pub mod ask;
 pub mod clock;
 pub mod config;
-pub mod context;
-pub mod error;
+mod context;
+mod error;
 pub mod event;
 pub mod handover;
 pub mod metrics;

@@ -34,6 +34,16 @@ pub(crate) struct Console {
     authorization: Option<HeaderValue>,
 }
 
+/// What dealings with the console come to.
+pub(crate) fn deal<T>(
+    arguments: &Arguments,
+    dealings: impl AsyncFnOnce(Console) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let console = Console::new(arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(dealings(console))
+}
+
 impl Console {
     pub(crate) fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let authorization = match &arguments.token {

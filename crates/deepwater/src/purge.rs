@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Failure, print};
-use crate::console::{self, Console, pretty, understood};
+use crate::console::{self, deal, pretty, understood};
 
 /// What to purge, and where.
 #[derive(Debug, clap::Args)]
@@ -50,9 +50,9 @@ Examples:
   deepwater purge --all --console http://10.0.0.5:9000 --token env:DEEPWATER_TOKEN";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let console = Console::new(&arguments.console)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(console.command("/api/cache/purge", &arguments.request()))?;
+    let request = arguments.request();
+    let answer =
+        deal(&arguments.console, async |console| console.command("/api/cache/purge", &request).await)?;
     let text = if arguments.json { pretty(&answer) } else { understood::<Answer>(&answer)?.sentences() };
     print(text.as_bytes())
 }

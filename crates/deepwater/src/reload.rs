@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cli::{Failure, print};
-use crate::console::{self, Console, pretty, understood};
+use crate::console::{self, deal, pretty, understood};
 
 /// A reload waits for the keys of tokens and for cores that are busy, some 10 and 5 s.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -21,9 +21,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let console = Console::new(&arguments.console)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(console.slow_command("/api/reload", DEADLINE))?;
+    let answer =
+        deal(&arguments.console, async |console| console.slow_command("/api/reload", DEADLINE).await)?;
     let text = if arguments.json { pretty(&answer) } else { understood::<Answer>(&answer)?.sentences() };
     print(text.as_bytes())
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{Failure, print};
-use crate::console::{self, Console, pretty, understood};
+use crate::console::{self, deal, pretty, understood};
 use crate::table::{Align, Table, bytes, count, counted, lasting, latency, share};
 
 /// Whom to ask.
@@ -24,9 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let console = Console::new(&arguments.console)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answers = runtime.block_on(async {
+    let answers = deal(&arguments.console, async |console| {
         let status = console.page("/api/status").await?;
         let pools = console.page("/api/edge/pools").await?;
         let routes = console.page("/api/edge/routes").await?;
@@ -35,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let postgres = console.newer_page("/api/postgres/pools").await?;
         let cliffs = console.newer_page("/api/cliffs").await?;
         let advice = console.newer_page("/api/advice").await?;
-        Ok::<_, Failure>(Answers { status, pools, routes, cache, postgres, cliffs, advice })
+        Ok(Answers { status, pools, routes, cache, postgres, cliffs, advice })
     })?;
     let text = if arguments.json { answers.json() } else { answers.page()? };
     print(text.as_bytes())

@@ -1,10 +1,12 @@
 //! The terminal, as what is drawn on it while it changes needs it: whether it is one, its size, colours, and bars.
 
 mod key_at_a_time;
+mod keyboard;
 
 use std::io::{self, IsTerminal, Write};
 
 pub(crate) use key_at_a_time::KeyAtATime;
+pub(crate) use keyboard::read;
 
 pub(crate) const RED: &str = "31";
 pub(crate) const GREEN: &str = "32";

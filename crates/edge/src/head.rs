@@ -207,6 +207,21 @@ impl Fields {
     }
 }
 
+#[cfg(test)]
+impl Fields {
+    /// These, in order.
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let mut fields = Self::default();
+        fields.add_all(pairs);
+        fields
+    }
+
+    /// Adds these.
+    pub fn add_all(&mut self, pairs: &[(&str, &str)]) {
+        pairs.iter().for_each(|(name, value)| self.add(name.as_bytes(), value.as_bytes()));
+    }
+}
+
 impl deepwater_cache::rules::Fields for Fields {
     fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.iter().map(|(_, name, value)| (name, value))

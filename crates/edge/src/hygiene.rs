@@ -162,15 +162,9 @@ pub(crate) fn clean_response(response: &mut Response) {
 mod tests {
     use super::*;
 
-    fn fields(pairs: &[(&str, &str)]) -> Fields {
-        let mut fields = Fields::default();
-        pairs.iter().for_each(|(name, value)| fields.add(name.as_bytes(), value.as_bytes()));
-        fields
-    }
-
     #[test]
     fn hop_by_hop_fields_and_those_named_by_connection_go() {
-        let mut all = fields(&[
+        let mut all = Fields::of(&[
             ("Connection", "close, X-Secret"),
             ("Connection", "content-length"),
             ("X-Secret", "1"),
@@ -192,14 +186,16 @@ mod tests {
     fn an_identity_is_kept_when_valid_and_made_when_not() {
         let mut random = Random::from_seed(3);
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let mut kept = fields(&[("X-Request-Id", "abc-1"), ("traceparent", parent), ("tracestate", "a=b")]);
+        let mut kept =
+            Fields::of(&[("X-Request-Id", "abc-1"), ("traceparent", parent), ("tracestate", "a=b")]);
         identify(&mut kept, &mut random);
         assert_eq!(kept.get(b"x-request-id"), Some(&b"abc-1"[..]));
         assert_eq!(kept.get(b"traceparent"), Some(parent.as_bytes()));
         assert_eq!(kept.get(b"tracestate"), Some(&b"a=b"[..]));
 
         for bad in ["", "00-0-0-01", &parent.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32))] {
-            let mut made = fields(&[("X-Request-Id", "a b"), ("traceparent", bad), ("tracestate", "a=b")]);
+            let mut made =
+                Fields::of(&[("X-Request-Id", "a b"), ("traceparent", bad), ("tracestate", "a=b")]);
             identify(&mut made, &mut random);
             assert!(valid_traceparent(made.get(b"traceparent").unwrap()));
             assert_eq!(made.get(b"tracestate"), None);

@@ -5,7 +5,7 @@
 //! ([`body`]).
 
 mod access_log;
-pub mod body;
+mod body;
 mod breakers;
 mod cache;
 pub mod config;

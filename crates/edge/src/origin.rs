@@ -36,7 +36,10 @@ pub(crate) struct NoHead {
 }
 
 /// The reading side of an origin.
-pub(crate) trait OriginRead: BodyRead {
+pub(crate) trait OriginRead {
+    /// What reads bodies.
+    type Body: BodyRead;
+
     /// Reads the next head into `response`; after a final one the body can be read.
     fn poll_head(
         &mut self,
@@ -44,6 +47,9 @@ pub(crate) trait OriginRead: BodyRead {
         method: &http::Method,
         response: &mut Response,
     ) -> Poll<Result<HeadKind, NoHead>>;
+
+    /// What follows the head.
+    fn body(&mut self) -> &mut Self::Body;
 }
 
 /// The writing side of an origin, beyond bodies.

@@ -7,12 +7,10 @@
 //! - [`least_squares`]: non-negative linear fits, the ground the others stand on;
 //! - [`demand`]: service demand per class of request, and the load at which one resource is full;
 //! - [`queueing`]: waits at a station of several servers, and the load at which a wait passes its target;
-//! - [`bounds`]: what holds without any fit (Little's law, the utilisation law, asymptotic bounds);
 //! - [`usl`]: the Universal Scalability Law, as a second opinion;
-//! - [`trend`]: memory that grows with time (a leak) or with load;
+//! - [`trend`]: memory that grows with time (a leak);
 //! - [`hysteresis`]: levels that do not flap.
 
-pub mod bounds;
 pub mod demand;
 pub mod hysteresis;
 pub mod least_squares;

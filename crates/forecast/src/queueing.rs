@@ -1,5 +1,5 @@
 //! Waits at one station of `c` equal servers, from its load: Erlang's formulas for M/M/c, Sakasegawa's for G/G/c,
-//! and the load at which a wait or a response passes its target.
+//! and the load at which a wait passes its target.
 //!
 //! Loads are in erlangs (`a = λ·S`), rates per second, times seconds. `S` is the mean service time, `ρ = a/c`.
 
@@ -25,8 +25,6 @@ pub enum QueueError {
     Servers,
     /// More comes than the servers can do: waits grow without end.
     Overloaded,
-    /// Even a request that meets no other misses the target.
-    TargetTooShort,
 }
 
 impl fmt::Display for QueueError {
@@ -35,7 +33,6 @@ impl fmt::Display for QueueError {
             Self::Invalid => "a number is out of its range",
             Self::Servers => "the number of servers is 0 or too large",
             Self::Overloaded => "more comes than the servers can do",
-            Self::TargetTooShort => "the target is missed without any load",
         })
     }
 }

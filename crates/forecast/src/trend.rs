@@ -1,4 +1,4 @@
-//! Memory that grows: with time, which is a leak, or with load, which is a cliff in load. The two are kept apart.
+//! Memory that grows with time, which is a leak. What grows with load is a cliff in load: see [`demand`](crate::demand).
 //!
 //! The test for a leak: from the latest stretch without a fall of more than half (a restart), with at least 80 % of
 //! its samples there, take a robust slope. It is a leak if the slope is surely above 0, if its last quarter still
@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use crate::demand::{self, Law, Window};
 use crate::numbers::quantile;
 
 mod stretch;
@@ -187,22 +186,6 @@ fn check(samples: &[Sample], limit_bytes: f64, settings: &Settings) -> Result<()
     let sensible = set.into_iter().all(sound) && times && (0.5..=0.99).contains(&settings.confidence);
     let limit = sound(limit_bytes) && limit_bytes > 0.0;
     if ordered && numbers && sensible && limit { Ok(()) } else { Err(Reason::Invalid) }
-}
-
-/// Memory that requests in flight hold: `M = m0 + m1·N`. The load at which it reaches the limit is a number of
-/// requests in flight, with its range; see [`demand::forecast`]. `in_flight` and `bytes` are of the same windows.
-pub fn with_load(
-    in_flight: &[f64],
-    bytes: &[f64],
-    limit_bytes: f64,
-    settings: &demand::Settings,
-) -> demand::Outlook {
-    if in_flight.len() != bytes.len() {
-        return demand::Outlook::CannotTell(demand::Reason::Invalid);
-    }
-    let window = |(n, bytes): (&f64, &f64)| Window { throughput: vec![*n], busy: *bytes };
-    let windows: Vec<Window> = in_flight.iter().zip(bytes).map(window).collect();
-    demand::forecast(&windows, &[1.0], limit_bytes, Law::Level, settings)
 }
 
 #[cfg(test)]

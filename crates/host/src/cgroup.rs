@@ -1,4 +1,4 @@
-//! Control groups, both versions: where a process's group is, its limits over the whole path, what it lacks.
+//! Control groups, both versions: where this process's group is, its limits over the whole path, what it lacks.
 
 mod cpu;
 mod memory;
@@ -13,16 +13,15 @@ pub use memory::CgroupMemory;
 pub(crate) use memory::MemoryGroup;
 pub(crate) use {memory::limit, place::locate};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use place::Place;
 
 use crate::every::Every;
 use crate::file::Reader;
-use crate::finder::Pid;
-use crate::roots::Roots;
-use crate::unknown::{Unknown, Why};
+use crate::roots::{OWN, Roots};
+use crate::unknown::Why;
 
 /// Which of the two kinds of control groups a controller is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,53 +32,15 @@ pub(crate) enum Version {
     V2,
 }
 
-/// As which the proc file system knows the process that asks.
-pub(crate) const OWN: &str = "self";
 /// A process can be moved, by its supervisor.
 const LOCATE_EVERY: Duration = Duration::from_secs(10);
 
-/// What is read of a process's control groups.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct CgroupReading {
-    /// CPU.
-    pub cpu: Option<CgroupCpu>,
-    /// Memory.
-    pub memory: Option<CgroupMemory>,
-}
-
-/// The source for the control groups of another process: those of this one are read with [`Cpu`](crate::Cpu)
-/// and [`Memory`](crate::Memory).
-#[derive(Debug)]
-pub struct Cgroup {
-    cpu: CpuGroup,
-    memory: MemoryGroup,
-}
-
-impl Cgroup {
-    /// The groups a process is in.
-    pub fn of(roots: &Roots, pid: Pid) -> Self {
-        let process = pid.number.to_string();
-        Self { cpu: CpuGroup::new(roots, &process), memory: MemoryGroup::new(roots, &process) }
-    }
-
-    /// Reads it all; what its container does not show here is unknown.
-    pub fn read(&mut self, now: Duration) -> CgroupReading {
-        CgroupReading { cpu: self.cpu.read(now), memory: self.memory.read(now) }
-    }
-
-    /// What it does not know at present.
-    pub fn unknown(&self) -> impl Iterator<Item = &Unknown> {
-        self.cpu.unknown().chain(self.memory.unknown())
-    }
-}
-
-/// Looks where a process's group for a controller is, now and then.
+/// Looks where this process's group for a controller is, now and then.
 #[derive(Debug)]
 struct Locator {
     cgroup: PathBuf,
     mountinfo: PathBuf,
     sys: PathBuf,
-    own: bool,
     controller: &'static str,
     what: &'static str,
     every: Every,
@@ -87,13 +48,11 @@ struct Locator {
 }
 
 impl Locator {
-    /// `process` is a process id or [`OWN`].
-    fn new(roots: &Roots, process: &str, controller: &'static str, what: &'static str) -> Self {
+    fn new(roots: &Roots, controller: &'static str, what: &'static str) -> Self {
         Self {
-            cgroup: roots.proc(Path::new(process).join("cgroup")),
-            mountinfo: roots.proc("self/mountinfo"),
+            cgroup: roots.proc(OWN).join("cgroup"),
+            mountinfo: roots.proc(OWN).join("mountinfo"),
             sys: roots.sys.clone(),
-            own: process == OWN,
             controller,
             what,
             every: Every::new(LOCATE_EVERY),
@@ -110,7 +69,7 @@ impl Locator {
             Ok(text) => {
                 // Without mounts the usual places are tried.
                 let mounts = reader.text_once(&self.mountinfo).unwrap_or_default();
-                place::locate(self.controller, self.own, &text, &mounts, &self.sys).ok_or(Why::Missing)
+                place::locate(self.controller, &text, &mounts, &self.sys).ok_or(Why::Missing)
             }
             Err(error) => Err(Why::from(&error)),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cgroup::{CgroupCpu, CpuGroup, OWN};
+use crate::cgroup::{CgroupCpu, CpuGroup};
 use crate::every::Every;
 use crate::file::{Kept, Reader};
 use crate::pressure::{self, Pressure};
@@ -22,6 +22,8 @@ pub struct CpuTimes {
     pub user: Duration,
     /// The kernel, also for interrupts.
     pub system: Duration,
+    /// Of `system`: for interrupts, which may be on no program's account.
+    pub interrupts: Duration,
     /// Nothing to do.
     pub idle: Duration,
     /// Nothing to do but wait for the disk.
@@ -86,7 +88,7 @@ impl Cpu {
             affinity: Kept::new(roots.proc("self/status"), "allowed cores"),
             affinity_every: Every::new(AFFINITY_EVERY),
             allowed: None,
-            group: CpuGroup::new(roots, OWN),
+            group: CpuGroup::new(roots),
         }
     }
 
@@ -158,6 +160,7 @@ fn times_of(text: &str) -> Option<CpuTimes> {
     (found >= 4).then(|| CpuTimes {
         user: ticks(user) + ticks(nice),
         system: ticks(system) + ticks(irq) + ticks(softirq),
+        interrupts: ticks(irq) + ticks(softirq),
         idle: ticks(idle),
         iowait: ticks(iowait),
         steal: ticks(steal),

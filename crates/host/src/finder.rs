@@ -1,4 +1,4 @@
-//! Which processes a port or a connection belongs to.
+//! Which processes a port belongs to.
 //!
 //! The kernel lists sockets with their inode, and a process's descriptors as links to inodes. Both are walked
 //! together, at most every ten seconds and only so far.
@@ -8,7 +8,6 @@ mod holders;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,7 +65,6 @@ impl Finder {
         if let Some(reading) = self.sockets.read(now) {
             scan.want(reading.listeners.iter().map(|listener| listener.inode));
         }
-        scan.want(self.sockets.connections());
         let walked = scan.walk(&self.proc);
         self.holders = scan.end();
         match walked {
@@ -95,21 +93,10 @@ impl Finder {
             listeners.iter().filter(|it| it.address.port() == port).map(|it| it.inode).collect();
         let holders = self.holders.of(&inodes);
         match holders.is_empty() {
-            false => Ok(self.holders.with_descendants(holders)),
+            false => Ok(self.holders.lineage.with_descendants(holders)),
             true if self.holders.denied && !inodes.is_empty() => Err(Why::NotPermitted),
             true => Err(Why::Missing),
         }
-    }
-
-    /// The process that opened of a connection from this local address, as of the last look: the first of those that
-    /// hold it.
-    ///
-    /// # Errors
-    /// As for [`listeners`](Self::listeners).
-    pub fn connected_from(&self, local: SocketAddr) -> Result<Pid, Why> {
-        let inode = self.sockets.connection(local).ok_or(Why::Missing)?;
-        let holder = self.holders.of(&[inode]).first().copied();
-        holder.ok_or(if self.holders.denied { Why::NotPermitted } else { Why::Missing })
     }
 
     /// The sockets as of the last look.

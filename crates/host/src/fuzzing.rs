@@ -24,7 +24,7 @@ pub fn lines(bytes: &[u8]) {
 
 /// The directories of a control group; none leaves the root.
 pub fn control_group(cgroup: &str, mountinfo: &str) -> Vec<std::path::PathBuf> {
-    cgroup::locate("memory", true, cgroup, mountinfo, Path::new("/fixture"))
+    cgroup::locate("memory", cgroup, mountinfo, Path::new("/fixture"))
         .map_or_else(Vec::new, |place| place.levels)
 }
 

@@ -10,6 +10,13 @@ use crate::network::{Network, NetworkReading};
 use crate::roots::Roots;
 use crate::unknown::Unknown;
 
+/// What the machine calls itself (proc(5)); `None` where it has no name.
+pub fn host_name(roots: &Roots) -> Option<String> {
+    let name = std::fs::read_to_string(roots.proc("sys/kernel/hostname")).ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// Everything that is read of the machine each second.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HostReading {

@@ -8,7 +8,8 @@
 //!
 //! - [`Host`] holds the sources that concern the machine and this process: [`Cpu`], [`Memory`], [`Network`],
 //!   [`Sockets`], [`Disk`].
-//! - [`Finder`] says which processes listen on a port; [`Process`], [`Family`] and [`Cgroup`] measure them.
+//! - [`Finder`] says which processes listen on a port; [`Process`] and [`Family`] measure them;
+//!   [`cpu_with_descendants`] says what one has cost with all it has started.
 //! - [`Diag`] asks the kernel for `TCP_INFO` of the connections of a port.
 //!
 //! # What it costs
@@ -29,6 +30,7 @@ mod finder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod lineage;
 mod memory;
 mod network;
 mod pressure;
@@ -44,16 +46,17 @@ mod cost;
 #[cfg(test)]
 mod testing;
 
-pub use cgroup::{Cgroup, CgroupCpu, CgroupMemory, CgroupReading};
+pub use cgroup::{CgroupCpu, CgroupMemory};
 pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
 pub use diag::{Connection, Connections, Diag, TcpInfo};
 pub use disk::{Device, Disk, DiskReading, Space};
 pub use finder::{Finder, Pid};
-pub use host::{Host, HostReading};
+pub use host::{Host, HostReading, host_name};
+pub use lineage::cpu_with_descendants;
 pub use memory::{Memory, MemoryReading, Reclaim};
 pub use network::{Conntrack, Interface, Network, NetworkReading, TcpCounters, TcpMemory};
 pub use pressure::Pressure;
-pub use process::{Family, FamilyReading, Gone, HotThread, Process, ProcessReading};
+pub use process::{Family, FamilyReading, Glance, Gone, HotThread, Process, ProcessReading};
 pub use rate::Rate;
 pub use roots::Roots;
 pub use sockets::{Destination, Listener, Sockets, SocketsReading};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cgroup::{CgroupMemory, MemoryGroup, OWN};
+use crate::cgroup::{CgroupMemory, MemoryGroup};
 use crate::file::{Kept, Reader};
 use crate::pressure::{self, Pressure};
 use crate::roots::Roots;
@@ -69,7 +69,7 @@ impl Memory {
             meminfo: Kept::new(roots.proc("meminfo"), "memory"),
             vmstat: Kept::new(roots.proc("vmstat"), "memory reclaim"),
             pressure: Kept::with_hint(roots.proc("pressure/memory"), "memory pressure", pressure::HINT),
-            group: MemoryGroup::new(roots, OWN),
+            group: MemoryGroup::new(roots),
         }
     }
 

@@ -18,11 +18,10 @@ use std::time::Duration;
 use interface::Interfaces;
 use tcp::Sockstat;
 
-use crate::cgroup::OWN;
 use crate::every::Every;
 use crate::file::{Kept, Reader};
 use crate::process::Descriptors;
-use crate::roots::Roots;
+use crate::roots::{OWN, Roots};
 use crate::text::{number, numbers};
 use crate::unknown::Unknown;
 

@@ -56,6 +56,15 @@ pub struct ProcessReading {
     pub descriptor_limit: Option<u64>,
 }
 
+/// What one short file tells of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// CPU time of all its threads, those that have ended too.
+    pub cpu: Duration,
+    /// Memory held, pages shared with others in full.
+    pub resident_bytes: u64,
+}
+
 /// The process has ended; another may have its number by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone(pub Pid);
@@ -125,10 +134,23 @@ impl Process {
         Ok(reading)
     }
 
+    /// Reads what costs next to nothing.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn glance(&mut self) -> Result<Glance, Gone> {
+        let stat = self.stat()?;
+        Ok(Glance { cpu: stat.cpu, resident_bytes: stat.resident_bytes() })
+    }
+
+    fn stat(&mut self) -> Result<Stat, Gone> {
+        let stat = self.reader.parse_bytes(&mut self.stat, Stat::parse);
+        stat.filter(|stat| stat.started == self.pid.started).ok_or(Gone(self.pid))
+    }
+
     /// What is read each second of every process of a family: CPU and threads, so many of them.
     fn read_bounded(&mut self, now: Duration, threads: usize) -> Result<ProcessReading, Gone> {
-        let stat = self.reader.parse_bytes(&mut self.stat, Stat::parse);
-        let stat = stat.filter(|stat| stat.started == self.pid.started).ok_or(Gone(self.pid))?;
+        let stat = self.stat()?;
         self.threads.read(now, threads, &mut self.reader);
         Ok(ProcessReading {
             parent: stat.parent,
@@ -136,7 +158,7 @@ impl Process {
             run_delay: self.threads.run_delay(),
             threads: stat.threads,
             hottest: self.threads.hottest(),
-            resident_bytes: stat.resident_pages.saturating_mul(rustix::param::page_size() as u64),
+            resident_bytes: stat.resident_bytes(),
             proportional_bytes: self.resident.last(),
             major_faults: stat.major_faults,
             descriptors: None,

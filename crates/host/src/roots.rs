@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// As which the proc file system knows the process that asks.
+pub(crate) const OWN: &str = "self";
+
 /// The directories everything is read below; those of a test are fixtures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {

@@ -29,8 +29,6 @@ const MOST_SOCKETS: usize = 65_536;
 /// has to write a table of them, so that a full one takes less than one hundredth of a core.
 const SOCKETS_A_SECOND: usize = 4_096;
 const MOST_LISTENERS: usize = 1_024;
-/// Established connections whose owner can be found.
-const MOST_CONNECTIONS: usize = 16_384;
 const MOST_DESTINATIONS: usize = 4_096;
 const WHAT: &str = "tcp sockets";
 
@@ -83,8 +81,6 @@ pub struct Sockets {
     every: Every,
     unknowns: Unknowns,
     last: Option<SocketsReading>,
-    /// Sockets of established connections by their local address.
-    connections: HashMap<SocketAddr, u64>,
     buffer: Vec<u8>,
 }
 
@@ -99,7 +95,6 @@ impl Sockets {
             every: Every::new(EVERY),
             unknowns: Unknowns::default(),
             last: None,
-            connections: HashMap::new(),
             buffer: Vec::new(),
         }
     }
@@ -119,11 +114,11 @@ impl Sockets {
 
     fn scan(&mut self, now: Duration) {
         let range = std::fs::read_to_string(&self.port_range).ok().and_then(|text| port_range(&text));
-        let mut scan = Scan::new(now, range, std::mem::take(&mut self.connections));
+        let mut scan = Scan::new(now, range);
         let mut found = self.diag.as_mut().is_some_and(|diag| diag.sockets(|entry| scan.take(entry)).is_ok());
         if !found {
             self.diag = None;
-            scan = Scan::new(now, range, HashMap::new());
+            scan = Scan::new(now, range);
             found = self.read_tables(&mut scan);
         }
         if found {
@@ -131,9 +126,7 @@ impl Sockets {
         }
         let seconds = u64::try_from(scan.seen / SOCKETS_A_SECOND).unwrap_or(u64::MAX);
         self.every.set_period(EVERY.max(Duration::from_secs(seconds)));
-        let (reading, connections) = scan.end();
-        self.connections = connections;
-        self.last = found.then_some(reading);
+        self.last = found.then(|| scan.end());
     }
 
     /// Whether there are any.
@@ -151,14 +144,6 @@ impl Sockets {
         found
     }
 
-    pub(crate) fn connection(&self, local: SocketAddr) -> Option<u64> {
-        self.connections.get(&canonical(local)).copied()
-    }
-
-    pub(crate) fn connections(&self) -> impl Iterator<Item = u64> {
-        self.connections.values().copied()
-    }
-
     /// What it does not know at present.
     pub fn unknown(&self) -> impl Iterator<Item = &Unknown> {
         self.unknowns.iter()
@@ -174,17 +159,15 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 struct Scan {
     reading: SocketsReading,
     ephemeral: Option<(u16, u16)>,
-    connections: HashMap<SocketAddr, u64>,
     /// Ports, and of these in TIME-WAIT.
     destinations: HashMap<SocketAddr, (u32, u32)>,
     seen: usize,
 }
 
 impl Scan {
-    fn new(at: Duration, ephemeral: Option<(u16, u16)>, mut connections: HashMap<SocketAddr, u64>) -> Self {
-        connections.clear();
+    fn new(at: Duration, ephemeral: Option<(u16, u16)>) -> Self {
         let reading = SocketsReading { at, ..SocketsReading::default() };
-        Self { reading, ephemeral, connections, destinations: HashMap::new(), seen: 0 }
+        Self { reading, ephemeral, destinations: HashMap::new(), seen: 0 }
     }
 
     /// Takes a socket; says whether it wants more.
@@ -208,12 +191,7 @@ impl Scan {
                 }
                 return;
             }
-            ESTABLISHED => {
-                reading.established += 1;
-                if self.connections.len() < MOST_CONNECTIONS {
-                    self.connections.insert(canonical(entry.local), entry.inode);
-                }
-            }
+            ESTABLISHED => reading.established += 1,
             TIME_WAIT => reading.time_wait += 1,
             _ => {}
         }
@@ -228,11 +206,11 @@ impl Scan {
         }
     }
 
-    fn end(mut self) -> (SocketsReading, HashMap<SocketAddr, u64>) {
+    fn end(mut self) -> SocketsReading {
         // A port someone listens on, in the range, has its clients for destinations: one port each.
         let busiest = self.destinations.iter().max_by_key(|(address, (ports, _))| (*ports, **address));
         self.reading.busiest =
             busiest.map(|(&address, &(ports, time_wait))| Destination { address, ports, time_wait });
-        (self.reading, self.connections)
+        self.reading
     }
 }

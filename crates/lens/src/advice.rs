@@ -37,6 +37,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
+use crate::facts::Database;
 use crate::picture::Picture;
 use crate::signal::{self, Signal};
 
@@ -280,9 +281,26 @@ fn evidence(
     label: &str,
     text: impl FnOnce(f64) -> String,
 ) -> Option<Evidence> {
-    let value = picture.minute(signal, label)?;
-    let (signal, unit) = (signal.name, signal.unit);
-    Some(Evidence { signal, label: label.to_owned(), value, unit, text: text(value) })
+    picture.minute(signal, label).map(|value| Evidence::of(signal, label, value, text))
+}
+
+/// A look at each server of databases, through the first of those it has. `none` says that there is no need.
+fn each_server(
+    databases: &[Database],
+    look: impl Fn(&Database) -> Result<Option<Advice>, String>,
+    none: &str,
+) -> Verdict {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for (at, database) in databases.iter().enumerate() {
+        if databases[..at].iter().any(|before| before.server == database.server) {
+            continue;
+        }
+        match look(database) {
+            Ok(advice) => found.extend(advice),
+            Err(why) => missing.push(why),
+        }
+    }
+    Verdict::of(found, &missing, || none.into())
 }
 
 /// The cliff of a server's connections, if it is near.

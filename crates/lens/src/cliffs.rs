@@ -154,6 +154,12 @@ pub struct Evidence {
     pub text: String,
 }
 
+impl Evidence {
+    pub(crate) fn of(signal: &Signal, label: &str, value: f64, text: impl FnOnce(f64) -> String) -> Self {
+        Self { signal: signal.name, label: label.to_owned(), value, unit: signal.unit, text: text(value) }
+    }
+}
+
 /// Reads a signal as it is now, for evidence; none when it is not known.
 fn evidence(
     picture: &Picture<'_>,
@@ -161,14 +167,7 @@ fn evidence(
     label: &str,
     text: impl FnOnce(f64) -> String,
 ) -> Option<Evidence> {
-    let value = picture.now(signal, label)?;
-    Some(Evidence {
-        signal: signal.name,
-        label: label.to_owned(),
-        value,
-        unit: signal.unit,
-        text: text(value),
-    })
+    picture.now(signal, label).map(|value| Evidence::of(signal, label, value, text))
 }
 
 /// What is wrong with the answers now, whatever a cliff says.

@@ -42,4 +42,4 @@ mod worker;
 pub use config::Config;
 pub use control::{Control, Ending, SettingRow, Settings};
 pub use plan::{Face, validate};
-pub use plane::{Bound, DatabaseFacts, Handle, StartError, start};
+pub use plane::{Bound, Handle, StartError, start};

@@ -1,6 +1,5 @@
 //! Starting the pool: one thread or several for the data path, one task on the caller's runtime for everything slow.
 
-mod facts;
 mod listen;
 mod run;
 mod status;
@@ -23,7 +22,6 @@ use crate::events::PoolStarted;
 use crate::plan::{self, Face, Plan};
 use crate::shared::Shared;
 
-pub use facts::DatabaseFacts;
 pub use listen::Bound;
 pub(crate) use listen::PLANE;
 use listen::{Opened, SocketFile};
@@ -192,12 +190,6 @@ impl Handle {
     /// Asks the servers of databases how they are, on connections beside the pools.
     pub fn ask(&self) -> Ask {
         self.shared.questions.port(&self.shared.context.metrics)
-    }
-
-    /// What is known of the pools there are and of their servers, each time it is called.
-    pub fn databases(&self) -> impl Fn() -> Vec<DatabaseFacts> + Send + Sync + use<> {
-        let shared = Arc::clone(&self.shared);
-        move || facts::all(&shared)
     }
 
     /// Pages and commands for the console.

@@ -34,7 +34,7 @@ pub use config::{Certificate, Certificates, TlsVersion};
 pub use end_point::end_point;
 pub use server::{ClientAuth, Served, ServerSpec, ServerTls};
 pub use status::CertificateStatus;
-pub use x509::{PeerNames, common_name, peer_names};
+pub use x509::common_name;
 
 /// What is wrong with a certificate, a key or a name in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

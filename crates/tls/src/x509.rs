@@ -21,10 +21,9 @@ pub(crate) struct PublicKey {
     pub bits: Vec<u8>,
 }
 
-/// A `GeneralName` (RFC 5280 §4.2.1.6) of a kind that peers are told by.
+/// A `GeneralName` (RFC 5280 §4.2.1.6) of a kind that servers are told by.
 enum AlternativeName {
     Dns(String),
-    Email(String),
     Address(IpAddr),
 }
 
@@ -59,11 +58,10 @@ impl Parsed {
     /// The names (RFC 9525: those of `subjectAltName`, never the common name) and addresses it is for, in lower case.
     pub(crate) fn server_names(&self) -> Vec<String> {
         let name = |name| match name {
-            AlternativeName::Dns(name) => Some(name.to_ascii_lowercase()),
-            AlternativeName::Address(address) => Some(address.to_string()),
-            AlternativeName::Email(_) => None,
+            AlternativeName::Dns(name) => name.to_ascii_lowercase(),
+            AlternativeName::Address(address) => address.to_string(),
         };
-        self.alternative_names().filter_map(name).collect()
+        self.alternative_names().map(name).collect()
     }
 
     fn alternative_names(&self) -> impl Iterator<Item = AlternativeName> {
@@ -88,12 +86,10 @@ impl AlternativeName {
         const fn context(number: u32) -> Tag {
             Tag::ContextSpecific { constructed: false, number: TagNumber(number) }
         }
-        const EMAIL: Tag = context(1);
         const DNS_NAME: Tag = context(2);
         const IP_ADDRESS: Tag = context(7);
         let text = || std::str::from_utf8(name.value()).ok().map(str::to_owned);
         match name.tag() {
-            EMAIL => text().map(Self::Email),
             DNS_NAME => text().map(Self::Dns),
             IP_ADDRESS => Some(Self::Address(match name.value().len() {
                 4 => <[u8; 4]>::try_from(name.value()).ok()?.into(),
@@ -124,33 +120,8 @@ fn text(value: &Any) -> Option<String> {
     (!text.is_empty() && !text.contains('\0')).then_some(text)
 }
 
-/// Whom a peer's certificate names. Worth nothing unless the handshake verified it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PeerNames {
-    /// The subject's common name: the first where there are several, as in PostgreSQL. None when it is empty or has
-    /// a NUL.
-    pub common_name: Option<String>,
-    /// The `dNSName`s of `subjectAltName`, as they are written.
-    pub dns: Vec<String>,
-    /// The `rfc822Name`s of `subjectAltName`, as they are written.
-    pub emails: Vec<String>,
-}
-
-/// The names in a peer's certificate; none at all when it is not valid X.509.
-pub fn peer_names(certificate: &CertificateDer<'_>) -> PeerNames {
-    let Some(parsed) = Parsed::of(certificate) else { return PeerNames::default() };
-    let mut names = PeerNames { common_name: parsed.common_name(), ..PeerNames::default() };
-    for name in parsed.alternative_names() {
-        match name {
-            AlternativeName::Dns(name) if !name.contains('\0') => names.dns.push(name),
-            AlternativeName::Email(name) if !name.contains('\0') => names.emails.push(name),
-            _ => {}
-        }
-    }
-    names
-}
-
-/// [`PeerNames::common_name`] alone.
+/// The common name of a peer's certificate: the first where there are several, as in PostgreSQL. None when it is empty or
+/// has a NUL, and when the certificate is not valid X.509. Worth nothing unless the handshake verified it.
 pub fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     Parsed::of(certificate)?.common_name()
 }

@@ -199,16 +199,6 @@ impl Pool {
         });
     }
 
-    /// Resolves when at least one target is known.
-    pub async fn wait_ready(&self) {
-        let mut changed = self.changed.subscribe();
-        while self.control().targets().next().is_none() {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
     /// Resolves when anything about the pool may have changed since the call.
     pub async fn changed(&self) {
         // The sender lives in `self`, so this does not fail.

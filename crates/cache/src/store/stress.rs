@@ -85,7 +85,9 @@ fn work(store: &Store<Value>, random: &mut Random, step: u64, alive: &Arc<Atomic
         }
         16..=17 => drop(store.remove(&key).inspect(|value| check(value))),
         18 => {
-            store.remove_if(&key, |value| value.version % 2 == 0);
+            if let Some(seen) = store.get(&key).filter(|value| value.version % 2 == 0) {
+                store.swap(&key, &seen, Value::new(n, step, alive), random.below(4000) as usize);
+            }
         }
         _ if step.is_multiple_of(1000) => {
             store.retain(|_, value| value.key % 3 != 0);

@@ -1,13 +1,12 @@
 //! What the person at the keyboard wants: single keys from a terminal, or characters from a pipe.
 
-use std::io::{self, Read};
+use std::io;
 
 use tokio::sync::mpsc;
 
-pub(super) use crate::terminal::KeyAtATime;
+use crate::terminal;
 
-/// Keys that may wait to be acted upon.
-const WAITING_KEYS: usize = 64;
+pub(super) use crate::terminal::KeyAtATime;
 
 /// One wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +51,9 @@ impl Key {
     }
 }
 
-/// Reads standard input on a thread of its own until it ends. The end of a pipe is no wish to quit.
+/// Wishes from standard input until it ends. The end of a pipe is no wish to quit.
 pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
-    let (keys, receiver) = mpsc::channel(WAITING_KEYS);
-    // Nobody waits for this thread: a read from a terminal cannot be called off.
-    std::thread::Builder::new().name("keys".into()).spawn(move || {
-        let wishes = io::stdin().lock().bytes().map_while(Result::ok).filter_map(Key::parse);
-        for key in wishes {
-            if keys.blocking_send(key).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
+    terminal::read(Key::parse)
 }
 
 #[cfg(test)]

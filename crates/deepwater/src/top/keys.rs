@@ -1,11 +1,11 @@
 //! What the person at the keyboard wants.
 
-use std::io::{self, Read};
+use std::io;
 
 use tokio::sync::mpsc;
 
-/// Keys that may wait to be acted upon.
-const WAITING_KEYS: usize = 64;
+use crate::terminal;
+
 /// Bytes of the longest sequence that means something; a terminal may send longer ones.
 const LONGEST: usize = 16;
 
@@ -80,20 +80,10 @@ fn special(sequence: &[u8]) -> Option<Key> {
     })
 }
 
-/// Reads standard input on a thread of its own until it ends.
+/// Keys from standard input until it ends.
 pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
-    let (keys, receiver) = mpsc::channel(WAITING_KEYS);
-    // Nobody waits for this thread: a read from a terminal cannot be called off.
-    std::thread::Builder::new().name("keys".into()).spawn(move || {
-        let mut parser = Parser::default();
-        let bytes = io::stdin().lock().bytes().map_while(Result::ok);
-        for key in bytes.filter_map(|byte| parser.feed(byte)) {
-            if keys.blocking_send(key).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
+    let mut parser = Parser::default();
+    terminal::read(move |byte| parser.feed(byte))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::support::{Answer, Deepwater, LISTEN, Message, Origin, pool, soon};
+use crate::support::{Answer, Deepwater, LISTEN, Message, Origin, Visit, Wire, pool, soon};
 
 /// Lets time pass. Only for what is about time itself: a lifetime that ends.
 async fn pause(time: Duration) {
@@ -108,17 +108,35 @@ impl Gate {
     }
 }
 
+/// An origin that follows a script on every connection, and has a gate to wait at.
+async fn at_gate<S>(gate: &Gate, script: impl Fn(Visit, Gate) -> S + Send + 'static) -> Origin
+where
+    S: Future<Output = ()> + Send + 'static,
+{
+    let gate = gate.clone();
+    Origin::scripted(move |visit| script(visit, gate.clone())).await
+}
+
 /// An origin whose answers wait at a gate.
 async fn gated(gate: &Gate, answer: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Origin {
-    let (gate, answer) = (gate.clone(), Arc::new(answer));
-    Origin::scripted(move |mut visit| {
-        let (gate, answer) = (gate.clone(), Arc::clone(&answer));
+    let answer = Arc::new(answer);
+    at_gate(gate, move |mut visit, gate| {
+        let answer = Arc::clone(&answer);
         async move {
             while let Some(request) = visit.request().await {
                 gate.pass().await;
                 visit.send(answer(&request)).await;
             }
         }
+    })
+    .await
+}
+
+/// An origin with one version of a body, of which it says so to whoever knows one.
+async fn versioned(fields: &'static str, body: &'static str) -> Origin {
+    Origin::answering(move |request| match request.get("if-none-match") {
+        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
+        None => with(&format!("ETag: \"v1\"\n{fields}"), body),
     })
     .await
 }
@@ -132,4 +150,24 @@ async fn in_turn(answers: &[Answer]) -> Origin {
         answers[at.min(answers.len() - 1)].clone()
     })
     .await
+}
+
+/// Clients that have asked for a path, each over a connection of its own.
+async fn crowd(edge: &Deepwater, clients: usize, path: &str) -> Vec<Wire> {
+    let mut crowd = Vec::new();
+    for _ in 0..clients {
+        let mut client = edge.client().await;
+        client.send(get(path, "")).await;
+        crowd.push(client);
+    }
+    crowd
+}
+
+/// What they hear.
+async fn answers(crowd: Vec<Wire>) -> Vec<Message> {
+    let mut answers = Vec::new();
+    for mut client in crowd {
+        answers.push(client.response().await);
+    }
+    answers
 }

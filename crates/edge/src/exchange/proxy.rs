@@ -1,34 +1,34 @@
 //! Passing a request to one target and its response back.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
+mod attempt;
+mod tunnel;
+
 use std::time::{Duration, Instant};
 
 use deepwater_upstream::{Chosen, FailureKind, Lease, Outcome};
-use http::{Method, StatusCode};
+use http::Method;
 
 use crate::body::h1::Writer;
-use crate::body::{BodyError, BodyRead, RelayError, Replay, Stalls, relay, relay_both};
+use crate::body::{BodyRead, Replay};
 use crate::config::ProxyProtocolOut;
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::head::{Name, Request, Response};
 use crate::http1::framing::Framing;
-use crate::{hygiene, idempotency};
-
 use crate::io::Deadline;
 use crate::origin::h1::{self, Connection, ResponseReader};
-use crate::origin::{HeadKind, OriginRead, OriginWrite, Reused, connect};
+use crate::origin::{Reused, connect};
 use crate::peer::Peer;
 use crate::plan::{HostPolicy, RoutePlan};
 use crate::route::Prepared;
-use crate::websocket;
 use crate::worker::{Local, PoolLocal, Worker};
+use crate::{hygiene, idempotency};
 
 use super::Tally;
 use super::respond::Answering;
 use super::withheld::Withheld;
+
+use attempt::Attempt;
 
 /// A request on its way to a pool.
 pub(super) struct Proxying<'a> {
@@ -59,24 +59,6 @@ pub(super) enum Manner<'a> {
     },
     /// It goes to the cache, as the origin made it.
     Cache,
-}
-
-/// How sending a request over one connection ended.
-enum Attempt {
-    /// The response went to the client, whole.
-    Done { status: StatusCode, connection_is_clean: bool },
-    /// Both directions became bytes; they are through.
-    Tunnelled,
-    /// An answer came, and is kept from the client: the request is to be sent again. It is here if it was short.
-    Withheld(StatusCode, Option<Box<Withheld>>),
-    /// No response head came.
-    NoHead { failure: Failure, silent: bool },
-    /// The client has the head, but the origin broke its body off.
-    OriginBroke,
-    /// The client sent a malformed body, or stalled.
-    ClientBroke(Failure),
-    /// The client is gone: there is nobody to tell.
-    ClientLeft,
 }
 
 /// How sending a request to a target ended.
@@ -258,207 +240,6 @@ impl Proxying<'_> {
             self.pool.idle.put(lease.target().id, connection, answered_at, keep, plan.idle_connections);
         }
         attempt
-    }
-
-    /// One request and its response over one connection, both directions at once.
-    #[allow(clippy::too_many_arguments)]
-    async fn attempt<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
-        &self,
-        lease: &Lease,
-        (chosen_at, sent_at): (Instant, Instant),
-        writer: &mut W,
-        reader: &mut O,
-        response: &mut Response,
-        body: &mut B,
-        reply: &mut R,
-    ) -> Attempt {
-        let timeouts = &self.pool.plan.timeouts;
-        let response_timeout = self.route.response_timeout.unwrap_or(timeouts.response.get());
-        let (client_stall, origin_stall) = (self.local.plan.limits.body_stall, timeouts.body.get());
-        let up_stalls = Stalls::new(client_stall, origin_stall);
-        let down_stalls = Stalls::new(origin_stall, client_stall);
-        let switched = {
-            let mut upload = pin!(async {
-                if self.framing == Framing::Empty {
-                    poll_fn(|cx| writer.poll_end(cx, None)).await.map_err(RelayError::Write)
-                } else {
-                    relay(body, writer, self.deadline, &up_stalls, &self.tally.received_bytes).await
-                }
-            });
-            // None while under way, then whether the origin took it all.
-            let mut uploaded: Option<bool> = None;
-            let is_uploading = self.framing != Framing::Empty;
-            self.deadline.set_from(sent_at, if is_uploading { client_stall } else { response_timeout });
-            let framing = loop {
-                let head = poll_fn(|cx| {
-                    if uploaded.is_none()
-                        && let Poll::Ready(result) = upload.as_mut().poll(cx)
-                    {
-                        match result {
-                            Err(RelayError::Read(BodyError::Malformed)) => {
-                                return Poll::Ready(Err(Attempt::ClientBroke(Failure::ClientAborted)));
-                            }
-                            Err(RelayError::Read(BodyError::TooLarge)) => {
-                                return Poll::Ready(Err(Attempt::ClientBroke(Failure::BodyTooLarge)));
-                            }
-                            Err(RelayError::Read(_)) => return Poll::Ready(Err(Attempt::ClientLeft)),
-                            // It may still have said why it takes no more.
-                            Err(RelayError::Write(_)) => uploaded = Some(false),
-                            Ok(()) => uploaded = Some(true),
-                        }
-                        if is_uploading {
-                            self.deadline.set(response_timeout);
-                        }
-                    }
-                    match reader.poll_head(cx, &self.request.method, response) {
-                        Poll::Ready(Ok(kind)) => return Poll::Ready(Ok(kind)),
-                        Poll::Ready(Err(no_head)) => {
-                            let (failure, silent) = (no_head.failure, no_head.silent);
-                            return Poll::Ready(Err(Attempt::NoHead { failure, silent }));
-                        }
-                        Poll::Pending => {}
-                    }
-                    if uploaded.is_some() && reply.poll_gone(cx).is_ready() {
-                        return Poll::Ready(Err(Attempt::ClientLeft));
-                    }
-                    Poll::Pending
-                });
-                match self.deadline.guard(head).await {
-                    Ok(Ok(HeadKind::Interim)) => {
-                        hygiene::clean_response(response);
-                        reply.interim(response);
-                        if poll_fn(|cx| reply.poll_flush(cx)).await.is_err() {
-                            return Attempt::ClientLeft;
-                        }
-                    }
-                    Ok(Ok(HeadKind::Final(framing))) => break Some(framing),
-                    Ok(Ok(HeadKind::Switched)) => break None,
-                    Ok(Err(attempt)) => return attempt,
-                    Err(_) if self.deadline.is_past_limit() => {
-                        return Attempt::NoHead { failure: Failure::RequestDeadline, silent: false };
-                    }
-                    Err(_) if uploaded.is_none() && !up_stalls.waits_to_write() => {
-                        return Attempt::ClientBroke(Failure::ClientStalled);
-                    }
-                    Err(_) => {
-                        return Attempt::NoHead { failure: Failure::ResponseTimeout, silent: false };
-                    }
-                }
-            };
-            let answered_at = Instant::now();
-            let latency = answered_at.duration_since(chosen_at);
-            self.tally.upstream.set(Some(latency));
-            self.pool.metrics.response.observe(latency);
-            match framing {
-                None => true,
-                Some(framing) => {
-                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry()
-                    {
-                        let status = response.status;
-                        let answer = Withheld::read(lease, response, framing, reader).await;
-                        return Attempt::Withheld(status, answer);
-                    }
-                    self.edit_response(Some(lease), response);
-                    self.tally.status.set(Some(response.status));
-                    reply.head(response.status, &response.fields, framing);
-                    self.deadline.set_from(answered_at, origin_stall);
-                    up_stalls.yields();
-                    let mut download =
-                        pin!(relay(reader, reply, self.deadline, &down_stalls, &self.tally.sent_bytes));
-                    let both = poll_fn(|cx| {
-                        if uploaded.is_none()
-                            && let Poll::Ready(result) = upload.as_mut().poll(cx)
-                        {
-                            uploaded = Some(result.is_ok());
-                        }
-                        download.as_mut().poll(cx)
-                    });
-                    match self.deadline.guard(both).await {
-                        Ok(Ok(())) => {
-                            return Attempt::Done {
-                                status: response.status,
-                                connection_is_clean: uploaded == Some(true),
-                            };
-                        }
-                        Ok(Err(RelayError::Read(_))) => return Attempt::OriginBroke,
-                        Ok(Err(RelayError::Write(_))) => return Attempt::ClientLeft,
-                        Err(_) => false,
-                    }
-                }
-            }
-        };
-        if !switched && self.deadline.is_past_limit() {
-            return Attempt::ClientBroke(Failure::RequestDeadline);
-        }
-        if !switched {
-            return if down_stalls.waits_to_write() {
-                Attempt::ClientBroke(Failure::ClientStalled)
-            } else {
-                Attempt::OriginBroke
-            };
-        }
-        if self.upgrade.is_none() || response.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Attempt::NoHead { failure: Failure::UpgradeFailed, silent: false };
-        }
-        let protocol = response.fields.get_known(Name::Upgrade).or(self.upgrade).map(<[u8]>::to_vec);
-        self.edit_response(Some(lease), response);
-        self.tally.status.set(Some(response.status));
-        reply.tunnel(response.status, &response.fields, protocol.as_deref());
-        writer.become_tunnel();
-        reader.become_tunnel();
-        body.become_tunnel();
-        let is_websocket = protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
-        self.tunnel(is_websocket, writer, reader, body, reply).await;
-        Attempt::Tunnelled
-    }
-
-    /// Passes bytes of another protocol both ways.
-    async fn tunnel<B: BodyRead, R: Reply, W: OriginWrite, O: OriginRead>(
-        &self,
-        is_websocket: bool,
-        writer: &mut W,
-        reader: &mut O,
-        body: &mut B,
-        reply: &mut R,
-    ) {
-        // It is no request any more: neither its deadline nor its turn are for what may last for days.
-        self.deadline.limit(None);
-        drop(self.tally.turn.take());
-        let idle = self.local.plan.limits.tunnel_idle;
-        let (received, sent) = (&self.tally.received_bytes, &self.tally.sent_bytes);
-        if is_websocket {
-            let (client, origin) = ((body, reply), (reader, writer));
-            return websocket::relay(self.worker, client, origin, self.deadline, idle, received, sent).await;
-        }
-        relay_both((body, reply), (reader, writer), self.deadline, idle, received, sent).await;
-    }
-
-    /// CONNECT: the target itself is what the client talks to.
-    async fn connect_tunnel<B: BodyRead, R: Reply>(
-        &self,
-        lease: &Lease,
-        chosen_at: Instant,
-        out: &mut Vec<u8>,
-        body: &mut B,
-        reply: &mut R,
-    ) -> Result<Outcome, Failure> {
-        let plan = &self.pool.plan;
-        let (slabs, time) = (&self.worker.slabs, self.time_to_connect());
-        let mut connection = connect::raw(plan, lease.target(), self.peer, slabs, time)
-            .await
-            .map_err(|failure| self.in_time(failure))?;
-        let latency = chosen_at.elapsed();
-        self.tally.status.set(Some(StatusCode::OK));
-        let mut response = Response::default();
-        self.edit_response(Some(lease), &mut response);
-        reply.tunnel(StatusCode::OK, &response.fields, None);
-        let mut writer = Writer::new(&connection.io, out);
-        let mut reader = ResponseReader::new(&connection.io, &mut connection.buffer, 0);
-        OriginWrite::become_tunnel(&mut writer);
-        reader.become_tunnel();
-        body.become_tunnel();
-        self.tunnel(false, &mut writer, &mut reader, body, reply).await;
-        Ok(Outcome::Success { latency })
     }
 
     /// Makes the origin's head fit for the client. Without a lease it is of a target nobody need stay with.

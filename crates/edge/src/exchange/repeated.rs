@@ -84,13 +84,8 @@ mod tests {
     #[test]
     fn what_a_cache_would_do_with_an_answer() {
         let of = |asked: &[(&str, &str)], told: &[(&str, &str)]| {
-            let fields = |from: &[(&str, &str)]| {
-                let mut fields = Fields::default();
-                from.iter().for_each(|(name, value)| fields.add(name.as_bytes(), value.as_bytes()));
-                fields
-            };
-            let response = Response { fields: fields(told), ..Response::default() };
-            storing(&fields(asked), &response, 1_700_000_000_000)
+            let response = Response { fields: Fields::of(told), ..Response::default() };
+            storing(&Fields::of(asked), &response, 1_700_000_000_000)
         };
         let control = |value| [("Cache-Control", value)];
         assert_eq!(of(&[], &control("max-age=300")), Storing::AsIs);

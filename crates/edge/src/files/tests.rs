@@ -29,7 +29,7 @@ fn request(method: Method, below: &str, fields: &[(&str, &str)]) -> Request {
     let mut request = Request::default();
     request.method = method;
     request.set_target(format!("/{below}").as_bytes());
-    fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+    request.fields.add_all(fields);
     request
 }
 

@@ -128,9 +128,7 @@ mod tests {
             request.version = version;
             request
         };
-        for (name, value) in fields {
-            request.fields.add(name.as_bytes(), value.as_bytes());
-        }
+        request.fields.add_all(fields);
         of_request(&request)
     }
 

@@ -162,19 +162,13 @@ mod tests {
 
     use super::*;
 
-    fn fields(pairs: &[(&str, &str)]) -> Fields {
-        let mut fields = Fields::default();
-        pairs.iter().for_each(|(name, value)| fields.add(name.as_bytes(), value.as_bytes()));
-        fields
-    }
-
     #[test]
     fn an_answer_is_read_as_it_was_written() {
         let answer = Answer {
             status: StatusCode::CREATED,
-            fields: fields(&[("Location", "/orders/7"), ("x-empty", "")]),
+            fields: Fields::of(&[("Location", "/orders/7"), ("x-empty", "")]),
             body: Bytes::from_static(b"{\"id\":7}\r\n\0"),
-            trailers: fields(&[("grpc-status", "0")]),
+            trailers: Fields::of(&[("grpc-status", "0")]),
         };
         let written = Bytes::from(Kept::Whole(Arc::new(answer)).encode());
         let Ok(Kept::Whole(read)) = Kept::decode(&written) else { panic!("it is whole") };
@@ -203,7 +197,7 @@ mod tests {
 
     #[test]
     fn cookies_are_for_the_first_and_the_length_for_the_frame() {
-        let all = fields(&[
+        let all = Fields::of(&[
             ("Set-Cookie", "a=b"),
             ("Content-Length", "7"),
             ("RateLimit", "x"),

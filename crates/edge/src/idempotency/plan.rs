@@ -195,7 +195,7 @@ mod tests {
         request.method = method;
         request.set_target(target.as_bytes());
         request.set_authority(b"Shop.example");
-        fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+        request.fields.add_all(fields);
         request
     }
 

@@ -93,7 +93,7 @@ mod tests {
 
     fn digest(scope: &str, fields: &[(&str, &str)], ip: IpAddr, claims: Option<&Claims>) -> Digest {
         let mut request = Request::default();
-        fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+        request.fields.add_all(fields);
         let mut digesting = Digesting::new("test");
         scope.parse::<Scope>().unwrap().add_to(&mut digesting, &request, ip, claims);
         digesting.finish()

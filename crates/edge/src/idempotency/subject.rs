@@ -69,7 +69,7 @@ mod tests {
         let place: Option<TokenPlace> = place.map(|place| place.parse().unwrap());
         let mut request = Request::default();
         request.set_target(b"/orders?t=of-query");
-        fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+        request.fields.add_all(fields);
         let mut digesting = Digesting::new("test");
         Verified::new("users", place.as_ref()).add_to(&mut digesting, &request, claims);
         digesting.finish()

@@ -13,9 +13,10 @@ use http::StatusCode;
 use crate::config::{OnStoreError, StoredAnswers, UnknownOutcome};
 use crate::downstream::Reply;
 use crate::failure::Failure;
+use crate::head::Fields;
 use crate::http1::framing::Framing;
 
 use super::*;
-use scene::{Client, Scene, answer, end, fields, in_local, piece, word};
+use scene::{Client, Scene, answer, end, in_local, piece, word};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -6,9 +6,8 @@ use std::task::{Context, Poll, ready};
 use http::Method;
 
 use crate::body::h1::{Reader, Writer};
-use crate::body::{BodyError, BodyRead, Frame};
 use crate::failure::Failure;
-use crate::head::{Fields, Name, Request, Response, Version};
+use crate::head::{Name, Request, Response, Version};
 use crate::http1::framing::{self, Framing};
 use crate::http1::{encode, parse};
 use crate::hygiene;
@@ -104,7 +103,9 @@ impl<'a> ResponseReader<'a> {
     }
 }
 
-impl OriginRead for ResponseReader<'_> {
+impl<'a> OriginRead for ResponseReader<'a> {
+    type Body = Reader<'a>;
+
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -137,6 +138,10 @@ impl OriginRead for ResponseReader<'_> {
             }
         }
     }
+
+    fn body(&mut self) -> &mut Reader<'a> {
+        &mut self.body
+    }
 }
 
 /// Whether the bytes that came since the last look can have completed a head: spares reading a head that
@@ -155,36 +160,6 @@ fn keep_alive_timeout(value: &[u8]) -> Option<u64> {
         let (name, seconds) = member.split_at_checked(8)?;
         name.eq_ignore_ascii_case(b"timeout=").then(|| framing::parse_length(seconds.trim_ascii()))?
     })
-}
-
-impl BodyRead for ResponseReader<'_> {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
-        self.body.poll_frame(cx)
-    }
-
-    fn data(&self) -> &[u8] {
-        self.body.data()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.body.consume(n);
-    }
-
-    fn ends_with_data(&self) -> bool {
-        self.body.ends_with_data()
-    }
-
-    fn trailers(&self) -> Option<&Fields> {
-        self.body.trailers()
-    }
-
-    fn is_done(&self) -> bool {
-        self.body.is_done()
-    }
-
-    fn become_tunnel(&mut self) {
-        self.body.restart(Framing::UntilClose);
-    }
 }
 
 impl OriginWrite for Writer<'_> {

@@ -10,10 +10,10 @@ use ::h2::client::{self, ResponseFuture, SendRequest};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, Version as HttpVersion};
 
+use crate::body::BodyRead;
 use crate::body::h2::{Reader, Writer};
-use crate::body::{BodyError, BodyRead, Frame};
 use crate::failure::Failure;
-use crate::head::{Fields, Name, Request, Response, Version};
+use crate::head::{Name, Request, Response, Version};
 use crate::http1::framing::{self, Framing};
 use crate::io::Transport;
 
@@ -140,6 +140,8 @@ pub(crate) struct ResponseReader {
 }
 
 impl OriginRead for ResponseReader {
+    type Body = Reader;
+
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -187,6 +189,10 @@ impl OriginRead for ResponseReader {
         };
         Poll::Ready(Ok(HeadKind::Final(framing)))
     }
+
+    fn body(&mut self) -> &mut Reader {
+        &mut self.body
+    }
 }
 
 fn copy_head(status: http::StatusCode, headers: &http::HeaderMap, response: &mut Response) {
@@ -195,32 +201,6 @@ fn copy_head(status: http::StatusCode, headers: &http::HeaderMap, response: &mut
     response.version = Version::Http2;
     for (name, value) in headers {
         response.fields.add(name.as_str().as_bytes(), value.as_bytes());
-    }
-}
-
-impl BodyRead for ResponseReader {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
-        self.body.poll_frame(cx)
-    }
-
-    fn data(&self) -> &[u8] {
-        self.body.data()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.body.consume(n);
-    }
-
-    fn ends_with_data(&self) -> bool {
-        self.body.ends_with_data()
-    }
-
-    fn trailers(&self) -> Option<&Fields> {
-        self.body.trailers()
-    }
-
-    fn is_done(&self) -> bool {
-        self.body.is_done()
     }
 }
 

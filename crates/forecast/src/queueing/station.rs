@@ -1,4 +1,4 @@
-//! Quantiles of waits and responses at a station, and their inverses.
+//! Waits at a station: how long, how likely, and at which load they are too long.
 
 use super::erlang::{check, erlang_c};
 use super::waits::{finite, mean_variation, utilisation};
@@ -65,17 +65,6 @@ impl Station {
         Ok(tail.wait_exceeds(time_s))
     }
 
-    /// `P(W + S > t)`, with exponential service times (whatever their measured variation: too high if they vary
-    /// less).
-    ///
-    /// # Errors
-    /// A bad rate or time, or an overloaded station.
-    pub fn response_exceeds(&self, arrivals: f64, time_s: f64) -> Result<f64, QueueError> {
-        let tail = self.tail(arrivals)?;
-        check(self.servers, time_s)?;
-        Ok(tail.response_exceeds(time_s, 1.0 / self.service_s))
-    }
-
     /// The wait that only the share `1 - p` of requests exceeds.
     ///
     /// # Errors
@@ -86,56 +75,17 @@ impl Station {
         if beyond >= tail.waits { Ok(0.0) } else { finite((tail.waits / beyond).ln() * tail.mean_s) }
     }
 
-    /// The response time (wait and service) that only the share `1 - p` of requests exceeds.
-    ///
-    /// # Errors
-    /// A bad rate, `p` outside 0 to 1 (1 excluded), or an overloaded station.
-    pub fn response_quantile_s(&self, arrivals: f64, p: f64) -> Result<f64, QueueError> {
-        let tail = self.tail(arrivals)?;
-        let beyond = beyond(p)?;
-        let pace = 1.0 / self.service_s;
-        // The sum of two quantiles of p is above the quantile of the sum where each is exceeded half as often.
-        let half = (2.0 / beyond).ln();
-        let most = finite(half * (tail.mean_s + self.service_s))?;
-        Ok(root_of_rising(0.0, most, |time| beyond - tail.response_exceeds(time, pace)))
-    }
-
-    /// The highest arrival rate at which the `p` quantile of the wait is within the target.
+    /// The highest arrival rate at which the `p` quantile of the wait is within the target: bisection, since what exceeds
+    /// the target rises with load.
     ///
     /// # Errors
     /// A bad target or `p`.
     pub fn arrivals_for_wait(&self, p: f64, target_s: f64) -> Result<f64, QueueError> {
         let beyond = beyond(p)?;
-        self.arrivals_within(target_s, |arrivals| self.wait_exceeds(arrivals, target_s), beyond)
-    }
-
-    /// The highest arrival rate at which the `p` quantile of the response time is within the target.
-    ///
-    /// # Errors
-    /// A bad target or `p`; [`QueueError::TargetTooShort`] where service alone takes longer.
-    pub fn arrivals_for_response(&self, p: f64, target_s: f64) -> Result<f64, QueueError> {
-        let beyond = beyond(p)?;
-        self.arrivals_within(target_s, |arrivals| self.response_exceeds(arrivals, target_s), beyond)
-    }
-
-    /// Bisection: what exceeds the target rises with load.
-    fn arrivals_within(
-        &self,
-        target_s: f64,
-        exceeds: impl Fn(f64) -> Result<f64, QueueError>,
-        beyond: f64,
-    ) -> Result<f64, QueueError> {
         check(self.servers, target_s)?;
-        if exceeds(0.0)? > beyond {
-            return Err(QueueError::TargetTooShort);
-        }
         // An overloaded station exceeds any target.
-        let over = |arrivals: f64| exceeds(arrivals).unwrap_or(1.0) - beyond;
-        Ok(root_of_rising(
-            0.0,
-            self.most_arrivals(),
-            |arrivals| if over(arrivals) > 0.0 { 1.0 } else { -1.0 },
-        ))
+        let exceeds = |arrivals: f64| self.wait_exceeds(arrivals, target_s).unwrap_or(1.0) > beyond;
+        Ok(root_of_rising(0.0, self.most_arrivals(), |arrivals| if exceeds(arrivals) { 1.0 } else { -1.0 }))
     }
 
     fn tail(&self, arrivals: f64) -> Result<Tail, QueueError> {
@@ -157,23 +107,6 @@ impl Tail {
     fn wait_exceeds(&self, time_s: f64) -> f64 {
         // Without any variation nobody waits.
         if self.mean_s > 0.0 { self.waits * (-time_s / self.mean_s).exp() } else { 0.0 }
-    }
-
-    /// The sum of two exponential times (service, and the wait of those who wait).
-    fn response_exceeds(&self, time_s: f64, pace: f64) -> f64 {
-        let service = (-pace * time_s).exp();
-        let drain = 1.0 / self.mean_s;
-        if !drain.is_finite() {
-            return service;
-        }
-        let (slow, fast) = (pace.min(drain), pace.max(drain));
-        let apart = fast - slow;
-        // (1 - e^(-δt))/δ, which is t where both have the same pace.
-        let overlap = if apart * time_s > 1e-12 { -(-apart * time_s).exp_m1() / apart } else { time_s };
-        let slowest = (-slow * time_s).exp();
-        // What is nothing stays nothing, however large the factor.
-        let both = if slowest > 0.0 { slowest * (1.0 + slow * overlap) } else { 0.0 };
-        ((1.0 - self.waits) * service + self.waits * both).clamp(0.0, 1.0)
     }
 }
 

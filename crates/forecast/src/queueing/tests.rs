@@ -69,19 +69,10 @@ fn ten_thousand_servers_are_numbers_still() {
 
 #[test]
 fn quantiles_of_one_server() {
-    // M/M/1: the response is exponential with the pace μ - λ.
     let station = Station::new(1, 0.01).unwrap();
-    assert_near(station.response_quantile_s(50.0, 0.95).unwrap(), 20.0_f64.ln() / 50.0, 1e-9);
     assert_near(station.wait_quantile_s(50.0, 0.95).unwrap(), 10.0_f64.ln() / 50.0, 1e-9);
     assert_eq!(station.wait_quantile_s(4.0, 0.95), Ok(0.0));
     assert_near(station.wait_exceeds(80.0, 0.05).unwrap(), 0.8 * (-1.0_f64).exp(), 1e-9);
-    assert_near(station.arrivals_for_response(0.95, 0.1).unwrap(), 100.0 - 20.0_f64.ln() / 0.1, 1e-9);
-    assert_eq!(station.arrivals_for_response(0.95, 0.01), Err(QueueError::TargetTooShort));
-    // Two servers at half load: service and wait have the same pace.
-    let two = Station::new(2, 1.0).unwrap();
-    let waits = erlang_c(2, 1.0).unwrap();
-    let expected = (-1.0_f64).exp() * (1.0 + waits);
-    assert_near(two.response_exceeds(1.0, 1.0).unwrap(), expected, 1e-9);
 }
 
 #[test]
@@ -108,11 +99,6 @@ proptest! {
         prop_assert!(rate <= station.most_arrivals());
         let at = |rate: f64| station.wait_quantile_s(rate, p).unwrap_or(f64::INFINITY);
         prop_assert!(at(rate * (1.0 - 1e-9)) <= target * (1.0 + 1e-6) && at(rate * (1.0 + 1e-6)) >= target);
-        if let Ok(rate) = station.arrivals_for_response(p, target) {
-            let at = |rate: f64| station.response_quantile_s(rate, p).unwrap_or(f64::INFINITY);
-            prop_assert!(at(rate * (1.0 - 1e-6)) <= target * (1.0 + 1e-6));
-            prop_assert!(at(rate * (1.0 + 1e-6) + 1e-9) >= target * (1.0 - 1e-6));
-        }
     }
 
     #[test]
@@ -146,12 +132,9 @@ proptest! {
             for rate in [rate, p.fract().abs() * station.most_arrivals()] {
                 all.push(station.mean_wait_s(rate));
                 all.push(station.wait_exceeds(rate, time));
-                all.push(station.response_exceeds(rate, time));
                 all.push(station.wait_quantile_s(rate, p));
-                all.push(station.response_quantile_s(rate, p));
             }
             all.push(station.arrivals_for_wait(p, time));
-            all.push(station.arrivals_for_response(p, time));
         }
         for value in all {
             prop_assert!(value.is_err() || value.is_ok_and(|value| value.is_finite() && value >= 0.0), "{:?}", value);

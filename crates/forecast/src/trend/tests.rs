@@ -123,20 +123,6 @@ fn intervals_of_slopes_hold_the_truth() {
     assert!((250..=290).contains(&held), "{held} of 300 intervals of 90 % hold the truth");
 }
 
-#[test]
-fn memory_of_requests_in_flight() {
-    let mut random = Random::from_seed(seed());
-    let in_flight: Vec<f64> = (0..100).map(|n| 5.0 + 0.2 * f64::from(n)).collect();
-    let bytes: Vec<f64> = in_flight.iter().map(|n| 3e8 + 1e7 * n + 5e6 * random.normal()).collect();
-    let settings = demand::Settings::default();
-    let demand::Outlook::Knee(knee) = with_load(&in_flight, &bytes, 1e9, &settings) else {
-        panic!("{:?}", with_load(&in_flight, &bytes, 1e9, &settings));
-    };
-    assert_near(knee.at, 70.0, 0.05);
-    assert_near(knee.demand.background, 3e8, 0.05);
-    assert!(knee.low < 70.0 && 70.0 < knee.high);
-}
-
 proptest! {
     #[test]
     fn any_samples_give_an_answer(

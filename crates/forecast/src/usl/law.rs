@@ -36,11 +36,6 @@ impl Law {
         1.0 / self.divisor(n)
     }
 
-    /// The time of a request with `n` at once, `N/X(N)` (Little's law).
-    pub fn response(&self, n: f64) -> f64 {
-        self.divisor(n) / self.one
-    }
-
     /// The highest throughput, at `√((1 - a)/b)`; `None` without coherency, and where nothing is gained from more
     /// than one.
     pub fn peak(&self) -> Option<Peak> {
@@ -54,12 +49,6 @@ impl Law {
         (self.contention > 0.0 && limit.is_finite()).then_some(limit)
     }
 
-    /// `1/a`, where linear scaling would reach Amdahl's limit: more than this hardly pays.
-    pub fn optimum(&self) -> Option<f64> {
-        let n = 1.0 / self.contention;
-        (self.contention > 0.0 && n.is_finite()).then_some(n)
-    }
-
     /// The `n` on the rising branch that gives this throughput: the smaller root of
     /// `b·X·N² - (g - X(a - b))·N + X(1 - a) = 0`. `None` above the peak (or limit), and where nothing rises.
     pub fn concurrency(&self, x: f64) -> Option<f64> {
@@ -70,17 +59,5 @@ impl Law {
         let n = 2.0 * x * (1.0 - a) / (linear + rest.sqrt());
         let rises = linear > 0.0 && rest >= 0.0 && a < 1.0 && x >= 0.0;
         (rises && n.is_finite()).then_some(n)
-    }
-
-    /// The `n` at which requests take this long (in the inverse unit of throughput): the positive root of
-    /// `b·N² + (a - b)·N = g·R - 1 + a`. `None` below the time of one alone, and where times do not rise.
-    pub fn concurrency_at_response(&self, response: f64) -> Option<f64> {
-        let (a, b) = (self.contention, self.coherency);
-        let right = self.one * response - (1.0 - a);
-        let linear = a - b;
-        let root = (linear * linear + 4.0 * b * right).sqrt();
-        // Without a difference of nearly equal numbers, on either side of 0.
-        let n = if linear >= 0.0 { 2.0 * right / (linear + root) } else { (root - linear) / (2.0 * b) };
-        (n.is_finite() && n >= 1.0 - 1e-9).then_some(n)
     }
 }

@@ -42,7 +42,6 @@ fn specsdm91_as_the_r_package_prints_it() {
     assert_printed(peak.n, 96.52, 0.01);
     assert_printed(peak.x, 1884.0, 1.0);
     assert_printed(fit.law.amdahl_limit().unwrap(), 3246.0, 1.0);
-    assert_printed(fit.law.optimum().unwrap(), 36.06, 0.01);
 }
 
 #[test]
@@ -56,8 +55,6 @@ fn cisco_as_usl4j_has_it() {
     assert_near(peak.x, 12_341.0, EXACT);
     // What others turn round wrongly.
     assert_near(fit.law.concurrency(11_048.0).unwrap(), 19.92, 5e-4);
-    let slow = 1.8077e-3;
-    assert_near(fit.law.concurrency_at_response(slow).unwrap() / slow, 11_064.0, EXACT);
 }
 
 #[test]
@@ -157,17 +154,11 @@ proptest! {
     #[test]
     fn there_and_back(contention in 0.0..0.999_f64, coherency in prop_oneof![Just(0.0), 1e-9..1.0_f64], share in 1e-6..0.999_f64) {
         let law = Law { one: 123.0, contention, coherency };
-        let most = law.peak().map(|peak| peak.n).or(law.optimum().map(|n| 10.0 * n)).unwrap_or(1e4);
+        let most = law.peak().map_or_else(|| (10.0 / contention).min(1e4), |peak| peak.n);
         let x = law.throughput(share * most);
         let back = law.concurrency(x).unwrap();
         prop_assert!((law.throughput(back) - x).abs() <= 1e-9 * x, "{} {} {}", x, back, law.throughput(back));
         prop_assert!(back <= most * (1.0 + 1e-6));
-        let crowd = 1.0 + share * 100.0;
-        if let Some(back) = law.concurrency_at_response(law.response(crowd)) {
-            prop_assert!((law.response(back) / law.response(crowd) - 1.0).abs() <= 1e-9, "{} {}", crowd, back);
-        } else {
-            prop_assert!(contention.max(coherency) < 1e-6, "{:?} has times that rise", law);
-        }
         if let Some(peak) = law.peak() {
             prop_assert!(law.concurrency(peak.x * 1.001).is_none());
         }

@@ -59,7 +59,7 @@ impl Level {
     }
 }
 
-/// The source for one process's group.
+/// The source for this process's group.
 #[derive(Debug)]
 pub(crate) struct CpuGroup {
     reader: Reader,
@@ -69,9 +69,8 @@ pub(crate) struct CpuGroup {
 }
 
 impl CpuGroup {
-    /// `process` is a process id or [`OWN`](super::OWN).
-    pub(crate) fn new(roots: &Roots, process: &str) -> Self {
-        let locator = Locator::new(roots, process, "cpu", "cpu control group");
+    pub(crate) fn new(roots: &Roots) -> Self {
+        let locator = Locator::new(roots, "cpu", "cpu control group");
         Self { reader: Reader::default(), locator, levels: Vec::new(), pressure: None }
     }
 

@@ -89,7 +89,7 @@ impl Leaf {
     }
 }
 
-/// The source for one process's group.
+/// The source for this process's group.
 #[derive(Debug)]
 pub(crate) struct MemoryGroup {
     reader: Reader,
@@ -100,11 +100,10 @@ pub(crate) struct MemoryGroup {
 }
 
 impl MemoryGroup {
-    /// `process` is a process id or [`OWN`](super::OWN).
-    pub(crate) fn new(roots: &Roots, process: &str) -> Self {
+    pub(crate) fn new(roots: &Roots) -> Self {
         Self {
             reader: Reader::default(),
-            locator: Locator::new(roots, process, "memory", "memory control group"),
+            locator: Locator::new(roots, "memory", "memory control group"),
             version: Version::V2,
             levels: Vec::new(),
             leaf: None,

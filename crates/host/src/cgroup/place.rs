@@ -68,15 +68,8 @@ fn lists(list: &str, name: &str) -> bool {
     list.split(',').any(|item| item == name)
 }
 
-/// The place of the group for a controller; `own` says that the text is about this process. A controller that
-/// version 1 has, version 2 has not.
-pub(crate) fn locate(
-    controller: &str,
-    own: bool,
-    cgroup: &str,
-    mountinfo: &str,
-    sys: &Path,
-) -> Option<Place> {
+/// The place of this process's group for a controller. A controller that version 1 has, version 2 has not.
+pub(crate) fn locate(controller: &str, cgroup: &str, mountinfo: &str, sys: &Path) -> Option<Place> {
     let first = memberships(cgroup).find(|membership| lists(membership.controllers, controller));
     let (version, membership) = match first {
         Some(membership) => (Version::V1, membership),
@@ -89,7 +82,7 @@ pub(crate) fn locate(
         Some(mount) => (mount.root.as_str(), below(sys, &mount.point)?),
         None => ("/", usual(version, controller, sys)?),
     };
-    Some(Place { version, levels: levels(&point, own, root, membership.path)? })
+    Some(Place { version, levels: levels(&point, root, membership.path)? })
 }
 
 /// The mount point below the root that was set instead of `/sys`. Elsewhere no group is mounted today; where
@@ -118,15 +111,10 @@ fn usual(version: Version, controller: &str, sys: &Path) -> Option<PathBuf> {
     candidates.into_iter().find(|point| point.join(sign).exists())
 }
 
-/// The levels from the group up to the mount point. An own group that the mount does not show is the mount
-/// point itself: in a container the group is often mounted as if it were the root. Another process's is in
-/// another container.
-fn levels(point: &Path, own: bool, root: &str, path: &str) -> Option<Vec<PathBuf>> {
-    let shown = match Path::new(path).strip_prefix(root) {
-        Ok(shown) => shown,
-        Err(_) if own => Path::new(""),
-        Err(_) => return None,
-    };
+/// The levels from the group up to the mount point. A group that the mount does not show is the mount point
+/// itself: in a container the group is often mounted as if it were the root.
+fn levels(point: &Path, root: &str, path: &str) -> Option<Vec<PathBuf>> {
+    let shown = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
     let mut names = Vec::new();
     for component in shown.components() {
         match component {

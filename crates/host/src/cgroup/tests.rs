@@ -11,11 +11,7 @@ const V1_MOUNTS: &str = "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs r
 const V1_GROUPS: &str = "4:memory:/api/shop\n2:cpu,cpuacct:/docker/ab c/worker\n0::/\n";
 
 fn levels(controller: &str, groups: &str, mounts: &str) -> Option<(Version, Vec<String>)> {
-    levels_of(true, controller, groups, mounts)
-}
-
-fn levels_of(own: bool, controller: &str, groups: &str, mounts: &str) -> Option<(Version, Vec<String>)> {
-    let place = locate(controller, own, groups, mounts, Path::new("/fixture"))?;
+    let place = locate(controller, groups, mounts, Path::new("/fixture"))?;
     Some((place.version, place.levels.iter().map(|path| path.display().to_string()).collect()))
 }
 
@@ -35,29 +31,14 @@ fn a_group_is_found_in_either_version() {
 }
 
 #[test]
-fn an_own_group_that_the_mount_does_not_show_is_the_mount_point_and_anothers_is_unknown() {
+fn a_group_that_the_mount_does_not_show_is_the_mount_point() {
     let mounts = "1 1 0:1 /other /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
     assert_eq!(levels("cpu", "0::/mine/deep\n", mounts).expect("a place").1, ["/fixture/fs/cgroup"]);
-    assert_eq!(levels_of(false, "cpu", "0::/mine/deep\n", mounts), None);
     assert_eq!(levels("cpu", "0::/other/../x\n", mounts), None);
     let mounts = "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-    assert_eq!(levels_of(false, "cpu", "0::/../../up\n", mounts), None);
+    assert_eq!(levels("cpu", "0::/../../up\n", mounts), None);
     let escape = "1 1 0:1 / /sys/../etc rw - cgroup2 cgroup2 rw\n";
     assert_eq!(levels("cpu", "0::/\n", escape), None);
-}
-
-#[test]
-fn another_process_has_groups_of_its_own() {
-    let machine = v2_machine();
-    machine.write("proc/7/cgroup", "0::/db\n").write("sys/fs/cgroup/db/memory.max", "4096\n");
-    machine.write("sys/fs/cgroup/db/cpu.max", "50000 100000\n");
-    let mut group = Cgroup::of(&machine.roots(), Pid { number: 7, started: 1 });
-    let read = group.read(second(1));
-    assert_eq!(read.memory.and_then(|memory| memory.limit_bytes), Some(4_096));
-    assert_eq!(read.cpu.and_then(|cpu| cpu.quota_cores), Some(0.5));
-    assert_eq!(group.unknown().count(), 0);
-    machine.remove("proc/7/cgroup");
-    assert_eq!(group.read(second(20)), CgroupReading::default());
 }
 
 #[test]
@@ -97,7 +78,7 @@ fn v2_machine() -> Machine {
 #[test]
 fn version_2_limits_are_the_least_over_the_path() {
     let machine = v2_machine();
-    let mut group = MemoryGroup::new(&machine.roots(), OWN);
+    let mut group = MemoryGroup::new(&machine.roots());
     let memory = group.read(second(1)).expect("a group");
     assert_eq!(memory.usage_bytes, Some(700));
     assert_eq!(memory.limit_bytes, Some(1_000));
@@ -109,7 +90,7 @@ fn version_2_limits_are_the_least_over_the_path() {
     assert_eq!(memory.pressure.and_then(|pressure| pressure.full), Some(Duration::from_micros(2)));
     assert_eq!(group.unknown().count(), 0, "{:?}", group.unknown().collect::<Vec<_>>());
 
-    let mut group = CpuGroup::new(&machine.roots(), OWN);
+    let mut group = CpuGroup::new(&machine.roots());
     let cpu = group.read(second(1)).expect("a group");
     assert_eq!(cpu.quota_cores, Some(2.5));
     assert_eq!(cpu.throttled_periods, Some(3));
@@ -136,10 +117,10 @@ fn version_1_has_other_names_and_units() {
             "hierarchical_memory_limit 800\ntotal_pgmajfault 4\n",
         )
         .write("sys/fs/cgroup/memory/api/memory.limit_in_bytes", "900\n");
-    let cpu = CpuGroup::new(&machine.roots(), OWN).read(second(1)).expect("a group");
+    let cpu = CpuGroup::new(&machine.roots()).read(second(1)).expect("a group");
     assert_eq!(cpu.quota_cores, Some(0.5));
     assert_eq!(cpu.throttled, Some(Duration::from_millis(8)));
-    let memory = MemoryGroup::new(&machine.roots(), OWN).read(second(1)).expect("a group");
+    let memory = MemoryGroup::new(&machine.roots()).read(second(1)).expect("a group");
     assert_eq!(memory.limit_bytes, Some(800), "what a container is told of above");
     assert_eq!((memory.limit_events, memory.oom_kills), (Some(6), Some(2)));
     assert_eq!((memory.usage_bytes, memory.major_faults), (Some(300), Some(4)));
@@ -148,7 +129,7 @@ fn version_1_has_other_names_and_units() {
 #[test]
 fn a_group_that_is_gone_or_garbage_is_unknown_and_a_move_is_noticed() {
     let machine = v2_machine();
-    let mut group = MemoryGroup::new(&machine.roots(), OWN);
+    let mut group = MemoryGroup::new(&machine.roots());
     machine.write("sys/fs/cgroup/pod/app/memory.max", "10").write("sys/fs/cgroup/pod/memory.max", "\u{0}x");
     assert_eq!(group.read(second(1)).and_then(|memory| memory.limit_bytes), Some(10));
     assert!(group.unknown().any(|unknown| unknown.what == "memory limit" && unknown.why == Why::Malformed));

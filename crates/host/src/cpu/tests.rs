@@ -14,6 +14,7 @@ fn times_are_read_for_all_and_each() {
         CpuTimes {
             user: millis(1_500),
             system: millis(330),
+            interrupts: millis(30),
             idle: second(4),
             iowait: millis(200),
             steal: millis(90),

@@ -4,14 +4,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+use foldhash::HashSet;
 
 use super::Pid;
-use crate::file::read_once;
-use crate::process::Stat;
+use crate::lineage::Lineage;
 
-/// Processes that are looked at.
-const MOST_PROCESSES: usize = 16_384;
 /// Descriptors that are looked at, of one process and of all. Each costs about two microseconds.
 const MOST_DESCRIPTORS_OF_ONE: usize = 8_192;
 const MOST_DESCRIPTORS: usize = 32_768;
@@ -21,8 +18,8 @@ const MOST_DESCRIPTORS: usize = 32_768;
 pub(super) struct Holders {
     /// Socket inode and holder, in order.
     held: Vec<(u64, Pid)>,
-    /// Every process and its parent's number.
-    processes: Vec<(Pid, u32)>,
+    /// Every process and who began it.
+    pub(super) lineage: Lineage,
     /// Whether descriptors of some process could not be seen.
     pub(super) denied: bool,
     pub(super) cut_short: bool,
@@ -40,26 +37,6 @@ impl Holders {
         found.dedup();
         found
     }
-
-    /// These and all they have started.
-    pub(super) fn with_descendants(&self, mut family: Vec<Pid>) -> Vec<Pid> {
-        let mut children: HashMap<u32, Vec<Pid>> = HashMap::new();
-        for (pid, parent) in &self.processes {
-            children.entry(*parent).or_default().push(*pid);
-        }
-        let mut known: HashSet<u32> = family.iter().map(|pid| pid.number).collect();
-        let mut at = 0;
-        while let Some(pid) = family.get(at).copied() {
-            at += 1;
-            let Some(children) = children.get(&pid.number) else { continue };
-            // A child is not older than its parent; where it seems so, the number has been used again.
-            let new =
-                children.iter().filter(|child| child.started >= pid.started && known.insert(child.number));
-            family.extend(new);
-        }
-        family.sort_unstable();
-        family
-    }
 }
 
 /// The walk.
@@ -68,7 +45,6 @@ pub(super) struct Scan {
     wanted: HashSet<u64>,
     holders: Holders,
     looked_at: usize,
-    buffer: Vec<u8>,
 }
 
 impl Scan {
@@ -81,28 +57,17 @@ impl Scan {
         // Its own descriptors, often the most, are not asked for.
         let own = fs::read_link(proc.join("self")).ok();
         let own = own.as_deref().and_then(Path::to_str).and_then(|own| own.parse::<u32>().ok());
-        for entry in fs::read_dir(proc)? {
-            let Some(number) = entry.ok().and_then(|entry| entry.file_name().to_str()?.parse().ok()) else {
-                continue;
-            };
-            if self.holders.processes.len() == MOST_PROCESSES {
-                self.holders.cut_short = true;
-                break;
-            }
-            self.process(&proc.join(format!("{number}")), number, own == Some(number));
-        }
+        let lineage = Lineage::read(proc, |pid, _| self.process(proc, pid, own == Some(pid.number)))?;
+        self.holders.cut_short |= lineage.cut_short;
+        self.holders.lineage = lineage;
         Ok(())
     }
 
-    fn process(&mut self, path: &Path, number: u32, own: bool) {
-        let stat = read_once(&path.join("stat"), &mut self.buffer).ok().and_then(Stat::parse);
-        let Some(Stat { started, parent, .. }) = stat else { return };
-        let pid = Pid { number, started };
-        self.holders.processes.push((pid, parent));
+    fn process(&mut self, proc: &Path, pid: Pid, own: bool) {
         if own || self.wanted.is_empty() {
             return;
         }
-        match fs::read_dir(path.join("fd")) {
+        match fs::read_dir(proc.join(format!("{}/fd", pid.number))) {
             Ok(descriptors) => self.descriptors(pid, descriptors),
             Err(error) => self.holders.denied |= error.kind() == io::ErrorKind::PermissionDenied,
         }

@@ -48,8 +48,6 @@ fn whoever_listens_is_found_with_all_workers() {
     assert_eq!(numbers(finder.listeners(5_432)), Ok(vec![10, 11, 12]));
     assert_eq!(numbers(finder.listeners(8_080)), Ok(vec![20, 21]));
     assert_eq!(finder.listeners(9), Err(Why::Missing));
-    let client = "127.0.0.1:50000".parse().expect("an address");
-    assert_eq!(finder.connected_from(client), Ok(Pid { number: 30, started: 30 }));
     assert_eq!(finder.unknown().count(), 0, "{:?}", finder.unknown().collect::<Vec<_>>());
 
     machine.process(13, 10, 13, 0);

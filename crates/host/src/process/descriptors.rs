@@ -27,7 +27,7 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// `process` is a process id or [`OWN`](crate::cgroup::OWN).
+    /// `process` is a process id or [`OWN`](crate::roots::OWN).
     pub(crate) fn new(roots: &Roots, process: &str) -> Self {
         let path = roots.proc(process);
         Self {

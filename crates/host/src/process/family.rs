@@ -70,7 +70,8 @@ impl Family {
     }
 
     /// Who belongs to it.
-    pub fn pids(&self) -> impl Iterator<Item = Pid> {
+    #[cfg(test)]
+    pub(crate) fn pids(&self) -> impl Iterator<Item = Pid> {
         self.members.iter().map(|member| member.process.pid())
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Stat {
     pub(crate) major_faults: u64,
     /// User and kernel time.
     pub(crate) cpu: Duration,
+    /// The same of those it started that have ended, as far as it has asked how.
+    pub(crate) ended_cpu: Duration,
     pub(crate) threads: u64,
     /// Ticks from boot to its start: with its number it is one process of all there ever were.
     pub(crate) started: u64,
@@ -32,7 +34,12 @@ impl Stat {
         let mut field = |skip: usize| fields.nth(skip)?.parse::<u64>().ok();
         let major_faults = field(7)?;
         let cpu = ticks(field(1)?) + ticks(field(0)?);
-        let (threads, started, resident_pages) = (field(4)?, field(1)?, field(1)?);
-        Some(Self { parent, major_faults, cpu, threads, started, resident_pages })
+        let ended_cpu = ticks(field(0)?) + ticks(field(0)?);
+        let (threads, started, resident_pages) = (field(2)?, field(1)?, field(1)?);
+        Some(Self { parent, major_faults, cpu, ended_cpu, threads, started, resident_pages })
+    }
+
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_pages.saturating_mul(rustix::param::page_size() as u64)
     }
 }

@@ -53,6 +53,8 @@ fn a_process_is_read_and_its_hottest_thread_named() {
         (Some(7_168), Some(1), Some(20_000))
     );
     assert_eq!(first.run_delay, Some(Duration::ZERO));
+    let glance = Glance { cpu: first.cpu, resident_bytes: first.resident_bytes };
+    assert_eq!(process.glance(), Ok(glance), "the same at a glance");
 
     run(&machine, 100, 101, Duration::from_millis(1_900), Duration::from_millis(300));
     run(&machine, 100, 102, Duration::from_millis(1_200), Duration::from_millis(100));

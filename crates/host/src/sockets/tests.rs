@@ -61,8 +61,6 @@ fn listeners_and_the_destination_that_takes_most_ports_are_found() {
         read.busiest,
         Some(Destination { address: address("10.0.0.2:8080"), ports: 31, time_wait: 10 })
     );
-    assert_eq!(sockets.connection(address("10.0.0.1:40001")), Some(40_001));
-    assert_eq!(sockets.connection(address("[::ffff:10.0.0.1]:50000")), Some(5));
 
     machine.write("proc/net/tcp", HEAD);
     assert_eq!(sockets.read(second(10)), Some(&read), "not yet");

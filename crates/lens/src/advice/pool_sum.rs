@@ -2,7 +2,7 @@
 //! only on the day all of them are busy.
 
 use super::pool_size::{LEAVE, pools_of};
-use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, connections};
+use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, connections, each_server};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -27,20 +27,11 @@ impl Rule for PoolSum {
         if databases.is_empty() {
             return Verdict::NoNeed("no database goes through Deepwater".into());
         }
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for (at, database) in databases.iter().enumerate() {
-            // Once for each server.
-            if databases[..at].iter().any(|before| before.server == database.server) {
-                continue;
-            }
-            match look(picture, cliffs, database) {
-                Ok(advice) => found.extend(advice),
-                Err(why) => missing.push(why),
-            }
-        }
-        Verdict::of(found, &missing, || {
-            "all pools together ask for fewer connections than the servers allow".into()
-        })
+        each_server(
+            databases,
+            |database| look(picture, cliffs, database),
+            "all pools together ask for fewer connections than the servers allow",
+        )
     }
 }
 
@@ -74,7 +65,6 @@ fn look(picture: &Picture<'_>, cliffs: &Cliffs, database: &Database) -> Result<O
         .iter()
         .map(|(name, size)| Lines::PoolSize { database: (*name).to_owned(), size: *size }.to_string())
         .collect();
-    let value = sum;
     Ok(Some(Advice {
         id: format!("pool_sum:{server}"),
         technique: "pool_sum",
@@ -100,17 +90,9 @@ fn look(picture: &Picture<'_>, cliffs: &Cliffs, database: &Database) -> Result<O
         elsewhere: Some(
             "or raise max_connections of the server, if it has the memory: some 5 to 10 MiB for each".into(),
         ),
-        evidence: vec![Evidence {
-            signal: signal::POOL_SIZE.name,
-            label: database.name.clone(),
-            value,
-            unit: signal::POOL_SIZE.unit,
-            text: format!(
-                "{} pools of {} application servers",
-                pools.len(),
-                database.application_servers.max(1)
-            ),
-        }],
+        evidence: vec![Evidence::of(&signal::POOL_SIZE, &database.name, sum, |_| {
+            format!("{} pools of {} application servers", pools.len(), database.application_servers.max(1))
+        })],
         done: match sizes.first() {
             Some((name, size)) => Done::PoolSizeWithin { database: (*name).to_owned(), most: *size },
             None => Done::NotSeen,

@@ -1,7 +1,7 @@
 //! A pool for connections that go past it: each one is a process of the server, made and forgotten at the pace of the clients.
 
 use super::pool_size::pools_of;
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, connections, evidence};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, connections, each_server, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
@@ -35,17 +35,11 @@ impl Rule for Pooling {
                     .into(),
             );
         }
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for (at, database) in databases.iter().enumerate() {
-            if databases[..at].iter().any(|before| before.server == database.server) {
-                continue;
-            }
-            match look(picture, cliffs, database) {
-                Ok(advice) => found.extend(advice),
-                Err(why) => missing.push(why),
-            }
-        }
-        Verdict::of(found, &missing, || "few connections of the servers go past the pools".into())
+        each_server(
+            databases,
+            |database| look(picture, cliffs, database),
+            "few connections of the servers go past the pools",
+        )
     }
 }
 

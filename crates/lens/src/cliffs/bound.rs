@@ -188,7 +188,7 @@ fn in_proportion(windows: &[Window], bound: &Bound<'_>, reason: Reason) -> Resul
     Ok(End { at, low: at / (1.0 + error), high: at * (1.0 + error), each })
 }
 
-/// Moves the load at which all is in use back to where one in twenty waits for longer than the target (Sakasegawa). The high
+/// Moves the load at which all is in use back to where one in twenty waits for longer than the target ([`Station`]). The high
 /// end stays: more than all cannot be used.
 fn with_waits(end: &End, queue: Option<Queue>, target: f64) -> Range {
     let range = Range { value: end.at, low: end.low, high: end.high, confidence: CONFIDENCE };

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use aws_lc_rs::{constant_time, digest, hmac};
+use deepwater_host::{Roots, host_name};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST};
 use http::{HeaderMap, Uri};
 
@@ -47,8 +48,8 @@ impl Guard {
         if token.is_none() && reachable_by_others(address) {
             return Err(StartError::TokenMissing(address));
         }
-        let own_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Ok(Self { token: token.map(Token::new), own_name: own_name.trim().to_owned() })
+        let own_name = host_name(&Roots::default()).unwrap_or_default();
+        Ok(Self { token: token.map(Token::new), own_name })
     }
 
     /// Whether the caller may ask at all.

@@ -3,12 +3,10 @@
 use std::fs;
 
 use deepwater_core::metrics::{Registry, Sink};
+use deepwater_host::{Process, Roots};
 use serde::Serialize;
 
 use super::Build;
-
-/// Ticks a second in which the kernel reports CPU time: `USER_HZ`, 100 on every Linux since 2.6.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Resources of this process. A value the system does not tell is absent.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -23,9 +21,11 @@ pub(super) struct Usage {
 
 impl Usage {
     pub(super) fn read() -> Self {
+        let own = Process::open(&Roots::default(), std::process::id());
+        let glance = own.and_then(|mut own| own.glance()).ok();
         Self {
-            cpu_seconds: fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_seconds(&stat)),
-            resident_bytes: fs::read_to_string("/proc/self/status").ok().and_then(|status| resident(&status)),
+            cpu_seconds: glance.map(|glance| glance.cpu.as_secs_f64()),
+            resident_bytes: glance.map(|glance| glance.resident_bytes),
             open_files: fs::read_dir("/proc/self/fd").ok().map(Iterator::count),
         }
     }
@@ -59,32 +59,9 @@ pub(super) fn measure(metrics: &Registry, build: Build) {
     });
 }
 
-/// Fields 14 and 15, counted after the command's name, which may hold spaces and parentheses.
-fn cpu_seconds(stat: &str) -> Option<f64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let kernel: f64 = fields.next()?.parse().ok()?;
-    Some((user + kernel) / TICKS_PER_SECOND)
-}
-
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1_024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kernels_text_is_read() {
-        let stat = "42 (deep) water) S 1 42 42 0 -1 4194560 900 0 0 0 150 50 0 0 20 0 3 0 100";
-        assert_eq!(cpu_seconds(stat), Some(2.0));
-        assert_eq!(resident("Name:\tdeepwater\nVmRSS:\t    2048 kB\n"), Some(2_097_152));
-        assert_eq!(resident("Name:\tdeepwater\n"), None);
-    }
 
     #[test]
     fn this_process_is_measured() {

@@ -50,11 +50,6 @@ pub fn start(settings: Settings, build: Build, context: &Context) -> Handle {
 }
 
 impl Handle {
-    /// Whether anything is sent.
-    pub fn is_on(&self) -> bool {
-        self.running.is_some()
-    }
-
     /// Sends what was counted since the last batch, within two seconds, and ends.
     pub async fn close(self) {
         if let Some((closing, mut task)) = self.running {

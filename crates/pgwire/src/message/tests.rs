@@ -1,5 +1,14 @@
 use super::*;
 
+/// The tag and payload of the only message written.
+pub(super) fn written(write: impl FnOnce(&mut Vec<u8>)) -> (u8, Vec<u8>) {
+    let mut out = Vec::new();
+    write(&mut out);
+    let header = header(&out).unwrap().unwrap();
+    assert_eq!(header.total(), out.len());
+    (header.tag, out.split_off(HEADER_BYTES))
+}
+
 #[test]
 fn a_header_needs_five_bytes() {
     let message = b"Q\0\0\0\x05\0";

@@ -1,6 +1,6 @@
 //! Clients that show certificates.
 
-use rcgen::{DnType, SanType};
+use rcgen::DnType;
 
 use super::*;
 
@@ -239,13 +239,13 @@ fn faults_of_authorities_are_named_precisely() {
 #[test]
 fn a_certificate_names_its_owner() {
     let fixture = Fixture::new();
-    let names = |change: &dyn Fn(&mut CertificateParams)| {
+    let name = |change: &dyn Fn(&mut CertificateParams)| {
         let issued = fixture.issue_with("user", &[], change);
         let pem = fs::read(fixture.path().join(issued.cert)).unwrap();
-        peer_names(&rustls_pki_types::pem::PemObject::from_pem_slice(&pem).unwrap())
+        common_name(&rustls_pki_types::pem::PemObject::from_pem_slice(&pem).unwrap())
     };
     let named = |value: rcgen::DnValue| {
-        names(&|params| params.distinguished_name.push(DnType::CommonName, value.clone())).common_name
+        name(&|params| params.distinguished_name.push(DnType::CommonName, value.clone()))
     };
     use rcgen::DnValue::{BmpString, PrintableString, TeletexString, Utf8String};
     assert_eq!(named(Utf8String("Jürgen".into())).as_deref(), Some("Jürgen"));
@@ -256,34 +256,16 @@ fn a_certificate_names_its_owner() {
     assert_eq!(named(Utf8String(String::new())), None);
 
     let another = DnType::CustomDnType(vec![2, 5, 4, 3]);
-    let two = names(&|params| {
+    let two = name(&|params| {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "Shop");
         params.distinguished_name.push(DnType::CommonName, "alice");
         params.distinguished_name.push(another.clone(), "postgres");
     });
-    assert_eq!(two.common_name.as_deref(), Some("alice"), "the first, as in PostgreSQL");
+    assert_eq!(two.as_deref(), Some("alice"), "the first, as in PostgreSQL");
 
-    let full = names(&|params| {
-        params.distinguished_name.push(DnType::CommonName, "alice");
-        params.subject_alt_names = vec![
-            SanType::DnsName("Alice.example".try_into().unwrap()),
-            SanType::Rfc822Name("Alice@example.com".try_into().unwrap()),
-            SanType::IpAddress("10.0.0.1".parse().unwrap()),
-        ];
-    });
-    let expected = PeerNames {
-        common_name: Some("alice".into()),
-        dns: vec!["Alice.example".into()],
-        emails: vec!["Alice@example.com".into()],
-    };
-    assert_eq!(full, expected);
-
-    assert_eq!(
-        names(&|params| params.distinguished_name = rcgen::DistinguishedName::new()),
-        PeerNames::default()
-    );
-    assert_eq!(peer_names(&CertificateDer::from(b"no certificate".to_vec())), PeerNames::default());
+    assert_eq!(name(&|params| params.distinguished_name = rcgen::DistinguishedName::new()), None);
+    assert_eq!(common_name(&CertificateDer::from(b"no certificate".to_vec())), None);
 }
 
 #[test]
@@ -295,7 +277,7 @@ fn a_damaged_certificate_is_survived() {
             let mut damaged = whole.clone();
             damaged[at] ^= flipped;
             let damaged = CertificateDer::from(damaged);
-            peer_names(&damaged);
+            common_name(&damaged);
             end_point(&damaged);
         }
         let cut = CertificateDer::from(&whole[..at]);

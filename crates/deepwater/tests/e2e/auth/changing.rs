@@ -14,14 +14,20 @@ async fn all_pass(edge: &Deepwater, token: &str) {
     }
 }
 
-#[tokio::test]
-async fn a_new_process_has_its_keys_before_it_serves() {
+/// An edge that has the keys of an issuer, with its origin and a token that it takes.
+async fn with_keys() -> (Deepwater, Issuer, Origin, String) {
     let (ada, origin) = (Signer::ed25519().named("a"), Origin::named("ok").await);
     let issuer = Issuer::publishing(&[&ada], 1).await;
-    let mut edge = Deepwater::start(&users(&issuer.url(), "", &origin)).await;
+    let edge = Deepwater::start(&users(&issuer.url(), "", &origin)).await;
     is_ready(&edge).await;
     let token = ada.token(&claims_of("ada"));
     becomes(&edge, &token, 200).await;
+    (edge, issuer, origin, token)
+}
+
+#[tokio::test]
+async fn a_new_process_has_its_keys_before_it_serves() {
+    let (mut edge, issuer, _origin, token) = with_keys().await;
     edge.signal(Signal::USR2);
     issuer.server.hears(2).await;
     let told = edge.log_line("keys_awaited").await;
@@ -67,12 +73,7 @@ async fn a_new_process_that_cannot_have_its_keys_does_not_take_over() {
 
 #[tokio::test]
 async fn keys_outlive_other_times_and_new_ones_come_before_their_configuration() {
-    let (ada, origin) = (Signer::ed25519().named("a"), Origin::named("ok").await);
-    let issuer = Issuer::publishing(&[&ada], 1).await;
-    let edge = Deepwater::start(&users(&issuer.url(), "", &origin)).await;
-    is_ready(&edge).await;
-    let token = ada.token(&claims_of("ada"));
-    becomes(&edge, &token, 200).await;
+    let (edge, issuer, origin, token) = with_keys().await;
     let other_times = "cooldown = \"20s\"\nrefresh = \"5m\"\nmax_stale = \"2h\"";
     edge.reloaded(&users(&issuer.url(), other_times, &origin)).await;
     all_pass(&edge, &token).await;
@@ -94,12 +95,7 @@ async fn keys_outlive_other_times_and_new_ones_come_before_their_configuration()
 
 #[tokio::test]
 async fn a_reload_whose_keys_cannot_be_had_changes_nothing() {
-    let (ada, origin) = (Signer::ed25519().named("a"), Origin::named("ok").await);
-    let issuer = Issuer::publishing(&[&ada], 1).await;
-    let mut edge = Deepwater::start(&users(&issuer.url(), "", &origin)).await;
-    is_ready(&edge).await;
-    let token = ada.token(&claims_of("ada"));
-    becomes(&edge, &token, 200).await;
+    let (mut edge, issuer, origin, token) = with_keys().await;
     let nowhere = format!("http://{}/keys.json", Origin::nowhere().await);
     let refused = edge.reload(&users(&nowhere, "audience = \"bank\"", &origin)).await;
     assert_eq!(refused.status(), 422, "{refused:?}");

@@ -1,6 +1,6 @@
 //! Conditions of clients, and HEAD.
 
-use super::{ask, caching, did, fresh, get, in_turn, is_hit, say, with};
+use super::{ask, caching, did, fresh, get, in_turn, is_hit, say, versioned, with};
 use crate::support::Origin;
 
 const DATE: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
@@ -60,11 +60,7 @@ async fn conditions_that_only_the_origin_can_judge_go_there() {
 
 #[tokio::test]
 async fn nobody_elses_condition_reaches_the_origin() {
-    let origin = Origin::answering(|request| match request.get("if-none-match") {
-        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
-        None => with("Cache-Control: max-age=60\nETag: \"v1\"", "content"),
-    })
-    .await;
+    let origin = versioned("Cache-Control: max-age=60", "content").await;
     let edge = caching(&origin, "true").await;
     // The first one knows the content; the others do not.
     assert_eq!(edge.ask(get("/", "If-None-Match: \"v1\"")).await.status(), 304);
@@ -158,11 +154,7 @@ async fn a_head_waits_for_nobody() {
 
 #[tokio::test]
 async fn a_client_may_ask_for_better_where_it_is_honoured() {
-    let origin = Origin::answering(|request| match request.get("if-none-match") {
-        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
-        None => with("Cache-Control: max-age=60\nETag: \"v1\"", "content"),
-    })
-    .await;
+    let origin = versioned("Cache-Control: max-age=60", "content").await;
     let edge = caching(&origin, "{ honour_client = true }").await;
     edge.get("/").await;
     let answer = edge.ask(get("/", "Cache-Control: no-cache")).await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Response};
 
-use super::{Gate, caching, fresh, gated, with};
+use super::{Gate, at_gate, caching, fresh, gated, with};
 use crate::support::{Deepwater, H2Client, H2Origin, LISTEN, Origin, pool, request, send_all};
 
 async fn client(edge: &Deepwater) -> H2Client {
@@ -97,18 +97,12 @@ async fn a_stream_that_is_reset_leaves_the_fetch_to_the_others() {
 #[tokio::test]
 async fn a_body_that_breaks_resets_their_streams() {
     let gate = Gate::shut();
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst ";
-                visit.reply(head).await;
-                gate.pass().await;
-            }
-        })
-        .await
-    };
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst ";
+        visit.reply(head).await;
+        gate.pass().await;
+    })
+    .await;
     let edge = caching(&origin, "true").await;
     let client = client(&edge).await;
     let mut responses = Vec::new();

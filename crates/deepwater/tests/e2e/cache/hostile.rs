@@ -1,6 +1,6 @@
 //! Clients that try to put their answer before others, or to fill the cache; origins that are careless.
 
-use super::{Gate, caching, config, did, fresh, get, is_hit, with};
+use super::{Gate, caching, config, crowd, did, fresh, get, is_hit, with};
 use crate::support::{Deepwater, Ending, Origin, UNWATCHED};
 
 /// Fields that frameworks believe though no key holds them.
@@ -401,12 +401,7 @@ async fn cookies_reach_only_the_one_they_were_made_for() {
         super::gated(&gate, |_| with("Cache-Control: public, max-age=60\nSet-Cookie: session=first", "page"))
             .await;
     let edge = caching(&origin, "true").await;
-    let mut crowd = Vec::new();
-    for _ in 0..10 {
-        let mut client = edge.client().await;
-        client.send(get("/", "")).await;
-        crowd.push(client);
-    }
+    let crowd = crowd(&edge, 10, "/").await;
     super::under_way(&edge, 10).await;
     gate.open();
     let mut cookies = 0;

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Gate, caching, config, did, fresh, is_hit, with};
-use crate::support::UNWATCHED;
-use crate::support::{Deepwater, Ending, Origin};
+use super::{Gate, at_gate, caching, config, crowd, did, fresh, is_hit, with};
+use crate::support::{Deepwater, Ending, Origin, UNWATCHED};
 
 const KIB: usize = 1024;
 /// What the cache has in these tests; one object may take an eighth of it.
@@ -64,12 +63,7 @@ async fn a_crowd_reads_what_is_too_large_at_its_own_pace() {
     let body = "x".repeat(1_000 * KIB);
     let origin = super::gated(&gate, move |_| fresh(&body)).await;
     let edge = small_cache(&origin).await;
-    let mut crowd = Vec::new();
-    for _ in 0..8 {
-        let mut client = edge.client().await;
-        client.send(super::get("/", "")).await;
-        crowd.push(client);
-    }
+    let crowd = crowd(&edge, 8, "/").await;
     super::under_way(&edge, 8).await;
     gate.open();
     let readers = crowd.into_iter().map(|mut client| tokio::spawn(async move { client.response().await }));
@@ -86,12 +80,7 @@ async fn a_reader_that_leaves_holds_nobody_up() {
     let body = "x".repeat(4_000 * KIB);
     let origin = super::gated(&gate, move |_| fresh(&body)).await;
     let edge = small_cache(&origin).await;
-    let mut crowd = Vec::new();
-    for _ in 0..3 {
-        let mut client = edge.client().await;
-        client.send(super::get("/", "")).await;
-        crowd.push(client);
-    }
+    let mut crowd = crowd(&edge, 3, "/").await;
     super::under_way(&edge, 3).await;
     gate.open();
     // The one who asked first reads a little, and goes.
@@ -179,24 +168,17 @@ async fn bodies_under_way_hold_no_more_than_their_share() {
     const BODY: usize = 100 * KIB;
     const FIRST: usize = 95 * KIB;
     let gate = Gate::shut();
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                while visit.request().await.is_some() {
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {BODY}\r\n\r\n"
-                    );
-                    visit.send(head).await;
-                    visit.send(vec![b'x'; FIRST]).await;
-                    gate.pass().await;
-                    visit.send(vec![b'x'; BODY - FIRST]).await;
-                }
-            }
-        })
-        .await
-    };
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        while visit.request().await.is_some() {
+            let head =
+                format!("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {BODY}\r\n\r\n");
+            visit.send(head).await;
+            visit.send(vec![b'x'; FIRST]).await;
+            gate.pass().await;
+            visit.send(vec![b'x'; BODY - FIRST]).await;
+        }
+    })
+    .await;
     let edge = small_cache(&origin).await;
     let mut clients = Vec::new();
     for at in 0..4 {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Gate, ask, caching, config, did, fresh, gated, get, is_hit, purge, under_way, with};
+use super::{
+    Gate, ask, at_gate, caching, config, did, fresh, gated, get, is_hit, purge, under_way, versioned, with,
+};
 use crate::support::{Deepwater, LISTEN, Origin, pool};
 
 /// An origin whose pages carry their path as a tag, in one of the three fields, and a tag for all.
@@ -146,11 +148,7 @@ async fn by_version() {
 
 #[tokio::test]
 async fn softly_it_is_stale_at_once() {
-    let origin = Origin::answering(|request| match request.get("if-none-match") {
-        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
-        None => with("ETag: \"v1\"\nCache-Control: max-age=60\nCache-Tag: a", "content"),
-    })
-    .await;
+    let origin = versioned("Cache-Control: max-age=60\nCache-Tag: a", "content").await;
     let edge = caching(&origin, "true").await;
     edge.get("/").await;
     let done = purge(&edge, json!({ "tag": "a", "soft": true })).await;
@@ -254,24 +252,16 @@ async fn a_write_cannot_purge_elsewhere() {
 #[tokio::test]
 async fn a_write_overtakes_a_read_that_is_under_way() {
     let gate = Gate::shut();
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                // The first connection is that of the read; it carries nothing else.
-                if visit.number == 0 {
-                    visit.request().await;
-                    gate.pass().await;
-                    return visit
-                        .send(fresh("before").replace("Content", "Connection: close\r\nContent"))
-                        .await;
-                }
-                while visit.reply(fresh("after")).await.is_some() {}
-            }
-        })
-        .await
-    };
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        // The first connection is that of the read; it carries nothing else.
+        if visit.number == 0 {
+            visit.request().await;
+            gate.pass().await;
+            return visit.send(fresh("before").replace("Content", "Connection: close\r\nContent")).await;
+        }
+        while visit.reply(fresh("after")).await.is_some() {}
+    })
+    .await;
     let edge = caching(&origin, "true").await;
     let mut reader = edge.client().await;
     reader.send(get("/", "")).await;
@@ -287,23 +277,17 @@ async fn a_write_overtakes_a_read_that_is_under_way() {
 async fn landing_in_the_wrong_order(what: Value) -> [String; 3] {
     let gate = Gate::shut();
     let control = "Cache-Control: max-age=60, stale-while-revalidate=60";
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                if visit.number == 0 {
-                    let answer = with(control, "before").replace("Content", "Connection: close\r\nContent");
-                    let (half, rest) = answer.split_at(answer.len() - 3);
-                    visit.reply(half).await;
-                    gate.pass().await;
-                    return visit.send(rest).await;
-                }
-                while visit.reply(with(control, "after")).await.is_some() {}
-            }
-        })
-        .await
-    };
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        if visit.number == 0 {
+            let answer = with(control, "before").replace("Content", "Connection: close\r\nContent");
+            let (half, rest) = answer.split_at(answer.len() - 3);
+            visit.reply(half).await;
+            gate.pass().await;
+            return visit.send(rest).await;
+        }
+        while visit.reply(with(control, "after")).await.is_some() {}
+    })
+    .await;
     let edge = caching(&origin, "true").await;
     let mut early = edge.client().await;
     early.send(get("/", "")).await;
@@ -359,11 +343,7 @@ async fn what_is_wrong_with_a_purge_is_named() {
 
 #[tokio::test]
 async fn by_the_method_purge_from_where_it_may_be_used() {
-    let origin = Origin::answering(|request| match request.get("if-none-match") {
-        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
-        None => with("ETag: \"v1\"\nCache-Control: max-age=60", "page"),
-    })
-    .await;
+    let origin = versioned("Cache-Control: max-age=60", "page").await;
     let open =
         Deepwater::start(&format!("[cache]\npurge_from = [\"127.0.0.0/8\"]\n{}", config(&origin, "true")))
             .await;
@@ -400,27 +380,24 @@ async fn a_tier_that_is_no_edge_shows_tags_to_the_next() {
 async fn a_purge_reaches_what_is_being_revalidated() {
     let gate = Gate::shut();
     let asked = Arc::new(AtomicUsize::new(0));
-    let origin = {
-        let (gate, asked) = (gate.clone(), Arc::clone(&asked));
-        Origin::scripted(move |mut visit| {
-            let (gate, asked) = (gate.clone(), Arc::clone(&asked));
-            async move {
-                while let Some(request) = visit.request().await {
-                    let tagged = "Cache-Control: max-age=0\nETag: \"1\"\nSurrogate-Key: price";
-                    let answer = match (asked.fetch_add(1, Ordering::SeqCst), request.get("if-none-match")) {
-                        (0, _) => with(tagged, "old"),
-                        (1, Some(_)) => {
-                            gate.pass().await;
-                            "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".into()
-                        }
-                        _ => with("Cache-Control: max-age=60", "new"),
-                    };
-                    visit.send(answer).await;
-                }
+    let origin = at_gate(&gate, move |mut visit, gate| {
+        let asked = Arc::clone(&asked);
+        async move {
+            while let Some(request) = visit.request().await {
+                let tagged = "Cache-Control: max-age=0\nETag: \"1\"\nSurrogate-Key: price";
+                let answer = match (asked.fetch_add(1, Ordering::SeqCst), request.get("if-none-match")) {
+                    (0, _) => with(tagged, "old"),
+                    (1, Some(_)) => {
+                        gate.pass().await;
+                        "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".into()
+                    }
+                    _ => with("Cache-Control: max-age=60", "new"),
+                };
+                visit.send(answer).await;
             }
-        })
-        .await
-    };
+        }
+    })
+    .await;
     let edge = caching(&origin, "true").await;
     assert_eq!(edge.get("/").await.text(), "old");
     let mut early = edge.client().await;

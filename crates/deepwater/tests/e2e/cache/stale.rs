@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Gate, caching, did, fresh, get, in_turn, is_hit, say, with};
+use super::{Gate, at_gate, caching, crowd, did, fresh, get, in_turn, is_hit, say, versioned, with};
 use crate::support::{Answer, Deepwater, Origin, soon};
 
 const OLD: &str = "Cache-Control: max-age=0, stale-while-revalidate=60";
 
 /// An origin that answers at once at first, then at a gate.
 async fn then_gated(gate: &Gate, first: Answer, then: Answer) -> Origin {
-    let gate = gate.clone();
     let asked = Arc::<AtomicUsize>::default();
-    Origin::scripted(move |mut visit| {
-        let (gate, asked) = (gate.clone(), Arc::clone(&asked));
-        let (first, then) = (first.clone(), then.clone());
+    at_gate(gate, move |mut visit, gate| {
+        let (asked, first, then) = (Arc::clone(&asked), first.clone(), then.clone());
         async move {
             while visit.request().await.is_some() {
                 if asked.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -70,22 +68,16 @@ async fn a_refresh_that_fails_leaves_the_old() {
 #[tokio::test]
 async fn no_more_refreshes_than_may() {
     let gate = Gate::shut();
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                while let Some(request) = visit.request().await {
-                    // What is asked for the first time comes at once.
-                    if request.get("second").is_some() {
-                        gate.pass().await;
-                    }
-                    visit.send(with(OLD, "old")).await;
-                }
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        while let Some(request) = visit.request().await {
+            // What is asked for the first time comes at once.
+            if request.get("second").is_some() {
+                gate.pass().await;
             }
-        })
-        .await
-    };
+            visit.send(with(OLD, "old")).await;
+        }
+    })
+    .await;
     let edge =
         Deepwater::start(&format!("[cache]\nmax_refreshes = 1\n{}", super::config(&origin, "true"))).await;
     for path in ["/a", "/b", "/c"] {
@@ -161,11 +153,7 @@ async fn what_has_not_changed_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_client_that_knows_the_version_is_told_that_it_is_current() {
-    let origin = Origin::answering(|request| match request.get("if-none-match") {
-        Some(_) => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".into(),
-        None => with("ETag: \"v1\"\nCache-Control: no-cache", "content"),
-    })
-    .await;
+    let origin = versioned("Cache-Control: no-cache", "content").await;
     let edge = caching(&origin, "true").await;
     edge.get("/").await;
     let answer = edge.ask(get("/", "If-None-Match: \"v1\"")).await;
@@ -184,12 +172,7 @@ async fn a_crowd_costs_one_revalidation() {
         then_gated(&gate, with("ETag: \"v1\"\nCache-Control: no-cache", "content"), not_modified).await;
     let edge = caching(&origin, "true").await;
     edge.get("/").await;
-    let mut crowd = Vec::new();
-    for _ in 0..10 {
-        let mut client = edge.client().await;
-        client.send(get("/", "")).await;
-        crowd.push(client);
-    }
+    let crowd = crowd(&edge, 10, "/").await;
     super::under_way(&edge, 10).await;
     gate.open();
     for mut client in crowd {

@@ -5,27 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Barrier;
 
-use super::{Gate, caching, config, did, fresh, gated, get, is_hit, say, under_way, with};
-use crate::support::{Deepwater, Ending, Message, Origin, Wire, soon};
-
-/// Clients that have asked for a path, each over a connection of its own.
-async fn crowd(edge: &Deepwater, clients: usize, path: &str) -> Vec<Wire> {
-    let mut crowd = Vec::new();
-    for _ in 0..clients {
-        let mut client = edge.client().await;
-        client.send(get(path, "")).await;
-        crowd.push(client);
-    }
-    crowd
-}
-
-async fn answers(crowd: Vec<Wire>) -> Vec<Message> {
-    let mut answers = Vec::new();
-    for mut client in crowd {
-        answers.push(client.response().await);
-    }
-    answers
-}
+use super::{
+    Gate, answers, at_gate, caching, config, crowd, did, fresh, gated, get, is_hit, say, under_way, with,
+};
+use crate::support::{Deepwater, Ending, Origin, soon};
 
 #[tokio::test]
 async fn a_crowd_costs_one_fetch() {
@@ -65,20 +48,14 @@ async fn all_read_while_the_body_arrives() {
         let (first, rest) =
             if chunked { ("6\r\nfirst \r\n", "6\r\nsecond\r\n0\r\n\r\n") } else { ("first ", "second") };
         let gate = Gate::shut();
-        let origin = {
-            let gate = gate.clone();
-            Origin::scripted(move |mut visit| {
-                let gate = gate.clone();
-                async move {
-                    let head = format!("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n{framing}\r\n\r\n");
-                    visit.reply(head + first).await;
-                    gate.pass().await;
-                    visit.send(rest).await;
-                    visit.linger().await;
-                }
-            })
-            .await
-        };
+        let origin = at_gate(&gate, move |mut visit, gate| async move {
+            let head = format!("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n{framing}\r\n\r\n");
+            visit.reply(head + first).await;
+            gate.pass().await;
+            visit.send(rest).await;
+            visit.linger().await;
+        })
+        .await;
         let edge = caching(&origin, "true").await;
         let mut early = crowd(&edge, 3, "/").await;
         origin.hears(1).await;
@@ -148,22 +125,16 @@ async fn a_fetch_whose_clients_have_all_left_is_stored() {
 async fn half_a_body_is_whole_for_nobody_and_not_stored() {
     for half in ["Content-Length: 12\r\n\r\nfirst ", "Transfer-Encoding: chunked\r\n\r\n6\r\nfirst \r\n"] {
         let gate = Gate::shut();
-        let origin = {
-            let gate = gate.clone();
-            Origin::scripted(move |mut visit| {
-                let gate = gate.clone();
-                async move {
-                    if visit.number > 0 {
-                        visit.reply(fresh("whole")).await;
-                        return visit.linger().await;
-                    }
-                    let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n";
-                    visit.reply(format!("{head}{half}")).await;
-                    gate.pass().await;
-                }
-            })
-            .await
-        };
+        let origin = at_gate(&gate, move |mut visit, gate| async move {
+            if visit.number > 0 {
+                visit.reply(fresh("whole")).await;
+                return visit.linger().await;
+            }
+            let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n";
+            visit.reply(format!("{head}{half}")).await;
+            gate.pass().await;
+        })
+        .await;
         let edge = caching(&origin, "true").await;
         let mut begun = Vec::new();
         for mut client in crowd(&edge, 5, "/").await {
@@ -183,17 +154,11 @@ async fn half_a_body_is_whole_for_nobody_and_not_stored() {
 #[tokio::test]
 async fn an_origin_that_says_nothing_fails_once_for_all() {
     let gate = Gate::shut();
-    let origin = {
-        let gate = gate.clone();
-        Origin::scripted(move |mut visit| {
-            let gate = gate.clone();
-            async move {
-                visit.request().await;
-                gate.pass().await;
-            }
-        })
-        .await
-    };
+    let origin = at_gate(&gate, move |mut visit, gate| async move {
+        visit.request().await;
+        gate.pass().await;
+    })
+    .await;
     let edge = caching(&origin, "true").await;
     let crowd = crowd(&edge, 20, "/").await;
     under_way(&edge, 20).await;
@@ -223,9 +188,8 @@ async fn a_failing_origin_is_not_asked_by_each_of_those_who_wait() {
 async fn personal(gate: &Gate, waves: &[usize], answer: &'static str) -> Origin {
     let waves: Arc<Vec<_>> = Arc::new(waves.iter().map(|size| (*size, Barrier::new(*size))).collect());
     let asked = Arc::<AtomicUsize>::default();
-    let gate = gate.clone();
-    Origin::scripted(move |mut visit| {
-        let (waves, asked, gate) = (Arc::clone(&waves), Arc::clone(&asked), gate.clone());
+    at_gate(gate, move |mut visit, gate| {
+        let (waves, asked) = (Arc::clone(&waves), Arc::clone(&asked));
         async move {
             while visit.request().await.is_some() {
                 let mut at = asked.fetch_add(1, Ordering::SeqCst);

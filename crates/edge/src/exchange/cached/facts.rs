@@ -92,7 +92,7 @@ mod tests {
 
     fn request(fields: &[(&str, &str)]) -> Request {
         let mut request = Request::default();
-        fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+        request.fields.add_all(fields);
         request
     }
 

@@ -48,7 +48,7 @@ async fn what_is_not_kept_comes_at_the_pace_of_its_client() {
         let counted = Rc::clone(&sent);
         let tap = scene
             .run("k", async move |origin| {
-                origin.head(StatusCode::INTERNAL_SERVER_ERROR, &fields(&[]), Framing::Chunked);
+                origin.head(StatusCode::INTERNAL_SERVER_ERROR, &Fields::of(&[]), Framing::Chunked);
                 while piece(origin, &[b'x'; 1_000], false).await.is_ok() {
                     counted.set(counted.get() + 1_000);
                     tokio::task::yield_now().await;
@@ -72,7 +72,7 @@ async fn what_broke_off_after_it_was_sent_is_of_unknown_outcome() {
             let scene = Scene::new(|table| table.unknown = unknown);
             let tap = scene
                 .run("k", async |origin| {
-                    origin.head(StatusCode::OK, &fields(&[]), Framing::Length(10));
+                    origin.head(StatusCode::OK, &Fields::of(&[]), Framing::Length(10));
                     piece(origin, b"hello", false).await.unwrap();
                     origin.abort();
                 })

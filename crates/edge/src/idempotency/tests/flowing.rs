@@ -77,14 +77,14 @@ async fn a_stream_is_passed_on_as_it_comes_and_followed_for_a_lease_more() {
                 origin.interim(&early);
                 origin.head(
                     StatusCode::OK,
-                    &fields(&[("Content-Type", "text/event-stream")]),
+                    &Fields::of(&[("Content-Type", "text/event-stream")]),
                     Framing::Chunked,
                 );
                 for number in 0..5 {
                     piece(origin, format!("{number};").as_bytes(), false).await.unwrap();
                     tokio::time::sleep(100 * SECOND).await;
                 }
-                let trailers = fields(&[("grpc-status", "0")]);
+                let trailers = Fields::of(&[("grpc-status", "0")]);
                 end(origin, Some(&trailers)).await;
             })
             .await;
@@ -115,9 +115,9 @@ async fn trailers_are_kept() {
         let scene = Scene::new(|_| ());
         let tap = scene
             .run("k", async |origin| {
-                origin.head(StatusCode::OK, &fields(&[]), Framing::Chunked);
+                origin.head(StatusCode::OK, &Fields::of(&[]), Framing::Chunked);
                 piece(origin, b"message", true).await.unwrap();
-                let trailers = fields(&[("grpc-status", "0")]);
+                let trailers = Fields::of(&[("grpc-status", "0")]);
                 end(origin, Some(&trailers)).await;
             })
             .await;
@@ -142,7 +142,7 @@ async fn an_answer_that_is_too_large_passes_and_is_known_to_be_done() {
         let sent = body.clone();
         let tap = scene
             .run("k", async move |origin| {
-                origin.head(StatusCode::OK, &fields(&[]), Framing::Chunked);
+                origin.head(StatusCode::OK, &Fields::of(&[]), Framing::Chunked);
                 for chunk in sent.as_bytes().chunks(10_000) {
                     piece(origin, chunk, false).await.unwrap();
                 }

@@ -84,7 +84,7 @@ impl Scene {
         let mut request = Request::default();
         request.method = Method::POST;
         request.set_target(b"/orders");
-        fields.iter().for_each(|(name, value)| request.fields.add(name.as_bytes(), value.as_bytes()));
+        request.fields.add_all(fields);
         let (deadline, received_bytes) = (Deadline::default(), Cell::new(0));
         let asking = Asking {
             keeper: &self.keeper,
@@ -147,12 +147,6 @@ pub(super) fn word(admission: &Admission) -> String {
     }
 }
 
-pub(super) fn fields(pairs: &[(&str, &str)]) -> Fields {
-    let mut fields = Fields::default();
-    pairs.iter().for_each(|(name, value)| fields.add(name.as_bytes(), value.as_bytes()));
-    fields
-}
-
 /// Writes a piece of a body, all of it.
 pub(super) async fn piece(reply: &mut impl Reply, data: &[u8], last: bool) -> Result<(), BodyError> {
     let mut sent = 0;
@@ -170,8 +164,12 @@ pub(super) async fn end(reply: &mut impl Reply, trailers: Option<&Fields>) {
 /// A whole answer of the origin.
 pub(super) async fn answer(reply: &mut impl Reply, status: u16, body: &str) {
     let length = body.len().to_string();
-    let fields =
-        fields(&[("Content-Length", &length), ("X-Origin", "1"), ("Date", "then"), ("Set-Cookie", "a=b")]);
+    let fields = Fields::of(&[
+        ("Content-Length", &length),
+        ("X-Origin", "1"),
+        ("Date", "then"),
+        ("Set-Cookie", "a=b"),
+    ]);
     let framing = if body.is_empty() { Framing::Empty } else { Framing::Length(body.len() as u64) };
     reply.head(StatusCode::from_u16(status).unwrap(), &fields, framing);
     piece(reply, body.as_bytes(), true).await.expect("it is taken");

@@ -1,6 +1,6 @@
 //! Whose metrics they are.
 
-use std::fs;
+use deepwater_host::{Roots, host_name};
 
 use super::message::{KeyValue, Resource};
 use crate::console::Build;
@@ -19,15 +19,8 @@ pub(super) fn of_this_process(attributes: Vec<(String, String)>, build: Build) -
     put(KeyValue::text("service.name", "deepwater"));
     put(KeyValue::text("service.version", build.version));
     put(KeyValue::int("process.pid", i64::from(std::process::id())));
-    if let Some(host) = host_name() {
+    if let Some(host) = host_name(&Roots::default()) {
         put(KeyValue::text("host.name", host));
     }
     Resource { attributes: all }
-}
-
-/// As the kernel has it (proc(5)).
-fn host_name() -> Option<String> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }

@@ -28,7 +28,7 @@ fn export(collector: &Receiver, more: &[(&str, &str)]) -> (Context, Handle) {
         name => more.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned()),
     };
     let handle = start(Settings::read(get, Path::new(".")), BUILD, &context);
-    assert!(handle.is_on());
+    assert!(handle.running.is_some());
     (context, handle)
 }
 
@@ -225,6 +225,6 @@ async fn an_end_waits_for_nobody() {
     let handle = start(Settings::read(get, Path::new(".")), BUILD, &context);
     tokio::time::timeout(PATIENCE, handle.close()).await.unwrap();
     let off = start(Settings::read(|_| None, Path::new(".")), BUILD, &context);
-    assert!(!off.is_on());
+    assert!(off.running.is_none());
     off.close().await;
 }

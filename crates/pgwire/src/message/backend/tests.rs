@@ -4,16 +4,7 @@ use proptest::prelude::*;
 
 use super::write::{Column, Report, Severity};
 use super::*;
-use crate::message::{HEADER_BYTES, header};
-
-/// The tag and payload of the only message written.
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> (u8, Vec<u8>) {
-    let mut out = Vec::new();
-    write(&mut out);
-    let header = header(&out).unwrap().unwrap();
-    assert_eq!(header.total(), out.len());
-    (header.tag, out.split_off(HEADER_BYTES))
-}
+use crate::message::tests::written;
 
 fn text() -> impl Strategy<Value = String> {
     "[^\0]{0,20}"

@@ -2,16 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::tests::written;
 use crate::message::{HEADER_BYTES, header};
-
-/// The tag and payload of the only message written.
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> (u8, Vec<u8>) {
-    let mut out = Vec::new();
-    write(&mut out);
-    let header = header(&out).unwrap().unwrap();
-    assert_eq!(header.total(), out.len());
-    (header.tag, out.split_off(HEADER_BYTES))
-}
 
 /// Anything a C string can hold.
 fn name() -> impl Strategy<Value = Vec<u8>> {

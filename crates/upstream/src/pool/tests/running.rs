@@ -298,7 +298,7 @@ async fn a_failed_lookup_keeps_what_was_known_and_is_retried() {
     let only_named = PoolSpec::new("app", ["app.internal:80"]);
     let run = Run::new(only_named, Arc::new(TcpProbe), Arc::clone(&answers) as Arc<dyn Resolve>);
     assert!(run.pool.picker(0).pick(&Ask::at(Instant::now().into_std())).is_none());
-    run.pool.wait_ready().await;
+    run.until(|status| !status.targets.is_empty()).await;
     assert_eq!(addresses(&run.pool), ["192.0.2.1:80"]);
     assert_eq!(run.pool.status().names[0].error, None);
 
