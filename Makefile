@@ -1,4 +1,5 @@
 # demo   a sample shop with Deepwater in front
+# release  the binary to deploy: built, watched under load, built again by what was seen; a quarter of an hour
 # test   everything CI runs
 # bench  measurements beside nginx, HAProxy, Varnish and PgBouncer
 # bench-cliffs  does the lens foresee the cliffs: ramps to five of them, 40 minutes
@@ -7,7 +8,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test bench bench-cliffs check docs fuzz help
+.PHONY: demo release test bench bench-cliffs check docs fuzz help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -15,6 +16,9 @@ help:
 demo: .need-rust
 	$(CARGO) build --profile quick --locked -p deepwater
 	@"$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/quick/deepwater" demo
+
+release: .need-rust
+	./bench/optimise
 
 test: .need-rust
 	./scripts/test
