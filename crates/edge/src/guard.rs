@@ -124,6 +124,11 @@ impl Guard {
         Ok(())
     }
 
+    /// Keys whose counts were forgotten too early by its rates, if it has any.
+    pub fn forgotten_keys(&self) -> Option<u64> {
+        self.rates.iter().chain(&self.claim_rates).map(Rate::forgotten_keys).reduce(|all, more| all + more)
+    }
+
     /// Whether a field is the guard's alone to write.
     pub fn owns(&self, name: &[u8]) -> bool {
         self.claim_fields.has(name)

@@ -47,6 +47,7 @@ pub(crate) mod names {
     pub(crate) const CACHE_PURGES: &str = "deepwater_cache_purges_total";
     pub(crate) const IDLE: &str = "deepwater_edge_upstream_idle_connections";
     pub(crate) const RATE_LIMITED: &str = "deepwater_edge_rate_limited_total";
+    pub(crate) const RATE_KEYS_FORGOTTEN: &str = "deepwater_edge_rate_limit_keys_forgotten_total";
     pub(crate) const AUTH: &str = "deepwater_edge_auth_total";
     pub(crate) const AUTH_CHECKS: &str = "deepwater_edge_auth_checks_total";
     pub(crate) const KEY_FETCHES: &str = "deepwater_edge_auth_key_fetches_total";

@@ -68,6 +68,19 @@ async fn a_burst_is_told_with_the_time_in_which_it_comes_back() {
 }
 
 #[tokio::test]
+async fn keys_beyond_the_bound_are_counted_as_they_are_forgotten() {
+    let limit = "name = \"few\"\nrate_limit = { rate = 1, per = \"1h\", key = \"ip\", max_keys = 1 }";
+    let edge = limiting(&route("/*", limit)).await;
+    edge.counts("deepwater_edge_rate_limit_keys_forgotten_total", &[("route", "few")], 0.0).await;
+    for client in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        assert!(passes(&edge, "/", &format!("x-forwarded-for: {client}\r\n")).await);
+    }
+    edge.counts("deepwater_edge_rate_limit_keys_forgotten_total", &[("route", "few")], 2.0).await;
+    assert!(!passes(&edge, "/", "x-forwarded-for: 192.0.2.3\r\n").await);
+    assert!(passes(&edge, "/", "x-forwarded-for: 192.0.2.1\r\n").await, "it was forgotten");
+}
+
+#[tokio::test]
 async fn an_empty_bucket_fills_again() {
     let edge = limiting(&route("/*", "rate_limit = { rate = 5, burst = 1 }")).await;
     let mut client = edge.client().await;

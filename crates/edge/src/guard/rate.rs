@@ -118,6 +118,11 @@ impl Rate {
         matches!(self.key, Key::Claim(_))
     }
 
+    /// Keys that were not idle and had to be forgotten, since there were more than `max_keys`: they began anew.
+    pub(super) fn forgotten_keys(&self) -> u64 {
+        self.buckets.limiter.forgotten()
+    }
+
     /// Counts a request, and notes where that leaves the limit if none before is nearer to its end.
     ///
     /// # Errors

@@ -1,4 +1,6 @@
-//! What gates, breakers and idempotency keys look like from outside.
+//! What gates, breakers, rates and idempotency keys look like from outside.
+
+use std::collections::BTreeMap;
 
 use deepwater_core::metrics::{Registry, Sink};
 use deepwater_upstream::{Priority, Shed};
@@ -6,16 +8,17 @@ use serde_json::{Value, json};
 
 use crate::idempotency;
 use crate::measure::names;
-use crate::plan::PoolPlan;
+use crate::plan::{Plan, PoolPlan};
 
 use super::force::InForce;
 
-/// Shows the gates of all pools in the metrics.
+/// Shows the gates of all pools and the rates of all routes in the metrics.
 pub(super) fn collect(force: &InForce, metrics: &Registry) {
     let force = force.clone();
     metrics.collect(move |sink| {
         let plan = &force.now().plan;
         plan.pools.iter().for_each(|pool| gate(pool, sink));
+        rates(plan, sink);
         plan.keys.iter().for_each(|keys| idempotency::show(keys, sink));
     });
 }
@@ -35,6 +38,19 @@ fn gate(pool: &PoolPlan, sink: &mut Sink) {
     for (reason, shed) in Shed::ALL.iter().zip(status.shed) {
         let labels = [labels[0], ("reason", reason.as_str())];
         sink.counter(names::SHED, "Requests that did not get their turn, by reason.", &labels, shed);
+    }
+}
+
+fn rates(plan: &Plan, sink: &mut Sink) {
+    let mut forgotten = BTreeMap::<&str, u64>::new();
+    for route in &plan.routes {
+        let Some(keys) = route.guard.as_ref().and_then(|guard| guard.forgotten_keys()) else { continue };
+        // Routes may share a name.
+        *forgotten.entry(&route.name).or_default() += keys;
+    }
+    let help = "Keys of a rate limit that had to be forgotten while they were in use: max_keys is too low.";
+    for (route, keys) in forgotten {
+        sink.counter(names::RATE_KEYS_FORGOTTEN, help, &[("route", route)], keys);
     }
 }
 
