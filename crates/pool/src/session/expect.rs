@@ -7,7 +7,7 @@ use deepwater_pgwire::message::backend;
 use deepwater_pgwire::sql::Verdict;
 
 use super::portals::Early;
-use super::sql::Change;
+use super::sql::{Change, SqlPrepared};
 use crate::statements::Statement;
 
 /// An answer that is to come.
@@ -46,6 +46,8 @@ pub(super) enum Expect {
     FakeParse(Named),
     /// Nothing from the server: the client gets CloseComplete from us, for what it had.
     FakeClose(Option<Named>),
+    /// The same for what the client has made with SQL's PREPARE.
+    FakeCloseSql(Box<(String, Arc<SqlPrepared>)>),
 }
 
 /// A statement under the name that its client gave it.
@@ -118,6 +120,7 @@ impl Expected {
             | Expect::OurNamed(_)
             | Expect::FakeParse(_)
             | Expect::FakeClose(_)
+            | Expect::FakeCloseSql(_)
             | Expect::Execute(Some(_)) => true,
             // Should it be skipped, what the server has may be another client's.
             Expect::Unnamed(Some(before)) => !before.here,

@@ -198,10 +198,8 @@ impl Names {
         self.kept().sql.insert(name, prepared);
     }
 
-    pub(super) fn remove_sql(&mut self, name: &str) {
-        if let Some(kept) = &mut self.kept {
-            kept.sql.remove(name);
-        }
+    pub(super) fn remove_sql(&mut self, name: &str) -> Option<(String, Arc<SqlPrepared>)> {
+        self.kept.as_mut()?.sql.remove_entry(name)
     }
 }
 

@@ -194,7 +194,9 @@ impl Session {
         loop {
             match link.expected.front() {
                 Some(Expect::FakeParse(_)) => backend::write::parse_complete(out.own()),
-                Some(Expect::FakeClose(_)) => backend::write::close_complete(out.own()),
+                Some(Expect::FakeClose(_) | Expect::FakeCloseSql(_)) => {
+                    backend::write::close_complete(out.own())
+                }
                 _ => return,
             }
             link.expected.pop();
@@ -339,6 +341,7 @@ impl Session {
                 self.names.remove(&named.name);
             }
             Expect::FakeClose(Some(named)) => self.names.insert(named),
+            Expect::FakeCloseSql(closed) => self.names.add_sql(closed.0, closed.1),
             Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
             Expect::Execute(Some(early)) => self.undo_early(*early),
             Expect::Unnamed(before) => {

@@ -212,12 +212,13 @@ impl Session {
                 // The server keeps it for others, or until another client wants the name; what does not exist may be
                 // closed too.
                 let statement = self.names.remove(target.name);
-                if let Ok(name) = std::str::from_utf8(target.name) {
-                    self.names.remove_sql(name);
-                }
+                let sql = std::str::from_utf8(target.name).ok().and_then(|name| self.names.remove_sql(name));
                 self.note_names();
                 let named = statement.map(|statement| Named { name: target.name.into(), statement });
-                self.fake(Expect::FakeClose(named));
+                self.fake(match sql {
+                    Some(sql) => Expect::FakeCloseSql(Box::new(sql)),
+                    None => Expect::FakeClose(named),
+                });
                 return Ok(());
             }
         }

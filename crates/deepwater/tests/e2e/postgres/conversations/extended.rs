@@ -601,3 +601,20 @@ async fn what_is_skipped_does_nothing_to_the_unnamed_statement() {
         assert_eq!(rows, [1, 1, 4].map(|n| format!("Row [\"{n}\"]")).iter().collect::<Vec<_>>());
     }
 }
+
+#[tokio::test]
+async fn what_sql_has_prepared_is_there_if_its_close_is_skipped() {
+    let heard = heard(&[
+        at_once([query("PREPARE s AS SELECT 1"), execute("never", 0), close_statement("s"), sync()]),
+        Ready,
+        Ready,
+        at_once([bind("", "s", &[]), execute("", 0), sync()]),
+        Ready,
+        at_once([close_statement("s"), execute("never", 0), sync(), bind("", "s", &[]), sync()]),
+        Ready,
+        Ready,
+    ])
+    .await;
+    assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
+    assert!(heard[heard.len() - 2].contains("C:26000"), "{heard:#?}");
+}
