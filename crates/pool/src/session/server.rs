@@ -195,7 +195,7 @@ impl Session {
             match link.expected.front() {
                 Some(Expect::FakeParse(_)) => backend::write::parse_complete(out.own()),
                 Some(Expect::FakeClose(_) | Expect::FakeCloseSql(_)) => {
-                    backend::write::close_complete(out.own())
+                    backend::write::close_complete(out.own());
                 }
                 _ => return,
             }
