@@ -41,6 +41,7 @@ impl Session {
             }
             link.hold_names &= !link.expected.is_empty();
             link.hold_query &= !link.expected.is_empty();
+            link.forgets_all &= !link.expected.is_empty();
             if link.is_holding() {
                 return Ok(at);
             }
@@ -78,7 +79,12 @@ impl Session {
                 }
                 _ => {}
             }
-            if matches!(header.tag, frontend::QUERY | frontend::FUNCTION_CALL) && self.await_batch(out) {
+            let awaits = match header.tag {
+                frontend::QUERY | frontend::FUNCTION_CALL => true,
+                frontend::PARSE | frontend::BIND | frontend::DESCRIBE | frontend::CLOSE => link.forgets_all,
+                _ => false,
+            };
+            if awaits && self.await_batch(out) {
                 return Ok(at);
             }
             if header.tag == frontend::BIND && self.pause_to_listen(&data[at..], out) {
@@ -89,8 +95,9 @@ impl Session {
         }
     }
 
-    /// A query comes behind a batch without a Sync, which makes the server skip it if anything of the batch fails: the
-    /// server is made to say so first. False when that is known.
+    /// A query comes behind a batch without a Sync, which makes the server skip it if anything of the batch fails; or
+    /// something that names a statement comes behind what drops them all. The server is made to say first what came of it.
+    /// False when that is known.
     fn await_batch(&mut self, out: &mut Out<'_>) -> bool {
         let tracked = self.is_tracked();
         let Some(link) = self.link.as_mut().filter(|link| {
@@ -215,7 +222,7 @@ impl Session {
         }
         (link.open_batch, link.bound) = (false, false);
         link.skipping = false;
-        link.hold_names = link.expected.changes_names();
+        link.hold_names = link.forgets_all || link.expected.changes_names();
         link.hold_resets = link.aftermath.resets();
         out.pass(at, at + total);
         link.expected.push(Expect::Sync);
@@ -261,7 +268,7 @@ impl Session {
             // It ends what was sent before it without a Sync.
             link.open_batch = false;
         }
-        let mut changes = Vec::new();
+        let (mut changes, mut forgets) = (Vec::new(), false);
         if tracked {
             let verdict = self.read(text);
             let Some(link) = &mut self.link else { return Ok(()) };
@@ -278,6 +285,7 @@ impl Session {
                         Course::Pass(does) => changes = does,
                         Course::Answered => return Ok(()),
                     }
+                    forgets = verdict.session.iter().any(forgets_all);
                 }
                 self.note_verdict(&verdict, alone);
             }
@@ -286,7 +294,7 @@ impl Session {
         if let Some(link) = &mut self.link {
             link.hold_resets = link.aftermath.resets();
             // What comes behind it must know what names mean.
-            link.hold_names |= !changes.is_empty();
+            link.hold_names |= forgets || !changes.is_empty();
             link.expected.push(Expect::Query(changes));
         }
         Ok(())
@@ -332,9 +340,21 @@ fn mentions(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
-/// Whether a text makes, runs or drops statements by name.
+/// Whether a text makes, runs or drops prepared statements.
 pub(super) fn touches_prepared(verdict: &Verdict) -> bool {
-    verdict.session.iter().any(|statement| {
-        matches!(statement, Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_))
-    })
+    verdict.session.iter().any(touches_names)
+}
+
+/// The same of one of its statements.
+pub(super) fn touches_names(statement: &Statement) -> bool {
+    forgets_all(statement)
+        || matches!(
+            statement,
+            Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate(_)
+        )
+}
+
+/// Whether a statement drops all prepared statements.
+fn forgets_all(statement: &Statement) -> bool {
+    matches!(statement, Statement::DeallocateAll | Statement::DiscardAll)
 }

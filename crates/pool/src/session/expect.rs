@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use deepwater_pgwire::message::backend;
+use deepwater_pgwire::sql::Verdict;
 
 use super::portals::Early;
-use super::sql::Change;
+use super::sql::{Change, SqlPrepared};
 use crate::statements::Statement;
 
 /// An answer that is to come.
@@ -21,15 +22,17 @@ pub(super) enum Expect {
     Sync,
     /// ParseComplete for the client's own Parse, of a statement with a name that is followed.
     Parse(Option<Named>),
-    /// ParseComplete for the client's own Parse without a name.
-    ParseUnnamed,
+    /// ParseComplete or CloseComplete for the statement without a name, which the client makes or closes; and what it was
+    /// before, if something ahead in the batch may fail.
+    Unnamed(Option<Box<Unnamed>>),
     /// ParseComplete for a Parse of ours, kept from the client.
     OurParse(Arc<Statement>),
     /// CloseComplete for a Close of ours of the statement with that number, kept from the client.
     OurClose(u64),
     /// The answer to the Parse or Close of ours that makes the unnamed statement the client's.
     OurUnnamed,
-    /// The answer to a Parse or Close of ours under the client's own name, and what the server had there before.
+    /// The answer to a message of ours that makes or closes a statement under the client's own name, and what the server
+    /// had there before.
     OurNamed(Box<(Box<str>, Option<u64>)>),
     /// BindComplete.
     Bind(Option<Arc<Statement>>),
@@ -43,6 +46,8 @@ pub(super) enum Expect {
     FakeParse(Named),
     /// Nothing from the server: the client gets CloseComplete from us, for what it had.
     FakeClose(Option<Named>),
+    /// The same for what the client has made with SQL's PREPARE.
+    FakeCloseSql(Box<(String, Arc<SqlPrepared>)>),
 }
 
 /// A statement under the name that its client gave it.
@@ -50,6 +55,17 @@ pub(super) enum Expect {
 pub(super) struct Named {
     pub name: Box<[u8]>,
     pub statement: Arc<Statement>,
+}
+
+/// A client's statement without a name.
+#[derive(Debug)]
+pub(super) struct Unnamed {
+    /// Text and types, as Parse carries them; none if there is no such statement.
+    pub text: Option<Vec<u8>>,
+    /// What running it does, if it does anything.
+    pub verdict: Option<Verdict>,
+    /// The server has it.
+    pub here: bool,
 }
 
 /// A question of ours to the server.
@@ -96,18 +112,19 @@ impl Expected {
 
     /// Whether any of them makes or closes a statement: of what comes behind it nothing is certain until it has.
     pub(super) fn changes_names(&self) -> bool {
-        let changes = |expect: &Expect| {
-            matches!(
-                expect,
-                Expect::Parse(Some(_))
-                    | Expect::OurParse(_)
-                    | Expect::OurClose(_)
-                    | Expect::OurUnnamed
-                    | Expect::OurNamed(_)
-                    | Expect::FakeParse(_)
-                    | Expect::FakeClose(_)
-                    | Expect::Execute(Some(_))
-            )
+        let changes = |expect: &Expect| match expect {
+            Expect::Parse(Some(_))
+            | Expect::OurParse(_)
+            | Expect::OurClose(_)
+            | Expect::OurUnnamed
+            | Expect::OurNamed(_)
+            | Expect::FakeParse(_)
+            | Expect::FakeClose(_)
+            | Expect::FakeCloseSql(_)
+            | Expect::Execute(Some(_)) => true,
+            // Should it be skipped, what the server has may be another client's.
+            Expect::Unnamed(Some(before)) => !before.here,
+            _ => false,
         };
         self.queue.iter().any(changes)
     }
@@ -122,6 +139,11 @@ impl Expected {
         self.queue.iter().any(Expect::is_boundary)
     }
 
+    /// Whether a question of ours is under way.
+    pub(super) fn has_question(&self) -> bool {
+        self.queue.iter().any(|expect| matches!(expect, Expect::Ours(_)))
+    }
+
     /// The statements that are being prepared.
     pub(super) fn preparing(&self) -> Vec<u64> {
         let id = |expect: &Expect| match expect {
@@ -132,9 +154,16 @@ impl Expected {
         self.queue.iter().filter_map(id).collect()
     }
 
-    /// Whether the client makes its unnamed statement.
-    pub(super) fn makes_unnamed(&self) -> bool {
-        self.queue.iter().any(|expect| matches!(expect, Expect::ParseUnnamed))
+    /// What first makes or ends the client's unnamed statement.
+    pub(super) fn first_unnamed(&mut self) -> Option<&mut Expect> {
+        self.queue.iter_mut().find(|expect| matches!(expect, Expect::Unnamed(_) | Expect::Query(_)))
+    }
+
+    /// What is being answered has failed: it is not undone, as what is skipped is.
+    pub(super) fn front_failed(&mut self) {
+        if let Some(Expect::Unnamed(before)) = self.queue.front_mut() {
+            *before = None;
+        }
     }
 
     /// Whether a Sync is among them.
@@ -194,15 +223,18 @@ impl Expect {
                 matches!(
                     self,
                     Self::Parse(_)
-                        | Self::ParseUnnamed
+                        | Self::Unnamed(_)
                         | Self::OurParse(_)
                         | Self::OurUnnamed
                         | Self::OurNamed(_)
                 )
             }
-            backend::BIND_COMPLETE => matches!(self, Self::Bind(_)),
+            backend::BIND_COMPLETE => matches!(self, Self::Bind(_) | Self::OurNamed(_)),
             backend::CLOSE_COMPLETE => {
-                matches!(self, Self::Close | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_))
+                matches!(
+                    self,
+                    Self::Close | Self::Unnamed(_) | Self::OurClose(_) | Self::OurUnnamed | Self::OurNamed(_)
+                )
             }
             _ => false,
         }

@@ -53,6 +53,8 @@ pub(crate) struct Link {
     pub hold_resets: bool,
     /// A query follows a batch without a Sync: it waits until it is sure that the batch has not failed, or the server skips it.
     pub hold_query: bool,
+    /// What drops all statements runs in the client's batch: what names one behind it waits until that is sure.
+    pub forgets_all: bool,
     /// Nothing of the client has been passed yet.
     pub fresh: bool,
     /// An error was answered in the extended protocol, and the client's Sync has not come: the server ignores all else.
@@ -115,6 +117,7 @@ impl Link {
             hold_names: false,
             hold_resets: false,
             hold_query: false,
+            forgets_all: false,
             fresh: true,
             skipping: false,
             leaving: false,
@@ -160,6 +163,7 @@ impl Link {
             hold_names,
             hold_resets,
             hold_query,
+            forgets_all,
             fresh,
             skipping,
             leaving,
@@ -194,6 +198,7 @@ impl Link {
             hold_names,
             hold_resets,
             hold_query,
+            forgets_all,
             skipping,
             leaving,
             failed,
@@ -274,6 +279,11 @@ impl Link {
     /// Whether what was asked is still to be answered, or what it left behind still to be looked at.
     fn is_unsettled(&self) -> bool {
         !self.expected.is_empty() || (self.status == Status::Idle && !self.aftermath.is_empty())
+    }
+
+    /// Whether nothing runs and nothing can be prepared: the transaction has failed, and its end is not under way.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status == Status::Failed && self.is_answered()
     }
 
     pub(super) fn in_transaction(&self) -> bool {

@@ -104,6 +104,21 @@ impl Names {
         kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
     }
 
+    /// Takes out the one without a name.
+    pub(super) fn take_unnamed(&mut self) -> (Option<Vec<u8>>, Option<Verdict>) {
+        let Some(kept) = &mut self.kept else { return (None, None) };
+        let there = std::mem::take(&mut kept.has_unnamed);
+        (there.then(|| std::mem::take(&mut kept.unnamed)), kept.unnamed_verdict.take())
+    }
+
+    /// Puts it back.
+    pub(super) fn put_unnamed(&mut self, text: Option<Vec<u8>>, verdict: Option<Verdict>) {
+        let kept = self.kept();
+        kept.has_unnamed = text.is_some();
+        kept.unnamed = text.unwrap_or_default();
+        kept.unnamed_verdict = verdict;
+    }
+
     /// Whether there are any made with PREPARE.
     pub(super) fn has_sql(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| !kept.sql.is_empty())
@@ -183,10 +198,8 @@ impl Names {
         self.kept().sql.insert(name, prepared);
     }
 
-    pub(super) fn remove_sql(&mut self, name: &str) {
-        if let Some(kept) = &mut self.kept {
-            kept.sql.remove(name);
-        }
+    pub(super) fn remove_sql(&mut self, name: &str) -> Option<(String, Arc<SqlPrepared>)> {
+        self.kept.as_mut()?.sql.remove_entry(name)
     }
 }
 

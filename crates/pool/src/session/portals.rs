@@ -5,6 +5,7 @@ use deepwater_pgwire::message::frontend::Execute;
 use deepwater_pgwire::sql::{Statement, Verdict};
 
 use super::Session;
+use super::client::touches_names;
 use super::end::End;
 use super::expect::Expect;
 use super::sql::{Change, Wanted};
@@ -30,7 +31,7 @@ impl Session {
         let changes = verdict
             .session
             .iter()
-            .find(|statement| matches!(statement, Statement::Prepare { .. } | Statement::Deallocate(_)));
+            .find(|statement| !matches!(statement, Statement::Execute { .. }) && touches_names(statement));
         let change = changes.map(|statement| self.change(statement, text));
         let Some(link) = &mut self.link else { return Ok(()) };
         link.portals.retain(|(known, _)| **known != *portal);
@@ -59,6 +60,10 @@ impl Session {
         let portal = Execute::read(payload).ok()?.portal;
         let at = link.portals.iter().position(|(known, _)| **known == *portal)?;
         let (name, after) = match link.portals.swap_remove(at).1 {
+            Change::RemoveAll => {
+                link.forgets_all = true;
+                return None;
+            }
             // It fails, as it should.
             Change::Add(name, _) if self.wanted(&name).is_some() => return None,
             Change::Add(name, prepared) => (name, Some(Wanted::Sql(prepared))),

@@ -165,10 +165,10 @@ impl Session {
             }
             backend::COMMAND_COMPLETE | backend::EMPTY_QUERY_RESPONSE | backend::PORTAL_SUSPENDED => {
                 link.copy_in = false;
-                if matches!(link.expected.front(), Some(Expect::Execute(_))) {
+                if matches!(link.expected.front(), Some(Expect::Execute(_) | Expect::OurNamed(_))) {
                     link.expected.pop();
                 }
-                if tag == backend::COMMAND_COMPLETE {
+                if tag == backend::COMMAND_COMPLETE && !ours {
                     self.command_complete(payload);
                 }
             }
@@ -194,7 +194,9 @@ impl Session {
         loop {
             match link.expected.front() {
                 Some(Expect::FakeParse(_)) => backend::write::parse_complete(out.own()),
-                Some(Expect::FakeClose(_)) => backend::write::close_complete(out.own()),
+                Some(Expect::FakeClose(_) | Expect::FakeCloseSql(_)) => {
+                    backend::write::close_complete(out.own());
+                }
                 _ => return,
             }
             link.expected.pop();
@@ -315,6 +317,7 @@ impl Session {
             let id = statement.id;
             link.server().forget(id);
         }
+        link.expected.front_failed();
         // The last first: a name may have changed more than once.
         for skipped in link.expected.skip_to_sync().into_iter().rev() {
             self.skipped(skipped);
@@ -338,13 +341,16 @@ impl Session {
                 self.names.remove(&named.name);
             }
             Expect::FakeClose(Some(named)) => self.names.insert(named),
+            Expect::FakeCloseSql(closed) => self.names.add_sql(closed.0, closed.1),
             Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
             Expect::Execute(Some(early)) => self.undo_early(*early),
-            Expect::ParseUnnamed => {
+            Expect::Unnamed(before) => {
                 link.unnamed_here = false;
-                // Unless the client has made another behind it.
-                if !link.expected.makes_unnamed() {
-                    self.names.drop_unnamed();
+                match link.expected.first_unnamed() {
+                    // The client has made another behind it, which may be skipped, too.
+                    Some(Expect::Unnamed(next)) if next.is_some() => *next = before,
+                    Some(_) => {}
+                    None => self.bring_back_unnamed(before),
                 }
             }
             Expect::OurUnnamed => link.unnamed_here = false,

@@ -29,6 +29,7 @@ pub(super) struct SqlPrepared {
 pub(super) enum Change {
     Add(String, Arc<SqlPrepared>),
     Remove(String),
+    RemoveAll,
 }
 
 /// A client's statement, as a server gets it under the client's own name.
@@ -57,6 +58,9 @@ impl Wanted {
         }
     }
 }
+
+/// What a PREPARE is called while it runs in a batch.
+const PASSING: &str = "deepwater_";
 
 /// The beginning of a text that drops a statement, if there is one.
 fn drop_first(exists: bool, name: &str) -> Vec<u8> {
@@ -101,7 +105,9 @@ impl Session {
                 return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
             }
             // One of the client's own by that name makes a PREPARE fail, as it should.
-            self.bring_sql(name, out);
+            if !self.link.as_ref().is_some_and(|link| link.has_failed()) {
+                self.bring_sql(name, out);
+            }
             changes.extend(self.change(statement, text));
             if !alone && matches!(statement, Statement::Prepare { .. }) {
                 self.pin(pin::PREPARE);
@@ -125,6 +131,7 @@ impl Session {
                 Some(Change::Add(name.clone(), Arc::new(SqlPrepared { id, text, verdict })))
             }
             Statement::Deallocate(name) => Some(Change::Remove(name.clone())),
+            Statement::DeallocateAll | Statement::DiscardAll => Some(Change::RemoveAll),
             _ => None,
         }
     }
@@ -154,21 +161,16 @@ impl Session {
         sql.or_else(|| self.names.get(name.as_bytes()).cloned().map(Wanted::Protocol))
     }
 
-    /// Makes the server's statement of a name the client's, or nobody's if the client has none. False when that cannot be
-    /// done now.
-    pub(super) fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) -> bool {
+    /// Makes the server's statement of a name the client's, or nobody's if the client has none.
+    pub(super) fn bring_sql(&mut self, name: &str, out: &mut Out<'_>) {
         let wanted = self.wanted(name);
-        let Some(link) = &mut self.link else { return true };
+        let Some(link) = &mut self.link else { return };
         let has = link.server().sql_prepared.get(name).copied();
         if has == wanted.as_ref().map(Wanted::id) {
-            return true;
+            return;
         }
-        if link.open_batch {
+        if link.open_batch || link.has_failed() {
             return self.bring_within_batch(name, wanted, has, out);
-        }
-        // In a failed transaction nothing runs and nothing can be prepared; unless its end is under way.
-        if link.status == Status::Failed && link.is_answered() {
-            return true;
         }
         if has.is_some() {
             link.server().sql_prepared.remove(name);
@@ -191,34 +193,46 @@ impl Session {
             None => frontend::query(out, drop_first(true, name)),
         }
         link.expect_ours(Ours::Prepare);
-        true
     }
 
-    /// The same between the messages of a batch, where a PREPARE cannot come.
+    /// The same between the messages of a batch, where no query can come.
     fn bring_within_batch(
         &mut self,
         name: &str,
         wanted: Option<Wanted>,
         has: Option<u64>,
         out: &mut Out<'_>,
-    ) -> bool {
-        let Some(link) = &mut self.link else { return false };
-        let statement = match wanted {
-            Some(Wanted::Sql(_)) => return false,
-            Some(Wanted::Protocol(statement)) => Some(statement),
-            None => None,
-        };
+    ) {
+        let Some(link) = &mut self.link else { return };
         if has.is_some() {
             frontend::close(out.own(), Kind::Statement, name);
             link.expected.push(Expect::OurNamed(Box::new((name.into(), has))));
             link.server().sql_prepared.remove(name);
         }
-        if let Some(statement) = statement {
-            frontend::parse(out.own(), name, &statement.query, &statement.types);
+        let Some(wanted) = wanted else { return };
+        link.server().sql_prepared.insert(name.into(), wanted.id());
+        let messages = match &wanted {
+            Wanted::Protocol(statement) => {
+                frontend::parse(out.own(), name, &statement.query, &statement.types);
+                1
+            }
+            Wanted::Sql(wanted) => {
+                let out = out.own();
+                // What is left of one that failed.
+                frontend::close(out, Kind::Portal, PASSING);
+                frontend::close(out, Kind::Statement, PASSING);
+                frontend::parse(out, PASSING, &wanted.text, &[0; 2]);
+                frontend::bind_head(out, PASSING, PASSING, 6);
+                out.extend_from_slice(&[0; 6]);
+                frontend::execute(out, PASSING, 0);
+                frontend::close(out, Kind::Portal, PASSING);
+                frontend::close(out, Kind::Statement, PASSING);
+                7
+            }
+        };
+        for _ in 0..messages {
             link.expected.push(Expect::OurNamed(Box::new((name.into(), None))));
-            link.server().sql_prepared.insert(name.into(), Wanted::Protocol(statement).id());
         }
-        true
     }
 
     /// Drops a statement that has another name on the server, which keeps it for others. False when it is the server's to
@@ -249,6 +263,7 @@ impl Session {
                 server.sql_prepared.remove(name.as_str());
                 self.mean(&name, None);
             }
+            Change::RemoveAll => self.deallocated_all(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deepwater_pgwire::message::backend::write as backend;
+use deepwater_pgwire::message::backend::{Status, write as backend};
 use deepwater_pgwire::message::frontend::{BindNames, Kind, Parse, Target, write as frontend};
 use deepwater_pgwire::message::{self, HEADER_BYTES};
 use deepwater_pgwire::sql::{self, Verdict};
@@ -10,7 +10,7 @@ use deepwater_pgwire::sql::{self, Verdict};
 use super::Session;
 use super::client::touches_prepared;
 use super::end::End;
-use super::expect::{Expect, Named};
+use super::expect::{Expect, Named, Unnamed};
 use super::names::{MAX_NAMES, nobodys};
 use super::out::Out;
 use super::pin;
@@ -60,30 +60,24 @@ impl Session {
         if parse.name.is_empty() {
             let verdict = self.read(parse.query);
             self.bring_for(&verdict, out)?;
+            let before = self.unnamed_before();
             self.names.keep_unnamed(&data[at + HEADER_BYTES + 1..at + total], verdict);
             if let Some(link) = &mut self.link {
                 link.unnamed_here = true;
             }
             self.metrics.server_parses.increment();
-            self.pass_message(at, total, Expect::ParseUnnamed, out);
+            self.pass_message(at, total, Expect::Unnamed(before), out);
             return Ok(());
         }
-        let taken = std::str::from_utf8(parse.name)
-            .ok()
-            .filter(|name| self.names.sql(name).is_some() || self.names.get(parse.name).is_some());
-        if let Some(name) = taken
-            && self.bring_sql(name, out)
-        {
-            if self.link.as_mut().is_some_and(|link| link.server().sql_prepared.contains_key(name)) {
-                // The server says what it says to a name that exists.
-                self.pass_message(at, total, Expect::Parse(None), out);
-                return Ok(());
-            }
-            // In a transaction that has failed nothing could be brought: what ends it must not take the name there.
-            if self.names.get(parse.name).is_none() {
-                let message = "statements of SQL's PREPARE cannot be used in what ends a failed transaction";
-                return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
-            }
+        let failed = self.link.as_ref().is_some_and(|link| link.has_failed());
+        let taken = std::str::from_utf8(parse.name).ok().filter(|name| {
+            self.names.sql(name).is_some() || (!failed && self.names.get(parse.name).is_some())
+        });
+        if let Some(name) = taken {
+            // The server says what it says to a name that exists.
+            self.bring_sql(name, out);
+            self.pass_message(at, total, Expect::Parse(None), out);
+            return Ok(());
         }
         if let Some(known) = self.names.get(parse.name).cloned() {
             let known = self.ensure(parse.name, known, out);
@@ -104,6 +98,10 @@ impl Session {
         self.names.insert(named());
         self.note_names();
         let Some(link) = &mut self.link else { return Ok(()) };
+        if link.status == Status::Failed {
+            // Only the server knows what it says to that.
+            link.server().forget(statement.id);
+        }
         if link.server().prepared.touch(statement.id) {
             self.fake(Expect::FakeParse(named()));
             return Ok(());
@@ -206,17 +204,21 @@ impl Session {
         };
         if target.kind == Kind::Statement && self.is_tracked() && self.plan.max_prepared > 0 {
             if target.name.is_empty() {
+                let before = self.unnamed_before();
                 self.names.drop_unnamed();
+                self.pass_message(at, total, Expect::Unnamed(before), out);
+                return Ok(());
             } else {
                 // The server keeps it for others, or until another client wants the name; what does not exist may be
                 // closed too.
                 let statement = self.names.remove(target.name);
-                if let Ok(name) = std::str::from_utf8(target.name) {
-                    self.names.remove_sql(name);
-                }
+                let sql = std::str::from_utf8(target.name).ok().and_then(|name| self.names.remove_sql(name));
                 self.note_names();
                 let named = statement.map(|statement| Named { name: target.name.into(), statement });
-                self.fake(Expect::FakeClose(named));
+                self.fake(match sql {
+                    Some(sql) => Expect::FakeCloseSql(Box::new(sql)),
+                    None => Expect::FakeClose(named),
+                });
                 return Ok(());
             }
         }
@@ -231,7 +233,11 @@ impl Session {
             return true;
         }
         let Ok(name) = std::str::from_utf8(name) else { return false };
-        self.names.sql(name).is_some() && self.bring_sql(name, out)
+        let is_known = self.names.sql(name).is_some();
+        if is_known {
+            self.bring_sql(name, out);
+        }
+        is_known
     }
 
     /// Makes the server's statements of SQL's PREPARE the client's, before a text that runs through the extended protocol
@@ -245,10 +251,7 @@ impl Session {
                 continue;
             };
             self.check_sql_name(name)?;
-            if !self.bring_sql(name, out) {
-                let message = "statements of SQL's PREPARE cannot be used behind other messages of a batch";
-                return Err(End::Farewell(Farewell { code: "0A000", message: message.into() }));
-            }
+            self.bring_sql(name, out);
         }
         Ok(())
     }
@@ -322,6 +325,25 @@ impl Session {
                 frontend::close(out.own(), Kind::Statement, "");
                 link.expected.push(Expect::OurUnnamed);
             }
+        }
+    }
+
+    /// Takes out the unnamed statement, before it is another one, if an error ahead in the batch may have that skipped.
+    fn unnamed_before(&mut self) -> Option<Box<Unnamed>> {
+        let link = self.link.as_ref().filter(|link| link.open_batch && !link.expected.is_empty())?;
+        let here = link.unnamed_here;
+        let (text, verdict) = self.names.take_unnamed();
+        Some(Box::new(Unnamed { text, verdict, here }))
+    }
+
+    /// The unnamed statement is what it was; gone if nothing was kept.
+    pub(super) fn bring_back_unnamed(&mut self, before: Option<Box<Unnamed>>) {
+        let Some(before) = before else { return self.names.drop_unnamed() };
+        let Unnamed { text, verdict, here } = *before;
+        self.names.put_unnamed(text, verdict);
+        if let Some(link) = &mut self.link {
+            // A question of ours ends it on the server.
+            link.unnamed_here = here && !link.expected.has_question();
         }
     }
 

@@ -261,3 +261,51 @@ async fn what_an_error_kept_from_a_server_is_made_for_the_next_batch() {
         assert_eq!(value_in(name, &client.hear_until(b'Z').await), expected);
     }
 }
+
+/// The server has another client's statement without a name, and is told of this client's only once that is not skipped.
+#[tokio::test]
+async fn what_is_skipped_leaves_no_other_clients_statement_in_its_place() {
+    let (_database, _pooler, place) = two_servers("").await;
+    let (mut client, mut holder) = (Pg::login(&place).await, Pg::login(&place).await);
+    client.say([parse("", "SELECT 8"), sync()].concat()).await;
+    client.hear_until(b'Z').await;
+    holder.run("BEGIN").await;
+    let mut other = Pg::login(&place).await;
+    other.say([parse("", "SELECT 666"), sync()].concat()).await;
+    other.hear_until(b'Z').await;
+    let fails = [execute("never", 0), parse("", "SELECT 9"), sync()].concat();
+    client.say([fails, bind("", "", &[]), execute("", 0), sync()].concat()).await;
+    assert_eq!(error_in(&client.hear_until(b'Z').await).code(), "34000");
+    assert_eq!(value_in("", &client.hear_until(b'Z').await), "8");
+}
+
+#[tokio::test]
+async fn what_sql_prepares_may_be_used_within_a_batch() {
+    let (_database, _pooler, place) = two_servers("").await;
+    let (mut client, mut holder) = (Pg::login(&place).await, Pg::login(&place).await);
+    client.run("PREPARE s (int) AS SELECT $1 + 1").await;
+    holder.run("BEGIN").await;
+    // On a server that does not have it, and that has another client's of its name.
+    let mut other = Pg::login(&place).await;
+    other.run("PREPARE s AS SELECT 666").await;
+    let first = || [parse("", "SELECT 1"), bind("", "", &[]), execute("", 0)].concat();
+    let told = client.ask([first(), parse("s", "SELECT 2"), sync()].concat()).await;
+    assert_eq!(error_in(&told).code(), "42P05");
+    for _ in 0..2 {
+        let told = client.ask([first(), bind("", "s", &[Some("6")]), execute("", 0), sync()].concat()).await;
+        let rows: Vec<_> = told.iter().filter(|reply| reply.tag == b'D').map(ToString::to_string).collect();
+        assert_eq!(rows, [r#"Row ["1"]"#, r#"Row ["7"]"#]);
+        assert_eq!(other.value("EXECUTE s").await, "666");
+    }
+    // In a transaction that has failed the server says so.
+    for failed in ["BEGIN", "nonsense"] {
+        client.say(query(failed)).await;
+        client.hear_until(b'Z').await;
+    }
+    let told = client.ask([bind("", "s", &[Some("6")]), sync()].concat()).await;
+    assert_eq!(error_in(&told).code(), "25P02");
+    client.run("ROLLBACK").await;
+    let executed = [first(), parse("", "EXECUTE s(7)"), bind("", "", &[]), execute("", 0), sync()].concat();
+    assert!(client.ask(executed).await.iter().any(|reply| reply.to_string() == r#"Row ["8"]"#));
+    assert_eq!(other.value("EXECUTE s").await, "666");
+}

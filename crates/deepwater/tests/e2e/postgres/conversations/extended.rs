@@ -513,3 +513,108 @@ async fn what_ends_a_failed_transaction_takes_no_name_twice() {
     assert!(heard.iter().any(|words| words.contains("C:42P05")), "{heard:#?}");
     assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
 }
+
+/// What is dropped with all others is there to be made anew, in the same batch, too.
+#[tokio::test]
+async fn behind_what_drops_all_statements_their_names_are_free() {
+    let drop_all = || [parse("", "DEALLOCATE ALL"), bind("", "", &[]), execute("", 0)].concat();
+    let use_it = || [bind("", "s", &[]), execute("", 0), sync()].concat();
+    let heard = heard(&[
+        at_once([parse("s", "SELECT 1"), parse("t", "SELECT 1"), sync()]),
+        Ready,
+        at_once([drop_all(), parse("s", "SELECT 2"), use_it(), bind("", "t", &[]), sync()]),
+        Ready,
+        Ready,
+        at_once([parse("t", "SELECT 1"), bind("", "t", &[]), execute("", 0), sync()]),
+        Ready,
+        at_once([drop_all(), sync(), parse("s", "SELECT 3"), use_it()]),
+        Ready,
+        Ready,
+        at_once([query("DEALLOCATE ALL"), parse("s", "SELECT 4"), use_it()]),
+        Ready,
+        Ready,
+        at_once([query("DISCARD ALL"), parse("s", "SELECT 5"), use_it()]),
+        Ready,
+        Ready,
+        at_once([drop_all(), execute("never", 0), close_statement("s"), sync(), use_it()]),
+        Ready,
+        Ready,
+    ])
+    .await;
+    let rows: Vec<_> = heard.iter().filter(|words| words.starts_with("Row")).collect();
+    assert_eq!(rows, [2, 1, 3, 4, 5].map(|n| format!("Row [\"{n}\"]")).iter().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn in_a_failed_transaction_nothing_is_prepared() {
+    let heard = heard(&[
+        at_once([parse("s", "SELECT 1"), close_statement("s"), parse("r", "ROLLBACK"), sync()]),
+        Ready,
+        at_once([close_statement("r"), query("BEGIN"), query("nonsense")]),
+        Ready,
+        Ready,
+        at_once([parse("s", "SELECT 1"), describe_statement("s"), sync()]),
+        Ready,
+        at_once([parse("r", "ROLLBACK"), bind("", "r", &[]), execute("", 0), parse("s", "SELECT 1"), sync()]),
+        Ready,
+        at_once([bind("", "s", &[]), execute("", 0), sync()]),
+        Ready,
+    ])
+    .await;
+    assert_eq!(heard.iter().filter(|words| words.contains("C:25P02")).count(), 1, "{heard:#?}");
+    assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
+}
+
+#[tokio::test]
+async fn what_is_skipped_does_nothing_to_the_unnamed_statement() {
+    let skipped: [&[Vec<u8>]; 5] = [
+        &[parse("", "SELECT 2")],
+        &[parse("", "SELECT 2"), parse("", "SELECT 3")],
+        &[close_statement("")],
+        &[close_statement(""), parse("", "SELECT 2")],
+        &[query("SELECT 2")],
+    ];
+    for skipped in skipped {
+        let fails = || [execute("never", 0), skipped.concat(), sync()].concat();
+        let use_it = || [bind("", "", &[]), execute("", 0), sync()].concat();
+        let heard = heard(&[
+            at_once([parse("", "SELECT 1"), sync()]),
+            Ready,
+            Say(fails()),
+            Ready,
+            Say(use_it()),
+            Ready,
+            at_once([fails(), fails(), use_it()]),
+            Ready,
+            Ready,
+            Ready,
+            at_once([fails(), query("SELECT 4"), use_it()]),
+            Ready,
+            Ready,
+            Ready,
+            at_once([parse("", "SELECT 5"), parse("", "nonsense"), sync(), use_it()]),
+            Ready,
+            Ready,
+        ])
+        .await;
+        let rows: Vec<_> = heard.iter().filter(|words| words.starts_with("Row")).collect();
+        assert_eq!(rows, [1, 1, 4].map(|n| format!("Row [\"{n}\"]")).iter().collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_sql_has_prepared_is_there_if_its_close_is_skipped() {
+    let heard = heard(&[
+        at_once([query("PREPARE s AS SELECT 1"), execute("never", 0), close_statement("s"), sync()]),
+        Ready,
+        Ready,
+        at_once([bind("", "s", &[]), execute("", 0), sync()]),
+        Ready,
+        at_once([close_statement("s"), execute("never", 0), sync(), bind("", "s", &[]), sync()]),
+        Ready,
+        Ready,
+    ])
+    .await;
+    assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
+    assert!(heard[heard.len() - 2].contains("C:26000"), "{heard:#?}");
+}
