@@ -36,8 +36,7 @@ def main():
         # Before a build of minutes: what would be missing after it.
         merge = _profdata()
         tools.require(sorted(tools.HTTP_DRIVERS | postgres.PROGRAMS))
-        with tempfile.TemporaryDirectory(prefix="deepwater-optimise-") as directory:
-            path = _optimised(Path(directory), merge)
+        path = _optimised(merge)
     except Failure as failure:
         tools.say(f"bench/optimise: {failure}")
         return failure.status
@@ -47,22 +46,22 @@ def main():
     return 0
 
 
-def _optimised(directory, merge):
-    seen, profile = directory / "seen", directory / "deepwater.profdata"
-    seen.mkdir()
-    # Poolers run as another user where this is root.
-    directory.chmod(0o755)
-    seen.chmod(0o777)
+def _optimised(merge):
+    # Not where cargo looks for its own. Counts go to the same folder each time: flags that change are a build from nothing.
+    kept = _target() / "optimised" / "deepwater"
+    seen = kept.parent / "seen"
+    shutil.rmtree(seen, ignore_errors=True)
+    seen.mkdir(parents=True)
     tools.say("1 of 3: building a binary that counts which way its code goes")
     counting = _build(f"-Cprofile-generate={seen}")
     tools.say("2 of 3: putting load on it")
     _train(counting)
-    _run([merge, "merge", "-o", str(profile), str(seen)])
     tools.say("3 of 3: building it again by what was seen")
-    # Not one that lies where cargo looks for its own.
-    kept = _target() / "optimised" / "deepwater"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    return shutil.copy2(_build(f"-Cprofile-use={profile}"), kept)
+    # A name of its own each time, else cargo would not build again.
+    with tempfile.TemporaryDirectory(prefix="deepwater-optimise-") as directory:
+        profile = Path(directory) / "deepwater.profdata"
+        _run([merge, "merge", "-o", str(profile), str(seen)])
+        return shutil.copy2(_build(f"-Cprofile-use={profile}"), kept)
 
 
 def _train(binary):
