@@ -70,17 +70,15 @@ impl Aftermath {
             || !self.resets.is_empty()
     }
 
-    /// The server reports another value of a setting. One that was set by a plain SET is known already.
-    pub(super) fn reported(&mut self, name: &[u8]) {
+    /// The server reports another value of a setting: its name, unless it was set by a plain SET and is known already.
+    fn news(&self, name: &[u8]) -> Option<String> {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         let known = match &self.direct {
             Some(Direct::Set(set, _) | Direct::Reset(set)) => *set == name,
             Some(Direct::ResetAll) => true,
             None => false,
         };
-        if !known && !self.quiet && !NOT_SETTINGS.contains(&name.as_str()) {
-            self.touch(&name);
-        }
+        (!known && !self.quiet && !NOT_SETTINGS.contains(&name.as_str())).then_some(name)
     }
 
     /// What was known is not any more: the server is asked.
@@ -231,6 +229,18 @@ impl Session {
             if pins & (1 << reason) != 0 {
                 self.pin(reason);
             }
+        }
+    }
+
+    /// The server reports another value of a setting.
+    pub(super) fn note_reported(&mut self, name: &[u8], value: &[u8]) {
+        let tracked = self.is_tracked();
+        let Some(link) = &mut self.link else { return };
+        let Some(name) = link.aftermath.news(name) else { return };
+        match std::str::from_utf8(value) {
+            // A question would end the unnamed statement, which is not followed.
+            Ok(value) if !tracked && value.is_ascii() => self.apply(Direct::Set(name, value.to_owned())),
+            _ => link.aftermath.touch(&name),
         }
     }
 

@@ -135,7 +135,7 @@ impl Session {
                 let ours = link.expected.front().is_some_and(Expect::is_ours);
                 Parameters::report(&mut link.server().parameters, status.name, status.value);
                 if !ours {
-                    link.aftermath.reported(status.name);
+                    self.note_reported(status.name, status.value);
                     if status.name == b"application_name" {
                         self.info.set_application_name(&String::from_utf8_lossy(status.value));
                     }

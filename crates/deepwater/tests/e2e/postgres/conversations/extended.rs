@@ -618,3 +618,21 @@ async fn what_sql_has_prepared_is_there_if_its_close_is_skipped() {
     assert!(heard.contains(&r#"Row ["1"]"#.into()), "{heard:#?}");
     assert!(heard[heard.len() - 2].contains("C:26000"), "{heard:#?}");
 }
+
+#[tokio::test]
+async fn the_unnamed_statement_outlives_what_a_server_reports() {
+    let heard = heard(&[
+        at_once([
+            parse("s", "SET TimeZone = 'Asia/Tokyo'"),
+            bind("", "s", &[]),
+            execute("", 0),
+            parse("", "SHOW TimeZone"),
+            sync(),
+        ]),
+        Ready,
+        at_once([bind("", "", &[]), execute("", 0), sync()]),
+        Ready,
+    ])
+    .await;
+    assert!(heard.contains(&r#"Row ["Asia/Tokyo"]"#.into()), "{heard:#?}");
+}
