@@ -221,9 +221,12 @@ impl Session {
                 // What is left of one that failed.
                 frontend::close(out, Kind::Portal, PASSING);
                 frontend::close(out, Kind::Statement, PASSING);
-                frontend::parse(out, PASSING, &wanted.text, &[0; 2]);
-                frontend::bind_head(out, PASSING, PASSING, 6);
-                out.extend_from_slice(&[0; 6]);
+                let no_types = [0; 2];
+                frontend::parse(out, PASSING, &wanted.text, &no_types);
+                // No formats, no parameters, no formats of results.
+                let nothing = [0; 6];
+                frontend::bind_head(out, PASSING, PASSING, nothing.len());
+                out.extend_from_slice(&nothing);
                 frontend::execute(out, PASSING, 0);
                 frontend::close(out, Kind::Portal, PASSING);
                 frontend::close(out, Kind::Statement, PASSING);
