@@ -48,7 +48,7 @@ def main():
 
 def _optimised(merge):
     # Not where cargo looks for its own. Counts go to the same folder each time: flags that change are a build from nothing.
-    kept = _target() / "optimised" / "deepwater"
+    kept = tools.target() / "optimised" / "deepwater"
     seen = kept.parent / "seen"
     shutil.rmtree(seen, ignore_errors=True)
     seen.mkdir(parents=True)
@@ -60,7 +60,7 @@ def _optimised(merge):
     # A name of its own each time, else cargo would not build again.
     with tempfile.TemporaryDirectory(prefix="deepwater-optimise-") as directory:
         profile = Path(directory) / "deepwater.profdata"
-        _run([merge, "merge", "-o", str(profile), str(seen)])
+        tools.output([merge, "merge", "-o", str(profile), str(seen)])
         return shutil.copy2(_build(f"-Cprofile-use={profile}"), kept)
 
 
@@ -68,7 +68,7 @@ def _train(binary):
     run = [sys.executable, "-B", str(tools.BENCH / "run"), "--peers", "deepwater", "--deepwater", str(binary)]
     run += ["--rounds", "1", "--seconds", str(SECONDS), "--json", os.devnull]
     for chosen in (HTTP_CASES, POSTGRES_CASES):
-        _run(run + [part for case in chosen for part in ("--case", case)])
+        tools.output(run + [part for case in chosen for part in ("--case", case)])
     header = f"Authorization: Bearer {guards.token()}"
     with prepared(None, SECONDS) as setting:
         for guard in guards.GUARDS:
@@ -79,38 +79,21 @@ def _train(binary):
 
 def _build(flags):
     """The binary of a release build with these flags of rustc."""
-    host = _told(["rustc", "-vV"]).split("host: ")[1].split()[0]
+    host = tools.output(["rustc", "-vV"]).split("host: ")[1].split()[0]
     # With a target named, flags are not those of build scripts.
     command = ["cargo", "build", "--quiet", "--release", "--locked", "-p", "deepwater", "--target", host]
     flags = f"{os.environ.get('RUSTFLAGS', '')} {flags}".strip()
     if subprocess.run(command, cwd=tools.REPOSITORY, env=dict(os.environ, RUSTFLAGS=flags)).returncode != 0:
         raise Failure(f"{' '.join(command)} failed with RUSTFLAGS={flags}")
-    return _target() / host / "release" / "deepwater"
-
-
-def _target():
-    return (tools.REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()
+    return tools.target() / host / "release" / "deepwater"
 
 
 def _profdata():
     """LLVM's tool for profiles: that of the compiler, which alone is sure to read its format."""
-    tool = Path(_told(["rustc", "--print", "target-libdir"]).strip()).parent / "bin" / "llvm-profdata"
+    tool = Path(tools.output(["rustc", "--print", "target-libdir"]).strip()).parent / "bin" / "llvm-profdata"
     if not tool.exists() and shutil.which("rustup"):
         tools.say("adding the compiler's llvm-tools")
         subprocess.run(["rustup", "component", "add", "llvm-tools"], capture_output=True)
     if not tool.exists():
         raise Failure(f"{tool} is missing. Run: rustup component add llvm-tools")
     return str(tool)
-
-
-def _told(command):
-    try:
-        return subprocess.run(command, cwd=tools.REPOSITORY, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Failure(f"{' '.join(command)} failed: {error}") from error
-
-
-def _run(command):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise Failure(f"{' '.join(command[:4])} ... failed:\n{done.stderr or done.stdout}")

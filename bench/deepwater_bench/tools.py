@@ -84,7 +84,7 @@ def _install(packages, services):
 def certificate(directory):
     """A self-signed P-256 certificate for localhost; returns (certificate, key, both in one file)."""
     cert, key, both = (directory / name for name in ("cert.pem", "key.pem", "both.pem"))
-    _run(
+    output(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
         + ["-keyout", str(key), "-out", str(cert)]
@@ -100,7 +100,7 @@ def rust_program(directory, name):
         return None
     binary = directory / name
     if not binary.exists():
-        _run([rustc, "--edition", "2024", "-O", "-o", str(binary), str(BENCH / f"{name}.rs")])
+        output([rustc, "--edition", "2024", "-O", "-o", str(binary), str(BENCH / f"{name}.rs")])
     return binary
 
 
@@ -112,8 +112,12 @@ def deepwater(path, profile="release"):
     command = ["cargo", "build", "--quiet", "--profile", profile, "-p", "deepwater"]
     if subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL).returncode != 0:
         raise Failure(f"{' '.join(command)} failed (measure the others alone with --peers nginx,haproxy,pgbouncer)")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return (REPOSITORY / target / profile / "deepwater").resolve()
+    return target() / profile / "deepwater"
+
+
+def target():
+    """Where cargo puts what it builds of this work tree."""
+    return (REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()
 
 
 def given(path, option):
@@ -124,8 +128,12 @@ def given(path, option):
     return binary
 
 
-def _run(command):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def output(command):
+    """What a command prints; a failure with its words if it ends otherwise than well."""
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise Failure(f"{command[0]} cannot be run: {error}") from error
     if done.returncode != 0:
         raise Failure(f"{command[0]} failed:\n{done.stderr}")
     return done.stdout
