@@ -11,7 +11,7 @@ from .cpu import cpu_ns, machine_time, resident_bytes, tree
 from .load import percentile
 from .measure import MIB
 from .postgres_load import Pgbench
-from .postgres_poolers import POOLERS, Direct, Relay, set_mode
+from .postgres_poolers import POOLERS, AutoPreparing, Deepwater, Direct, Relay, set_mode
 from .postgres_server import DATABASE, USER, Server
 from .process import Failure
 from .setting import started
@@ -46,7 +46,8 @@ def served(setting, names, deepwater, pgbouncer=None):
 def measure_case(setting, server, poolers, case, rounds):
     """The row of a case. PostgreSQL alone is the ceiling, which one round shows."""
     floor = [Relay(server)] if find("rustc") else []
-    able = [pooler for pooler in (*poolers, *floor) if set_mode(pooler, case)]
+    twins = [AutoPreparing(pooler) for pooler in poolers if isinstance(pooler, Deepwater)]
+    able = [pooler for pooler in (*poolers, *twins, *floor) if set_mode(pooler, case)]
     direct = Direct(server)
     measured = {}
     with started(setting, *able):

@@ -69,6 +69,22 @@ class Deepwater(Pooler):
     def command(self, config):
         return [self.program, "run", "-c", config]
 
+    def values(self):
+        return {"AUTO_PREPARE": "false"}
+
+
+class AutoPreparing(Deepwater):
+    """Deepwater with `auto_prepare`, where that makes a difference: statements without a name that come again and again."""
+
+    def __init__(self, other):
+        super().__init__("auto_prepare", other.program, other.template, server=other.server)
+
+    def values(self):
+        return {"AUTO_PREPARE": "true"}
+
+    def mode_for(self, case):
+        return "transaction" if case.mode == "extended" else None
+
 
 class Relay(Pooler):
     """Passes bytes and does nothing else (bench/relay.rs): the least that any pooler can take."""

@@ -3,7 +3,13 @@
 from .record import ratio
 from .table import Table, latency, number, times
 
-NAMES = {"pgbouncer": "PgBouncer", "deepwater": "Deepwater", "relay": "bare relay", "direct": "PostgreSQL alone"}
+NAMES = {
+    "pgbouncer": "PgBouncer",
+    "deepwater": "Deepwater",
+    "auto_prepare": "with auto_prepare",
+    "relay": "bare relay",
+    "direct": "PostgreSQL alone",
+}
 # They have no pool, and so no mode.
 NO_POOLS = ("relay", "direct")
 

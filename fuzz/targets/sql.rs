@@ -1,8 +1,10 @@
-//! A text is read the same alone and after another statement; fingerprints are equal where normal texts are.
+//! A text is read the same alone and after another statement; what may be prepared for all is one plain statement;
+//! fingerprints are equal where normal texts are.
 #![no_main]
 
 use deepwater_pgwire::sql::{
-    MAX_STATEMENTS, Statement, Strings, Verdict, comment_tags, fingerprint, normalise, read, read_with,
+    MAX_STATEMENTS, Statement, Strings, Verdict, comment_tags, fingerprint, is_repeatable, normalise, read,
+    read_with,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -28,6 +30,8 @@ fuzz_target!(|text: &[u8]| {
         assert!(alone.session.len() <= MAX_STATEMENTS);
         assert_eq!((after.statements, after.marks), (alone.statements + 1, alone.marks));
         assert_eq!(session(&after, 0), session(&alone, BEFORE.len()));
+        assert!(!is_repeatable(text, strings) || (alone.is_plain() && alone.statements == 1));
+        assert!(!is_repeatable(&later, strings) || alone.statements == 0);
     }
     for statement in &read(text).session {
         if let Statement::Prepare { whole, body, .. } = statement {

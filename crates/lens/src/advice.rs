@@ -5,6 +5,7 @@
 //! was dismissed, and compares what was predicted with what came of it.
 
 mod asynchronous;
+mod auto_prepare;
 mod autoscaling;
 mod cache;
 mod cache_tiers;
@@ -46,7 +47,7 @@ pub(crate) use ledger::{Ledger, Memory};
 pub use lines::Lines;
 
 /// All rules. The order is that of the page where cliffs do not decide: what gains most for the least price comes first.
-const RULES: [&dyn Rule; 22] = [
+const RULES: [&dyn Rule; 23] = [
     &cache::Cache,
     &stampede::Stampede,
     &pool_size::PoolSize,
@@ -63,6 +64,7 @@ const RULES: [&dyn Rule; 22] = [
     &edge_auth::EdgeAuth,
     &cache_tiers::CacheTiers,
     &asynchronous::Asynchronous,
+    &auto_prepare::AutoPrepare,
     &replicas::Replicas,
     &replica_lag::ReplicaLag,
     &autoscaling::Autoscaling,
@@ -185,6 +187,8 @@ pub(crate) enum Done {
     Cached { route: String },
     /// A database's clients share server connections.
     Shared { database: String },
+    /// What comes again in a database is prepared once.
+    AutoPrepares { database: String },
     /// Each pool of a database has at most so many connections.
     PoolSizeWithin { database: String, most: usize },
     /// Requests on a route that caches share fetches.
@@ -220,6 +224,9 @@ impl Done {
             Self::Cached { route } => facts.routes.iter().any(|known| known.name == *route && known.cached),
             Self::Shared { database } => {
                 facts.databases.iter().any(|known| known.name == *database && known.mode != "session")
+            }
+            Self::AutoPrepares { database } => {
+                facts.databases.iter().any(|known| known.name == *database && known.auto_prepare)
             }
             Self::PoolSizeWithin { database, most } => {
                 facts.databases.iter().any(|known| known.name == *database && known.pool_size <= *most)

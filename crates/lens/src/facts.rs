@@ -100,6 +100,8 @@ pub struct Database {
     pub application_servers: usize,
     /// How long a client keeps a server connection: `session`, `transaction`, `statement`.
     pub mode: String,
+    /// Whether what comes again without a name is prepared once.
+    pub auto_prepare: bool,
     /// Cores of the server's machine, if told.
     pub cores: Option<usize>,
 }

@@ -57,6 +57,8 @@ signals! {
     POOL_REFUSED = "pool.refused", "queries per second", "Queries refused for want of a server connection, by database and user.";
     QUERIES = "pool.queries", "queries per second", "Queries answered, by database and user.";
     TRANSACTIONS = "pool.transactions", "transactions per second", "Transactions ended, by database and user.";
+    SERVER_PARSES = "pool.server_parses", "statements per second", "Statements that servers read and planned, by database and user.";
+    REPEATED_PARSES = "pool.repeated_parses", "statements per second", "Statements without a name whose text had come before, by database and user.";
     PINS = "pool.pins", "pins per second", "Times a client kept its server connection between transactions, by database and user.";
 
     CACHE_ANSWERS = "cache.answers", "requests per second", "Requests on routes that cache, by route.";

@@ -13,6 +13,7 @@ mod marks;
 #[cfg(test)]
 mod properties;
 mod read;
+mod repeatable;
 mod tags;
 mod verdict;
 mod words;
@@ -20,6 +21,7 @@ mod words;
 pub use fingerprint::{fingerprint, normalise};
 pub use lexer::Strings;
 pub use marks::Marks;
+pub use repeatable::is_repeatable;
 pub use tags::comment_tags;
 pub use verdict::{Statement, Transaction, Verdict};
 

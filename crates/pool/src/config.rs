@@ -74,6 +74,9 @@ pub struct Config {
     /// Prepared statements kept on each server connection; 0 leaves named statements to the client, which then works only in
     /// `session` mode.
     pub max_prepared_statements: usize,
+    /// Prepare statements that clients send again and again without a name once on each server connection, which then neither
+    /// reads nor, mostly, plans them again. Not in `session` mode; docs/postgres.md says what it changes.
+    pub auto_prepare: bool,
     /// Longest message that must be understood whole (a query text, a statement); longer ones are passed on unread where
     /// that is safe, else refused.
     pub max_message_size: Size,
@@ -139,6 +142,7 @@ impl Default for Config {
             max_waiting: 10_000,
             max_connecting: 4,
             max_prepared_statements: 200,
+            auto_prepare: false,
             max_message_size: Size::from_mib(16),
             reset_query: "DISCARD ALL".into(),
             reset_query_always: false,

@@ -18,6 +18,7 @@ pub(crate) mod names {
     pub(crate) const TRANSACTION_MICROS: &str = "deepwater_postgres_transaction_seconds_total";
     pub(crate) const CLIENT_PARSES: &str = "deepwater_postgres_client_parses_total";
     pub(crate) const SERVER_PARSES: &str = "deepwater_postgres_server_parses_total";
+    pub(crate) const REPEATED_PARSES: &str = "deepwater_postgres_repeated_parses_total";
     pub(crate) const BINDS: &str = "deepwater_postgres_binds_total";
     pub(crate) const REFUSED: &str = "deepwater_postgres_refused_total";
     pub(crate) const PINS: &str = "deepwater_postgres_pins_total";
@@ -39,6 +40,7 @@ pub(crate) struct PoolMetrics {
     pub transaction_micros: Counter,
     pub client_parses: Counter,
     pub server_parses: Counter,
+    pub repeated_parses: Counter,
     pub binds: Counter,
     pub refused: Counter,
     pub pins: [Counter; PINS.len()],
@@ -83,6 +85,10 @@ impl PoolMetrics {
             ),
             client_parses: counter(names::CLIENT_PARSES, "Statements that clients prepared."),
             server_parses: counter(names::SERVER_PARSES, "Statements prepared on servers."),
+            repeated_parses: counter(
+                names::REPEATED_PARSES,
+                "Statements without a name whose text had come before: with auto_prepare servers need not prepare them again.",
+            ),
             binds: counter(names::BINDS, "Prepared statements that clients ran."),
             refused: counter(names::REFUSED, "Queries refused because no server connection was to be had."),
             pins: PINS.map(pin),

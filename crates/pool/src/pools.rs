@@ -56,6 +56,8 @@ pub(crate) struct PoolSettings {
     pub deadlines: Deadlines,
     /// Statements kept on a server; 0 for no tracking of them.
     pub max_prepared: usize,
+    /// Texts that come again without a name are prepared once.
+    pub auto_prepare: bool,
     pub max_message: usize,
     /// What a server that was idle for so long is tested with.
     pub check: Option<(Box<str>, Duration)>,

@@ -17,6 +17,7 @@ mod moving;
 mod names;
 mod out;
 mod portals;
+mod repeated;
 mod serve;
 mod server;
 mod sql;

@@ -148,6 +148,7 @@ fn settings(plan: &Plan, database: &Arc<DatabasePlan>, user: &str) -> PoolSettin
         mode: plan.mode(database, user),
         deadlines: plan.deadlines(user),
         max_prepared: plan.config.max_prepared_statements,
+        auto_prepare: database.config.auto_prepare.unwrap_or(plan.config.auto_prepare),
         max_message: usize::try_from(plan.config.max_message_size.bytes()).unwrap_or(usize::MAX),
         check: (!check.is_empty()).then(|| (check.into(), plan.config.timeouts.server_check.get())),
         reset_always: plan.config.reset_query_always,

@@ -1,10 +1,14 @@
 //! Prepared statements, shared: clients that prepare the same text share one name on each server connection.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use deepwater_pgwire::sql::{Strings, Verdict};
+use deepwater_pgwire::sql::{self, Strings, Verdict};
+
+pub(crate) use seen::Seen;
 
 /// A statement some client has prepared.
 #[derive(Debug)]
@@ -21,17 +25,29 @@ pub(crate) struct Statement {
     pub verdict: Verdict,
     /// How its literals are read; none if only one client has it, since that was not certain.
     pub reading: Option<u64>,
+    /// When the pooler made it of a text that clients repeat without a name, in microseconds since the process began; none
+    /// if a client has given it a name.
+    pub repeated: Option<u64>,
 }
 
 /// All statements clients hold, by text, types, and how literals are read.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
-    known: Mutex<HashMap<Box<[u8]>, Weak<Statement>, foldhash::fast::RandomState>>,
+    known: Mutex<Known>,
     next: AtomicU64,
 }
 
+type Known = HashMap<Box<[u8]>, Weak<Statement>, foldhash::fast::RandomState>;
+
 /// Entries whose statement is gone are swept when there are this many, and then whenever the number has doubled.
 const SWEEP_FROM: usize = 1_024;
+
+/// How long a statement of the pooler's own serves, in microseconds. A client that prepares for one use sees its text read
+/// anew: what types the server takes parameters for, which table a name means. That may have changed since.
+const REPEATED_MICROS: u64 = 60_000_000;
+
+/// A text longer than this is not prepared for its clients, in bytes.
+const REPEATED_BYTES: usize = 64 * 1024;
 
 impl Statements {
     /// A number that no other statement has.
@@ -49,32 +65,90 @@ impl Statements {
         reading: Option<u64>,
         verdict: impl FnOnce() -> Verdict,
     ) -> Arc<Statement> {
-        let Some(how) = reading else { return Arc::new(self.make(query, types, None, verdict())) };
-        // The text has no NUL in it, so the parts cannot run into each other. What a text does may hang on how its
-        // strings are meant.
-        let mut key = Vec::with_capacity(query.len() + 2 + size_of_val(&how) + types.len());
-        key.extend_from_slice(query);
-        key.push(0);
-        key.push(u8::from(strings == Strings::Escapes));
-        key.extend_from_slice(&how.to_ne_bytes());
-        key.extend_from_slice(types);
+        let Some(how) = reading else { return Arc::new(self.make(query, types, None, None, verdict())) };
+        let key = key(query, types, strings, how, false);
         let mut known = self.known.lock().expect("no panic while statements are held");
         if let Some(statement) = known.get(key.as_slice()).and_then(Weak::upgrade) {
             return statement;
         }
-        if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
-            known.retain(|_, statement| statement.strong_count() > 0);
-        }
-        let statement = Arc::new(self.make(query, types, reading, verdict()));
-        known.insert(key.into(), Arc::downgrade(&statement));
+        let statement = Arc::new(self.make(query, types, reading, None, verdict()));
+        enter(&mut known, key, &statement);
         statement
     }
 
-    fn make(&self, query: &[u8], types: &[u8], reading: Option<u64>, verdict: Verdict) -> Statement {
+    /// The statement of the pooler's own for a text that clients repeat without a name, at the time `now`; none if the text
+    /// may mean something else the next time. Clients' own are not shared with it.
+    pub(crate) fn repeated(
+        &self,
+        query: &[u8],
+        types: &[u8],
+        strings: Strings,
+        reading: u64,
+        now: u64,
+    ) -> Option<Arc<Statement>> {
+        if query.len() > REPEATED_BYTES {
+            return None;
+        }
+        let key = key(query, types, strings, reading, true);
+        let young = |statement: &Arc<Statement>| {
+            statement.repeated.is_some_and(|made| now.saturating_sub(made) < REPEATED_MICROS)
+        };
+        let held = || self.known.lock().expect("no panic while statements are held");
+        let known = held().get(key.as_slice()).and_then(Weak::upgrade).filter(young);
+        if known.is_some() {
+            return known;
+        }
+        if !sql::is_repeatable(query, strings) {
+            return None;
+        }
+        let verdict = Verdict { statements: 1, ..Verdict::default() };
+        let statement = Arc::new(self.make(query, types, Some(reading), Some(now), verdict));
+        enter(&mut held(), key, &statement);
+        Some(statement)
+    }
+
+    /// Something has changed under a statement of the pooler's own: its text is prepared anew the next time.
+    pub(crate) fn retire(&self, statement: &Statement, strings: Strings) {
+        let Some(reading) = statement.reading else { return };
+        let key = key(&statement.query, &statement.types, strings, reading, true);
+        let mut known = self.known.lock().expect("no panic while statements are held");
+        let there = known.get(key.as_slice()).and_then(Weak::upgrade);
+        if there.is_some_and(|there| there.id == statement.id) {
+            known.remove(key.as_slice());
+        }
+    }
+
+    fn make(
+        &self,
+        query: &[u8],
+        types: &[u8],
+        reading: Option<u64>,
+        repeated: Option<u64>,
+        verdict: Verdict,
+    ) -> Statement {
         let id = self.next_id();
         let name = format!("deepwater_{id}").into();
-        Statement { id, name, query: query.into(), types: types.into(), verdict, reading }
+        Statement { id, name, query: query.into(), types: types.into(), verdict, reading, repeated }
     }
+}
+
+/// What makes two statements the same. The text has no NUL in it, so the parts cannot run into each other; what a text does
+/// may hang on how its strings are meant.
+fn key(query: &[u8], types: &[u8], strings: Strings, reading: u64, repeated: bool) -> Vec<u8> {
+    let mut key = Vec::with_capacity(query.len() + 2 + size_of_val(&reading) + types.len());
+    key.extend_from_slice(query);
+    key.push(0);
+    key.push(u8::from(strings == Strings::Escapes) | u8::from(repeated) << 1);
+    key.extend_from_slice(&reading.to_ne_bytes());
+    key.extend_from_slice(types);
+    key
+}
+
+fn enter(known: &mut Known, key: Vec<u8>, statement: &Arc<Statement>) {
+    if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
+        known.retain(|_, statement| statement.strong_count() > 0);
+    }
+    known.insert(key.into(), Arc::downgrade(statement));
 }
 
 /// The statements that one server connection has, the least recently used dropped first.
@@ -164,6 +238,29 @@ mod tests {
         let id = first.id;
         drop(first);
         assert_ne!(intern(b"SELECT $1", &[0, 0]).id, id, "a name is never used twice");
+    }
+
+    #[test]
+    fn a_repeated_text_has_a_statement_of_its_own_for_a_while() {
+        let statements = Statements::default();
+        let repeated = |text: &[u8], now| {
+            statements.repeated(text, &[0, 0], Strings::Standard, 0, now).map(|it| (it.id, it))
+        };
+        let (first, held) = repeated(b"SELECT $1", 5).expect("it may be repeated");
+        assert_eq!(repeated(b"SELECT $1", 5 + REPEATED_MICROS - 1).map(|it| it.0), Some(first));
+        let named = statements.intern(b"SELECT $1", &[0, 0], Strings::Standard, Some(0), Verdict::default);
+        assert_ne!(named.id, first, "a client's own is another");
+        let (second, renewed) = repeated(b"SELECT $1", 5 + REPEATED_MICROS).expect("it may be repeated");
+        assert_ne!(second, first, "it is prepared anew now and then");
+        statements.retire(&held, Strings::Standard);
+        assert_eq!(repeated(b"SELECT $1", 5 + REPEATED_MICROS).map(|it| it.0), Some(second));
+        statements.retire(&renewed, Strings::Standard);
+        assert_ne!(repeated(b"SELECT $1", 5 + REPEATED_MICROS).map(|it| it.0), Some(second));
+        assert!(repeated(b"SELECT 'now'::timestamptz", 5).is_none());
+        assert!(
+            repeated(&[b"SELECT ".as_slice(), &[b'1'; REPEATED_BYTES]].concat(), 5).is_none(),
+            "too long"
+        );
     }
 
     #[test]

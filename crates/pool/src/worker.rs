@@ -19,6 +19,7 @@ use crate::secrets::Secrets;
 use crate::server::{Server, ServerState};
 use crate::session::Link;
 use crate::shared::{Moment, Shared};
+use crate::statements::Seen;
 
 /// Size of the buffer that all connections of a thread read into.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -32,6 +33,8 @@ pub(crate) struct Worker {
     pub shared: Arc<Shared>,
     pub random: RefCell<Random>,
     pub secrets: RefCell<Secrets>,
+    /// Texts that clients have prepared without a name.
+    pub seen: RefCell<Seen>,
     /// What is read into, borrowed for the length of one poll.
     input: Cell<Option<Box<[u8]>>>,
     /// What is written from, likewise.
@@ -51,6 +54,7 @@ impl Worker {
             shared,
             random: RefCell::new(Random::from_seed(seed)),
             secrets: RefCell::new(Secrets::new()),
+            seen: RefCell::default(),
             input: Cell::new(None),
             output: Cell::default(),
             links: RefCell::default(),

@@ -55,6 +55,7 @@ pub(super) fn of(settings: &Settings, listeners: Vec<Listener>) -> Facts {
             .filter(|most| *most > 0),
         application_servers: database.application_servers.unwrap_or(postgres.application_servers).max(1),
         mode: database.mode.unwrap_or(postgres.mode).as_str().to_owned(),
+        auto_prepare: database.auto_prepare.unwrap_or(postgres.auto_prepare),
         cores: database.server_cores.or(postgres.server_cores),
     });
     Facts {

@@ -17,6 +17,7 @@ mod pinning;
 mod programs;
 mod reloading;
 mod remains;
+mod repeating;
 mod rust;
 mod servers;
 mod settings;

@@ -35,6 +35,11 @@ pub enum Lines {
         /// The database.
         database: String,
     },
+    /// Prepare once what comes again without a name.
+    AutoPrepare {
+        /// The database.
+        database: String,
+    },
     /// A limit on requests at once that finds itself.
     Limit {
         /// The pool of targets.
@@ -84,6 +89,9 @@ impl fmt::Display for Lines {
             }
             Self::Transactions { database } => {
                 writeln!(f, "[postgres.databases.{}]\nmode = \"transaction\"", key(database))
+            }
+            Self::AutoPrepare { database } => {
+                writeln!(f, "[postgres.databases.{}]\nauto_prepare = true", key(database))
             }
             Self::Limit { application } => {
                 writeln!(f, "[pools.{}]\nconcurrency = {{ limit = \"gradient\" }}", key(application))

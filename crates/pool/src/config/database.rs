@@ -19,6 +19,9 @@ pub struct Database {
     /// When a server connection may serve the next client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<PoolMode>,
+    /// Whether statements that clients send again and again without a name are prepared once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_prepare: Option<bool>,
     /// Server connections of one user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_size: Option<usize>,
@@ -93,6 +96,7 @@ impl Database {
             primary,
             password: None,
             mode: None,
+            auto_prepare: None,
             pool_size: None,
             min_pool_size: None,
             reserve_pool_size: None,

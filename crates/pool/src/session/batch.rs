@@ -46,6 +46,14 @@ impl Batch {
         }
     }
 
+    /// The first message was answered without the server: it need not be sent again.
+    pub(super) fn drop_first(&mut self) {
+        if let Ok(Some(header)) = message::header(&self.bytes) {
+            self.bytes.drain(..header.total().min(self.bytes.len()));
+            self.last = self.last.saturating_sub(header.total());
+        }
+    }
+
     /// The last message was answered without the server: it need not be sent again.
     pub(super) fn drop_last(&mut self) {
         self.bytes.truncate(self.last);

@@ -100,6 +100,9 @@ impl Session {
     /// False when that is known.
     fn await_batch(&mut self, out: &mut Out<'_>) -> bool {
         let tracked = self.is_tracked();
+        if self.link.as_ref().is_some_and(|link| link.expected.are_all_fakes()) {
+            self.flush_fakes();
+        }
         let Some(link) = self.link.as_mut().filter(|link| {
             tracked && link.open_batch && !link.skipping && !link.copy_in && !link.expected.is_empty()
         }) else {
@@ -134,6 +137,7 @@ impl Session {
             }
             frontend::TERMINATE => return self.hear_goodbye(),
             frontend::FLUSH => {
+                self.flush_fakes();
                 out.pass(at, at + total);
                 return Ok(());
             }

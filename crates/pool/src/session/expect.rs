@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use deepwater_pgwire::message::backend;
-use deepwater_pgwire::sql::Verdict;
 
+use super::names::Taken;
 use super::portals::Early;
 use super::sql::{Change, SqlPrepared};
 use crate::statements::Statement;
@@ -44,6 +44,9 @@ pub(super) enum Expect {
     Close,
     /// Nothing from the server: the client gets ParseComplete from us.
     FakeParse(Named),
+    /// The same for a statement without a name that the pooler has made; and what the client had before, if something ahead
+    /// in the batch may fail.
+    FakeUnnamed(Option<Box<Unnamed>>),
     /// Nothing from the server: the client gets CloseComplete from us, for what it had.
     FakeClose(Option<Named>),
     /// The same for what the client has made with SQL's PREPARE.
@@ -60,10 +63,7 @@ pub(super) struct Named {
 /// A client's statement without a name.
 #[derive(Debug)]
 pub(super) struct Unnamed {
-    /// Text and types, as Parse carries them; none if there is no such statement.
-    pub text: Option<Vec<u8>>,
-    /// What running it does, if it does anything.
-    pub verdict: Option<Verdict>,
+    pub statement: Taken,
     /// The server has it.
     pub here: bool,
 }
@@ -124,6 +124,7 @@ impl Expected {
             | Expect::Execute(Some(_)) => true,
             // Should it be skipped, what the server has may be another client's.
             Expect::Unnamed(Some(before)) => !before.here,
+            Expect::FakeUnnamed(before) => before.is_some(),
             _ => false,
         };
         self.queue.iter().any(changes)
@@ -156,14 +157,27 @@ impl Expected {
 
     /// What first makes or ends the client's unnamed statement.
     pub(super) fn first_unnamed(&mut self) -> Option<&mut Expect> {
-        self.queue.iter_mut().find(|expect| matches!(expect, Expect::Unnamed(_) | Expect::Query(_)))
+        let makes_or_ends = |expect: &&mut Expect| {
+            matches!(expect, Expect::Unnamed(_) | Expect::FakeUnnamed(_) | Expect::Query(_))
+        };
+        self.queue.iter_mut().find(makes_or_ends)
     }
 
     /// What is being answered has failed: it is not undone, as what is skipped is.
     pub(super) fn front_failed(&mut self) {
-        if let Some(Expect::Unnamed(before)) = self.queue.front_mut() {
+        let failed = match self.queue.front() {
+            // What the client has not made by a name of its own is prepared by us, right before it is answered.
+            Some(Expect::OurParse(_)) => self.queue.get_mut(1),
+            _ => self.queue.front_mut(),
+        };
+        if let Some(Expect::Unnamed(before) | Expect::FakeUnnamed(before)) = failed {
             *before = None;
         }
+    }
+
+    /// Whether nothing is to come that the server answers.
+    pub(super) fn are_all_fakes(&self) -> bool {
+        self.queue.iter().rev().all(Expect::is_fake)
     }
 
     /// Whether a Sync is among them.
@@ -238,6 +252,12 @@ impl Expect {
             }
             _ => false,
         }
+    }
+
+    /// Whether the server is not asked.
+    #[inline]
+    pub(super) fn is_fake(&self) -> bool {
+        matches!(self, Self::FakeParse(_) | Self::FakeUnnamed(_) | Self::FakeClose(_) | Self::FakeCloseSql(_))
     }
 
     /// Whether the client sees nothing of the answer.

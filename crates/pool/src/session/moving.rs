@@ -175,7 +175,7 @@ impl Session {
             wants: pairs(self.wants.iter()),
             parameters: pairs(self.parameters.iter()),
             statements: statements.collect::<Option<_>>()?,
-            unnamed: self.names.unnamed().map(<[u8]>::to_vec),
+            unnamed: self.names.unnamed(),
         };
         let about = serde_json::to_value(state).ok()?;
         (about.to_string().len() <= MOST_BYTES).then_some(about)

@@ -21,11 +21,24 @@ pub(super) struct Kept {
     /// The text and types of the unnamed statement, as Parse carries them.
     pub(super) unnamed: Vec<u8>,
     pub(super) has_unnamed: bool,
+    /// The unnamed statement, where it is one that the pooler has made of a repeated text.
+    pub(super) repeated: Option<Arc<Statement>>,
     /// Whether one of them may be a LISTEN or UNLISTEN.
     pub(super) listen: bool,
     /// What running it does, if it does anything.
     pub(super) unnamed_verdict: Option<Verdict>,
     pub(super) sql: HashMap<String, Arc<SqlPrepared>>,
+}
+
+/// A client's statement without a name.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Text and types, as Parse carries them; none if there is no such statement.
+    text: Option<Vec<u8>>,
+    /// What running it does, if it does anything.
+    verdict: Option<Verdict>,
+    /// It is one that the pooler has made.
+    repeated: Option<Arc<Statement>>,
 }
 
 /// Statements that one client may name.
@@ -49,6 +62,12 @@ impl Names {
         self.kept.as_ref()?.named.get(name)
     }
 
+    /// What the protocol's messages mean by a name, the empty one included; none if only the server knows.
+    #[inline]
+    pub(super) fn statement(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        if name.is_empty() { self.kept.as_ref()?.repeated.as_ref() } else { self.get(name) }
+    }
+
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Statement>> {
         self.kept.as_mut()?.named.remove(name)
     }
@@ -56,6 +75,9 @@ impl Names {
     /// Enters a statement under its name.
     pub(super) fn insert(&mut self, named: Named) {
         let kept = self.kept();
+        if named.name.is_empty() {
+            return self.keep_repeated(named.statement);
+        }
         kept.listen |= listens(&named.statement.verdict);
         kept.named.insert(named.name, named.statement);
     }
@@ -90,8 +112,12 @@ impl Names {
     }
 
     /// The one without a name: text and types, as Parse carries them.
-    pub(super) fn unnamed(&self) -> Option<&[u8]> {
-        self.kept.as_ref().filter(|kept| kept.has_unnamed).map(|kept| kept.unnamed.as_slice())
+    pub(super) fn unnamed(&self) -> Option<Vec<u8>> {
+        let kept = self.kept.as_ref()?;
+        match &kept.repeated {
+            Some(statement) => Some([&statement.query[..], &[0], &statement.types].concat()),
+            None => kept.has_unnamed.then(|| kept.unnamed.clone()),
+        }
     }
 
     /// Keeps the one without a name, and what running it does.
@@ -100,23 +126,35 @@ impl Names {
         kept.unnamed.clear();
         kept.unnamed.extend_from_slice(unnamed);
         kept.has_unnamed = true;
+        kept.repeated = None;
         kept.listen |= listens(&verdict);
         kept.unnamed_verdict = (!verdict.is_plain()).then_some(verdict);
     }
 
+    /// The one without a name is one that the pooler has made.
+    pub(super) fn keep_repeated(&mut self, statement: Arc<Statement>) {
+        self.drop_unnamed();
+        self.kept().repeated = Some(statement);
+    }
+
     /// Takes out the one without a name.
-    pub(super) fn take_unnamed(&mut self) -> (Option<Vec<u8>>, Option<Verdict>) {
-        let Some(kept) = &mut self.kept else { return (None, None) };
+    pub(super) fn take_unnamed(&mut self) -> Taken {
+        let Some(kept) = &mut self.kept else { return Taken::default() };
         let there = std::mem::take(&mut kept.has_unnamed);
-        (there.then(|| std::mem::take(&mut kept.unnamed)), kept.unnamed_verdict.take())
+        Taken {
+            text: there.then(|| std::mem::take(&mut kept.unnamed)),
+            verdict: kept.unnamed_verdict.take(),
+            repeated: kept.repeated.take(),
+        }
     }
 
     /// Puts it back.
-    pub(super) fn put_unnamed(&mut self, text: Option<Vec<u8>>, verdict: Option<Verdict>) {
+    pub(super) fn put_unnamed(&mut self, taken: Taken) {
         let kept = self.kept();
-        kept.has_unnamed = text.is_some();
-        kept.unnamed = text.unwrap_or_default();
-        kept.unnamed_verdict = verdict;
+        kept.has_unnamed = taken.text.is_some();
+        kept.unnamed = taken.text.unwrap_or_default();
+        kept.unnamed_verdict = taken.verdict;
+        kept.repeated = taken.repeated;
     }
 
     /// Whether there are any made with PREPARE.
@@ -143,8 +181,11 @@ impl Names {
                     let id =
                         std::str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse().ok());
                     let named = |id: u64| {
-                        let mut all = self.kept.as_ref()?.named.iter();
-                        all.find(|(_, statement)| statement.id == id).map(|(name, _)| name)
+                        let kept = self.kept.as_ref()?;
+                        if kept.repeated.as_ref().is_some_and(|statement| statement.id == id) {
+                            return Some(&[][..]);
+                        }
+                        kept.named.iter().find(|(_, statement)| statement.id == id).map(|(name, _)| &**name)
                     };
                     match id.and_then(named) {
                         Some(name) => {
@@ -183,6 +224,7 @@ impl Names {
     pub(super) fn drop_unnamed(&mut self) {
         if let Some(kept) = &mut self.kept {
             kept.has_unnamed = false;
+            kept.repeated = None;
         }
     }
 

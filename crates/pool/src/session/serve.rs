@@ -109,6 +109,9 @@ impl Session {
         let used = self.hear_client(data, &mut out);
         if let (Some(link), Ok(1..)) = (&mut self.link, &used) {
             link.fresh = false;
+            if link.expected.are_all_fakes() {
+                self.flush_fakes();
+            }
         }
         let bytes = out.finish();
         let pushed = if bytes.is_empty() { Ok(()) } else { self.write_server(cx, bytes) };

@@ -56,6 +56,7 @@ impl Session {
     }
 
     fn read_answers(&mut self, data: &[u8], out: &mut Out<'_>) -> Result<usize, End> {
+        self.pass_fakes(out);
         let mut at = 0;
         loop {
             let Some(link) = &mut self.link else { return Ok(at) };
@@ -188,22 +189,6 @@ impl Session {
         Ok(!ours)
     }
 
-    /// Gives the client the answers that no server gives, once it is their turn.
-    fn pass_fakes(&mut self, out: &mut Out<'_>) {
-        let Some(link) = &mut self.link else { return };
-        loop {
-            match link.expected.front() {
-                Some(Expect::FakeParse(_)) => backend::write::parse_complete(out.own()),
-                Some(Expect::FakeClose(_) | Expect::FakeCloseSql(_)) => {
-                    backend::write::close_complete(out.own());
-                }
-                _ => return,
-            }
-            link.expected.pop();
-            link.batch.answered = true;
-        }
-    }
-
     /// The server has ended a query or a batch; whether the client is to know.
     fn server_ready(&mut self, status: Status) -> Result<bool, End> {
         let Some(link) = &mut self.link else { return Ok(false) };
@@ -294,12 +279,9 @@ impl Session {
             _ => {}
         }
         link.failed = true;
-        let lost = match (fields.code(), link.expected.front()) {
-            (Some("26000"), Some(Expect::Bind(Some(statement)) | Expect::Describe(Some(statement)))) => {
-                Some(Arc::clone(statement))
-            }
-            (Some("0A000"), Some(Expect::Bind(Some(statement)) | Expect::Describe(Some(statement))))
-                if fields.message() == STALE_PLAN =>
+        let lost = match link.expected.front() {
+            Some(Expect::Bind(Some(statement)) | Expect::Describe(Some(statement)))
+                if is_outdated(statement, &fields) =>
             {
                 Some(Arc::clone(statement))
             }
@@ -340,19 +322,12 @@ impl Session {
             Expect::FakeParse(named) => {
                 self.names.remove(&named.name);
             }
+            Expect::FakeUnnamed(before) => self.unnamed_skipped(before),
             Expect::FakeClose(Some(named)) => self.names.insert(named),
             Expect::FakeCloseSql(closed) => self.names.add_sql(closed.0, closed.1),
             Expect::OurNamed(had) => link.server().has_by_name(&had.0, had.1),
             Expect::Execute(Some(early)) => self.undo_early(*early),
-            Expect::Unnamed(before) => {
-                link.unnamed_here = false;
-                match link.expected.first_unnamed() {
-                    // The client has made another behind it, which may be skipped, too.
-                    Some(Expect::Unnamed(next)) if next.is_some() => *next = before,
-                    Some(_) => {}
-                    None => self.bring_back_unnamed(before),
-                }
-            }
+            Expect::Unnamed(before) => self.unnamed_skipped(before),
             Expect::OurUnnamed => link.unnamed_here = false,
             // It is still there: it must be closed before it is prepared again.
             Expect::OurClose(id) => link.server().forget(id),
@@ -364,8 +339,13 @@ impl Session {
     /// the client has seen nothing is sent again at once. Whether the client is to see the error.
     fn heal(&mut self, statement: &Arc<Statement>, redescribed: bool) -> bool {
         self.metrics.healed.increment();
+        if statement.repeated.is_some() {
+            self.renew(statement);
+        }
         let Some(link) = &mut self.link else { return true };
-        link.server().forget(statement.id);
+        if statement.repeated.is_none() {
+            link.server().forget(statement.id);
+        }
         let again = link.batch.state == BatchState::Whole
             && !link.batch.answered
             && redescribed
@@ -428,5 +408,18 @@ impl Session {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whether an error, met where a statement is bound or described, says that the server has it no more, or may come from
+/// what it was prepared for.
+fn is_outdated(statement: &Statement, fields: &ErrorFields<'_>) -> bool {
+    match fields.code() {
+        Some("26000") => true,
+        Some("0A000") => fields.message() == STALE_PLAN,
+        // Rights are looked at each time.
+        Some("42501") | None => false,
+        // A statement prepared for this use alone would know the columns' types of now.
+        Some(code) => statement.repeated.is_some() && (code.starts_with("22") || code.starts_with("42")),
     }
 }

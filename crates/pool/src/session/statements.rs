@@ -58,6 +58,10 @@ impl Session {
             return Ok(());
         }
         if parse.name.is_empty() {
+            if let Some(statement) = self.repeated(&parse) {
+                self.hear_repeated(statement, out);
+                return Ok(());
+            }
             let verdict = self.read(parse.query);
             self.bring_for(&verdict, out)?;
             let before = self.unnamed_before();
@@ -130,13 +134,7 @@ impl Session {
             self.pass_message(at, total, Expect::Bind(None), out);
             return Ok(true);
         };
-        if names.statement.is_empty() {
-            if self.is_tracked() {
-                self.bring_unnamed(out);
-                self.run_unnamed(names.portal, out)?;
-            }
-            self.pass_message(at, come, Expect::Bind(None), out);
-        } else if let Some(statement) = self.names.get(names.statement).cloned() {
+        if let Some(statement) = self.names.statement(names.statement).cloned() {
             self.bring_for(&statement.verdict, out)?;
             let statement = self.ensure(names.statement, statement, out);
             self.note_extended(names.portal, &statement.query, &statement.verdict)?;
@@ -144,6 +142,12 @@ impl Session {
             frontend::bind_head(out.own(), names.portal, &*statement.name, rest);
             out.pass(at + HEADER_BYTES + names.rest, at + come);
             self.expect(Expect::Bind(Some(statement)));
+        } else if names.statement.is_empty() {
+            if self.is_tracked() {
+                self.bring_unnamed(out);
+                self.run_unnamed(names.portal, out)?;
+            }
+            self.pass_message(at, come, Expect::Bind(None), out);
         } else if self.is_known_or_untracked(names.statement, out) {
             self.pass_message(at, come, Expect::Bind(None), out);
         } else {
@@ -171,13 +175,14 @@ impl Session {
             self.pass_message(at, total, Expect::Describe(None), out);
             return Ok(());
         };
+        let known = self.names.statement(target.name).filter(|_| target.kind == Kind::Statement).cloned();
+        if let Some(statement) = known {
+            let statement = self.ensure(target.name, statement, out);
+            frontend::describe(out.own(), Kind::Statement, &*statement.name);
+            self.expect(Expect::Describe(Some(statement)));
+            return Ok(());
+        }
         if target.kind == Kind::Statement && !target.name.is_empty() {
-            if let Some(statement) = self.names.get(target.name).cloned() {
-                let statement = self.ensure(target.name, statement, out);
-                frontend::describe(out.own(), Kind::Statement, &*statement.name);
-                self.expect(Expect::Describe(Some(statement)));
-                return Ok(());
-            }
             if !self.is_known_or_untracked(target.name, out) {
                 frontend::describe(out.own(), Kind::Statement, nobodys(target.name));
                 self.expect(Expect::Describe(None));
@@ -287,7 +292,7 @@ impl Session {
     }
 
     /// Prepares a statement on the server, and closes what is too much on it.
-    fn prepare(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
+    pub(super) fn prepare(&mut self, statement: &Arc<Statement>, out: &mut Out<'_>) {
         self.metrics.server_parses.increment();
         let limit = self.plan.max_prepared;
         let Some(link) = &mut self.link else { return };
@@ -329,18 +334,17 @@ impl Session {
     }
 
     /// Takes out the unnamed statement, before it is another one, if an error ahead in the batch may have that skipped.
-    fn unnamed_before(&mut self) -> Option<Box<Unnamed>> {
+    pub(super) fn unnamed_before(&mut self) -> Option<Box<Unnamed>> {
         let link = self.link.as_ref().filter(|link| link.open_batch && !link.expected.is_empty())?;
         let here = link.unnamed_here;
-        let (text, verdict) = self.names.take_unnamed();
-        Some(Box::new(Unnamed { text, verdict, here }))
+        Some(Box::new(Unnamed { statement: self.names.take_unnamed(), here }))
     }
 
     /// The unnamed statement is what it was; gone if nothing was kept.
     pub(super) fn bring_back_unnamed(&mut self, before: Option<Box<Unnamed>>) {
         let Some(before) = before else { return self.names.drop_unnamed() };
-        let Unnamed { text, verdict, here } = *before;
-        self.names.put_unnamed(text, verdict);
+        let Unnamed { statement, here } = *before;
+        self.names.put_unnamed(statement);
         if let Some(link) = &mut self.link {
             // A question of ours ends it on the server.
             link.unnamed_here = here && !link.expected.has_question();
@@ -393,7 +397,7 @@ impl Session {
         self.expect(expect);
     }
 
-    fn expect(&mut self, expect: Expect) {
+    pub(super) fn expect(&mut self, expect: Expect) {
         if let Some(link) = &mut self.link {
             link.expected.push(expect);
         }

@@ -51,6 +51,7 @@ fn examples() -> Vec<(Lines, InForce)> {
             facts.databases[0].pool_size == 42
         }),
         (Lines::Transactions { database: "shop".into() }, |facts| facts.databases[1].mode == "transaction"),
+        (Lines::AutoPrepare { database: "shop".into() }, |facts| facts.databases[1].auto_prepare),
         (Lines::Limit { application: application() }, |facts| facts.applications[0].limited),
         (Lines::FixedLimit { application: application(), most: 102 }, |facts| facts.applications[0].limited),
         (
@@ -75,10 +76,11 @@ fn kind(lines: &Lines) -> usize {
         Lines::CacheMemory { .. } => 2,
         Lines::PoolSize { .. } => 3,
         Lines::Transactions { .. } => 4,
-        Lines::Limit { .. } => 5,
-        Lines::FixedLimit { .. } => 6,
-        Lines::Targets { .. } => 7,
-        Lines::Authenticate { .. } => 8,
+        Lines::AutoPrepare { .. } => 5,
+        Lines::Limit { .. } => 6,
+        Lines::FixedLimit { .. } => 7,
+        Lines::Targets { .. } => 8,
+        Lines::Authenticate { .. } => 9,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Word for word: through the pooler a conversation is what it is without one.
+//! Word for word: through the pooler a conversation is what it is without one, also where texts that come again are prepared
+//! once.
 
 mod copying;
 mod extended;
@@ -25,6 +26,8 @@ async fn heard_in(modes: &[&str], steps: &[Step]) -> Vec<String> {
         setup = setup.user(&database.user, &database.password);
         for mode in modes {
             setup = setup.alias(&format!("{mode}_{version:?}"), &database, &format!("mode = \"{mode}\""));
+            let repeating = format!("mode = \"{mode}\"\nauto_prepare = true");
+            setup = setup.alias(&format!("{mode}_{version:?}_repeating"), &database, &repeating);
         }
         databases.push((version, database));
     }
@@ -35,6 +38,14 @@ async fn heard_in(modes: &[&str], steps: &[Step]) -> Vec<String> {
         for mode in modes {
             let place = pooler.place(database).of(&format!("{mode}_{version:?}"));
             must_equal(&play(&place, steps).await, &heard, &format!("{mode} mode, {version:?}"));
+            let place = pooler.place(database).of(&format!("{mode}_{version:?}_repeating"));
+            for _ in 0..3 {
+                must_equal(
+                    &play(&place, steps).await,
+                    &heard,
+                    &format!("{mode} mode, repeating, {version:?}"),
+                );
+            }
         }
     }
     heard

@@ -88,6 +88,8 @@ impl Place {
             "deepwater_postgres_queries_total" => user(Rate(&signal::QUERIES)),
             "deepwater_postgres_transactions_total" => user(Rate(&signal::TRANSACTIONS)),
             "deepwater_postgres_refused_total" => user(Rate(&signal::POOL_REFUSED)),
+            "deepwater_postgres_server_parses_total" => user(Rate(&signal::SERVER_PARSES)),
+            "deepwater_postgres_repeated_parses_total" => user(Rate(&signal::REPEATED_PARSES)),
             "deepwater_postgres_pins_total" => user(Rate(&signal::PINS)),
             "deepwater_cache_requests_total" => match label("result").as_str() {
                 "bypass" => return None,

@@ -1,0 +1,109 @@
+//! Texts that clients send again and again without a name (`auto_prepare`): the server prepares them once. To the client
+//! each is what it always was, its statement without a name.
+
+use std::sync::Arc;
+
+use deepwater_pgwire::message::backend::{Status, write as backend};
+use deepwater_pgwire::message::frontend::Parse;
+use deepwater_pgwire::sql::Verdict;
+
+use super::Session;
+use super::expect::{Expect, Unnamed};
+use super::out::Out;
+use crate::statements::Statement;
+
+impl Session {
+    /// The statement of the pooler's own for what a client prepares without a name, if it is one that comes again and may be
+    /// prepared once for all.
+    pub(super) fn repeated(&self, parse: &Parse<'_>) -> Option<Arc<Statement>> {
+        if !self.worker.seen.borrow_mut().again(parse.query, parse.types) {
+            return None;
+        }
+        self.metrics.repeated_parses.increment();
+        // What a pinned client's server has of its own may decide what a text means. A transaction that has failed takes no
+        // statement, and only the server says so.
+        let usual = self.plan.auto_prepare
+            && self.plan.max_prepared > 0
+            && self.pins == 0
+            && !self.parameters.is_ambiguous()
+            && self.link.as_ref().is_some_and(|link| link.status != Status::Failed);
+        if usual { self.repeated_statement(parse.query, parse.types) } else { None }
+    }
+
+    fn repeated_statement(&self, query: &[u8], types: &[u8]) -> Option<Arc<Statement>> {
+        let (strings, now) = (self.parameters.strings(), self.link.as_ref()?.linked.micros);
+        self.worker.shared.statements.repeated(query, types, strings, self.reading()?, now)
+    }
+
+    /// A client prepares it. The answer goes out with the server's next, as it would come from there.
+    pub(super) fn hear_repeated(&mut self, statement: Arc<Statement>, out: &mut Out<'_>) {
+        let before = self.unnamed_before();
+        self.names.keep_repeated(Arc::clone(&statement));
+        let Some(link) = &mut self.link else { return };
+        link.unnamed_here = false;
+        if !link.server().prepared.touch(statement.id) {
+            self.prepare(&statement, out);
+            self.expect(Expect::OurParse(statement));
+        }
+        self.expect(Expect::FakeUnnamed(before));
+    }
+
+    /// Gives the client the answers that no server gives, once it is their turn.
+    #[inline]
+    pub(super) fn pass_fakes(&mut self, out: &mut Out<'_>) {
+        if self.link.as_ref().and_then(|link| link.expected.front()).is_some_and(Expect::is_fake) {
+            self.write_fakes(out.own());
+        }
+    }
+
+    /// The same where the server may have nothing to say: it was told to say what it has, or asked nothing.
+    pub(super) fn flush_fakes(&mut self) {
+        let mut to_client = std::mem::take(&mut self.to_client);
+        self.write_fakes(&mut to_client);
+        self.to_client = to_client;
+    }
+
+    fn write_fakes(&mut self, to: &mut Vec<u8>) {
+        let Some(link) = &mut self.link else { return };
+        while let Some(fake) = link.expected.front().filter(|expect| expect.is_fake()) {
+            match fake {
+                Expect::FakeParse(_) | Expect::FakeUnnamed(_) => backend::parse_complete(to),
+                _ => backend::close_complete(to),
+            }
+            link.expected.pop();
+            // As long as all answers were ours, what the batch begins with need not be sent again.
+            if !link.batch.answered {
+                link.batch.drop_first();
+            }
+        }
+    }
+
+    /// What makes or ends the client's statement without a name was skipped: it is what it was before.
+    pub(super) fn unnamed_skipped(&mut self, before: Option<Box<Unnamed>>) {
+        let Some(link) = &mut self.link else { return };
+        link.unnamed_here = false;
+        match link.expected.first_unnamed() {
+            // The client has made another behind it, which may be skipped, too.
+            Some(Expect::Unnamed(next) | Expect::FakeUnnamed(next)) if next.is_some() => *next = before,
+            Some(_) => {}
+            None => self.bring_back_unnamed(before),
+        }
+    }
+
+    /// Something has changed under a statement of the pooler's own, or the server has lost it: its text is prepared anew, for
+    /// all clients.
+    pub(super) fn renew(&mut self, statement: &Arc<Statement>) {
+        self.worker.shared.statements.retire(statement, self.parameters.strings());
+        let current = self.names.statement(b"").is_some_and(|current| current.id == statement.id);
+        if !current {
+            return;
+        }
+        match self.repeated_statement(&statement.query, &statement.types) {
+            Some(anew) => self.names.keep_repeated(anew),
+            None => {
+                let text = [&statement.query[..], &[0], &statement.types].concat();
+                self.names.keep_unnamed(&text, Verdict::default());
+            }
+        }
+    }
+}
