@@ -287,7 +287,9 @@ impl Session {
             }
             _ => None,
         };
-        let redescribed = fields.code() == Some("26000") || link.batch.describes_portal();
+        let redescribed = fields.code() == Some("26000")
+            || link.batch.describes_portal()
+            || matches!(link.expected.front(), Some(Expect::Describe(_)));
         link.skipping = !link.expected.has_sync();
         link.open_batch |= link.skipping;
         if let (

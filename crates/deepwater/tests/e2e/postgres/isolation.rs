@@ -246,8 +246,8 @@ impl Client {
         let zone =
             if local { "Europe/Rome" } else { self.settings.get(&TIME_ZONE).map_or("UTC", String::as_str) };
         let noon = NOONS.iter().find(|(known, _)| *known == zone).unwrap().1.to_owned();
-        let read =
-            [parse("noon", NOON), bind("", "noon", &[]), execute("", 0), close_statement("noon"), sync()];
+        let name = if self.random.below(2) == 0 { "noon" } else { "" };
+        let read = [parse(name, NOON), bind("", name, &[]), execute("", 0), close_statement(name), sync()];
         let begin = query("BEGIN; SET LOCAL TimeZone = 'Europe/Rome'");
         if local {
             self.say(begin, "a zone for the transaction").await;
@@ -487,7 +487,8 @@ async fn nobody_sees_anything_of_anybody_else() {
     let mut admin = database.admin().await;
     let superuser = database.role("superuser", "SUPERUSER").await;
     admin.run(&format!("GRANT {}, {} TO {}", other.user, superuser.user, database.user)).await;
-    let keys = format!("pool_size = {SERVERS}\nworkers = 2\nmax_prepared_statements = 4");
+    let keys =
+        format!("pool_size = {SERVERS}\nworkers = 2\nmax_prepared_statements = 4\nauto_prepare = true");
     let pooler = Setup::new().with(&keys).database(&database, "").start().await;
     let pins = Arc::new(Semaphore::new(PINNED));
     let mut clients = Vec::new();
