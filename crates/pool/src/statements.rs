@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use deepwater_pgwire::sql::{self, Strings, Verdict};
 
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Seen, Sight};
 
 /// A statement some client has prepared.
 #[derive(Debug)]

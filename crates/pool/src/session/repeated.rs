@@ -5,24 +5,44 @@ use std::sync::Arc;
 
 use deepwater_pgwire::message::backend::{Status, write as backend};
 use deepwater_pgwire::message::frontend::Parse;
-use deepwater_pgwire::sql::Verdict;
+use deepwater_pgwire::sql::{Strings, Verdict};
 
 use super::Session;
 use super::expect::{Expect, Unnamed};
 use super::out::Out;
-use crate::statements::Statement;
+use crate::statements::{Sight, Statement};
 
 impl Session {
-    /// The statement of the pooler's own for what a client prepares without a name, if it is one that comes again and may be
-    /// prepared once for all.
-    pub(super) fn repeated(&self, parse: &Parse<'_>) -> Option<Arc<Statement>> {
-        if !self.worker.seen.borrow_mut().again(parse.query, parse.types) {
-            return None;
+    /// Whether what a client prepares without a name comes again.
+    pub(super) fn sight(&self, parse: &Parse<'_>) -> Sight {
+        let sight = self.worker.seen.borrow_mut().see(parse.query, parse.types);
+        if sight != Sight::First {
+            self.metrics.repeated_parses.increment();
         }
-        self.metrics.repeated_parses.increment();
+        sight
+    }
+
+    /// What it does to the session: a text that came before and does nothing is not read again.
+    pub(super) fn read_sighted(&mut self, text: &[u8], sight: Sight) -> Verdict {
+        let usual = self.pins == 0
+            && self.parameters.strings() == Strings::Standard
+            && !self.parameters.is_ambiguous();
+        if usual && sight == Sight::Plain {
+            return Verdict { statements: 1, ..Verdict::default() };
+        }
+        let verdict = self.read(text);
+        if usual && sight == Sight::Again && verdict.is_plain() && verdict.statements == 1 {
+            self.worker.seen.borrow_mut().note_plain(text);
+        }
+        verdict
+    }
+
+    /// The statement of the pooler's own for it, if it comes again and may be prepared once for all.
+    pub(super) fn repeated(&self, parse: &Parse<'_>, sight: Sight) -> Option<Arc<Statement>> {
         // What a pinned client's server has of its own may decide what a text means. A transaction that has failed takes no
         // statement, and only the server says so.
-        let usual = self.plan.auto_prepare
+        let usual = sight != Sight::First
+            && self.plan.auto_prepare
             && self.plan.max_prepared > 0
             && self.pins == 0
             && !self.parameters.is_ambiguous()

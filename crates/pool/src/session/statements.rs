@@ -58,11 +58,12 @@ impl Session {
             return Ok(());
         }
         if parse.name.is_empty() {
-            if let Some(statement) = self.repeated(&parse) {
+            let sight = self.sight(&parse);
+            if let Some(statement) = self.repeated(&parse, sight) {
                 self.hear_repeated(statement, out);
                 return Ok(());
             }
-            let verdict = self.read(parse.query);
+            let verdict = self.read_sighted(parse.query, sight);
             self.bring_for(&verdict, out)?;
             let before = self.unnamed_before();
             self.names.keep_unnamed(&data[at + HEADER_BYTES + 1..at + total], verdict);
