@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -110,6 +110,10 @@ pub enum Format {
 const RING_ROWS: usize = 1_000;
 /// Log lines that may wait for a slow log; more are dropped and counted.
 const LOG_LINES: usize = 4_096;
+/// The least time between two writes of the log: lines of a burst are written together, and their thread is woken once.
+const LOG_PAUSE: Duration = Duration::from_millis(5);
+/// As much is written at once, but for the rest of a line, in bytes.
+const WRITTEN_BYTES: usize = 32 * 1024;
 
 /// Where events are told. Clones share everything. Counters are exact; the log and the ring may drop.
 #[derive(Clone)]
@@ -138,27 +142,41 @@ struct State {
     log_dropped: u64,
 }
 
+/// Writes what is told, as long as anybody may tell anything. What has come meanwhile is written together.
+fn write_log(mut log: impl Write, told: &Receiver<Entry>) {
+    let mut lines = String::new();
+    while let Ok(first) = told.recv() {
+        let mut next = Some(first);
+        while let Some(Entry::Line(line)) = &next {
+            lines.push_str(line);
+            next = if lines.len() < WRITTEN_BYTES { told.try_recv().ok() } else { None };
+        }
+        let full = lines.len() >= WRITTEN_BYTES;
+        // A log that cannot be written must not stop the proxy.
+        let _ = log.write_all(lines.as_bytes()).and_then(|()| log.flush());
+        lines.clear();
+        match next {
+            // Whoever asked may have left.
+            Some(Entry::Flush(done)) => drop(done.try_send(())),
+            // More may be there already.
+            _ if full => {}
+            _ => std::thread::sleep(LOG_PAUSE),
+        }
+    }
+}
+
 impl Events {
     /// Events that are counted and shown, but not logged.
     pub fn silent() -> Self {
         Self::build(None, Level::Error, Format::Text)
     }
 
-    /// Events of at least the level are also written to the log, by a thread of its own.
-    pub fn logged(mut log: impl Write + Send + 'static, log_level: Level, format: Format) -> Self {
-        let (lines, receiver) = sync_channel::<Entry>(LOG_LINES);
+    /// Events of at least the level are also written to the log, whole lines at a time, by a thread of its own.
+    pub fn logged(log: impl Write + Send + 'static, log_level: Level, format: Format) -> Self {
+        let (lines, receiver) = sync_channel(LOG_LINES);
         std::thread::Builder::new()
             .name("log".into())
-            .spawn(move || {
-                while let Ok(entry) = receiver.recv() {
-                    match entry {
-                        // A log that cannot be written must not stop the proxy.
-                        Entry::Line(line) => drop(log.write_all(line.as_bytes()).and_then(|()| log.flush())),
-                        // Whoever asked may have left.
-                        Entry::Flush(done) => drop(done.try_send(())),
-                    }
-                }
-            })
+            .spawn(move || write_log(log, &receiver))
             .expect("the system can start a thread");
         Self::build(Some(lines), log_level, format)
     }
@@ -281,7 +299,8 @@ mod tests {
             events.emit(TargetEjected { pool: n.to_string(), target: String::new() });
         }
         assert!(events.flush(Duration::from_secs(10)));
-        assert_eq!(lines.try_iter().count(), 100);
+        let written: Vec<u8> = lines.try_iter().flatten().collect();
+        assert_eq!(String::from_utf8(written).unwrap().lines().count(), 100);
         assert!(Events::silent().flush(Duration::ZERO));
     }
 

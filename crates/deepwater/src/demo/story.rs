@@ -352,12 +352,13 @@ pub(super) fn events() -> (Events, mpsc::Receiver<Fact>) {
 struct Telling(mpsc::Sender<Fact>);
 
 impl Write for Telling {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Ok(fact) = serde_json::from_slice(line) {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let facts = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        for fact in facts {
             // A full queue means that nobody is looking.
             let _ = self.0.try_send(fact);
         }
-        Ok(line.len())
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -71,23 +71,26 @@ fn open(path: &Path) -> Result<(PathBuf, File), Failure> {
 }
 
 impl Write for Log {
-    /// Takes one line of JSON, as events are written.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let Ok(record) = serde_json::from_slice::<Record<'_>>(line) else { return Ok(line.len()) };
+    /// Takes whole lines of JSON, as events are written.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let mut outputs = self.outputs();
-        let text = outputs.line(&record);
-        // A full disk must not stop the pooler, nor keep the other places from the line.
+        let pid = outputs.pid;
+        let mut text = String::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            let Ok(record) = serde_json::from_slice::<Record<'_>>(line) else { continue };
+            text += &outputs.line(&record);
+            if let Some(syslog) = &mut outputs.syslog {
+                syslog.send(record.level, pid, &record.message);
+            }
+        }
+        // A full disk must not stop the pooler, nor keep the other places from the lines.
         if outputs.stderr {
             let _ = io::stderr().write_all(text.as_bytes());
         }
         if let Some((_, file)) = &mut outputs.file {
             let _ = file.write_all(text.as_bytes());
         }
-        let pid = outputs.pid;
-        if let Some(syslog) = &mut outputs.syslog {
-            syslog.send(record.level, pid, &record.message);
-        }
-        Ok(line.len())
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
