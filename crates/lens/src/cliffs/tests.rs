@@ -4,7 +4,7 @@ use deepwater_core::random::Random;
 
 use super::*;
 use crate::config::Limits;
-use crate::facts::Facts;
+use crate::facts::{Application, Facts};
 use crate::signal;
 use crate::store::Store;
 
@@ -306,4 +306,32 @@ fn what_was_not_looked_at_is_not_far_away() {
     assert!(load.is_none());
     let memory = found.iter().find(|finding| finding.kind == Kind::Memory).expect("memory");
     assert_eq!(memory.outlook, Outlook::CannotTell("there is no load now".into()));
+}
+
+/// What others use, less load does not give back.
+#[test]
+fn cores_that_are_used_up_are_told_with_whose_work_it_is() {
+    let (mut store, limits) = (Store::new(1 << 26), Limits::default());
+    for _ in 0..20 {
+        store.put(&signal::REQUESTS, "shop", 80.0);
+        store.put(&signal::CPU_CORES, "", 2.0);
+        store.put(&signal::CPU_BUSY, "", 1.96);
+        store.put(&signal::APP_CPU, "app", 0.18);
+        store.pass(1);
+    }
+    let pressing = |names: &[&str]| {
+        let application =
+            |name: &&str| Application { name: (*name).to_owned(), targets: Vec::new(), limited: false };
+        let facts = Facts { applications: names.iter().map(application).collect(), ..Facts::default() };
+        let (_, found) =
+            look(&Picture { store: &store, facts: &facts, limits: &limits, target: 0.1, seed: 1 });
+        found
+            .into_iter()
+            .find(|finding| finding.kind == Kind::Cpu)
+            .and_then(|cpu| cpu.pressing)
+            .expect("full")
+    };
+    assert_eq!(pressing(&["app"]), "2.0 of 2.0 cores are at work, 0.2 of them for `app`");
+    assert_eq!(pressing(&["app", "unseen"]), "2.0 of 2.0 cores are at work");
+    assert_eq!(pressing(&[]), "2.0 of 2.0 cores are at work");
 }
