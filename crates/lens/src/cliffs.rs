@@ -175,6 +175,11 @@ pub(crate) fn trouble(picture: &Picture<'_>) -> Option<String> {
     service::trouble(picture)
 }
 
+/// The same, where there is nothing to think of before it is mended: hardly any answers, or errors.
+pub(crate) fn broken(picture: &Picture<'_>) -> Option<String> {
+    service::broken(picture)
+}
+
 /// All that is found.
 pub(crate) fn look(picture: &Picture<'_>) -> (Option<Load>, Vec<Finding>) {
     let load = picture.load();

@@ -7,6 +7,9 @@ use crate::picture::Picture;
 
 /// What speaks against saying it, as a sentence; none when nothing does.
 pub(super) fn trouble(picture: &Picture<'_>, cliffs: &Cliffs) -> Option<String> {
+    if let Some(broken) = cliffs::broken(picture) {
+        return Some(format!("nothing to advise before this is mended: {broken}"));
+    }
     let near = |cliff: &&Cliff| cliff.state == "pressing" || cliff.level > Level::Clear;
     if let Some(cliff) = cliffs.cliffs.iter().find(near) {
         return Some(format!("nothing to advise, though {}", cliff.text));
