@@ -77,6 +77,12 @@ impl Known {
         if let Some(held) = held.filter(|held| load.is_some() || !matches!(held, Outlook::AtLoad(_))) {
             finding.outlook = held;
         }
+        // It looks back ten minutes, in which a request may have taken less.
+        if let (Some(_), Outlook::AtLoad(range), Some(load)) = (&finding.pressing, &finding.outlook, load)
+            && range.low > load.now
+        {
+            finding.outlook = Outlook::CannotTell("it is at its end already".into());
+        }
     }
 }
 

@@ -76,6 +76,23 @@ fn what_happens_now_goes_before_any_forecast() {
 }
 
 #[test]
+fn what_happens_now_is_not_foretold_for_a_higher_load() {
+    let pressing = |outlook| Finding { pressing: Some("all wait".into()), ..finding(Kind::Cpu, outlook) };
+    let mut bench = Bench::new();
+    bench.judge(0, 80.0, vec![finding(Kind::Cpu, at(400.0))]);
+    let (cliffs, _) = bench.judge(5, 20.0, vec![pressing(at(400.0))]);
+    assert_eq!(
+        (cliffs.cliffs[0].at, cliffs.cliffs[0].headroom),
+        (None, None),
+        "at 20 all wait, so not at 400"
+    );
+    let (cliffs, _) = bench.judge(10, 20.0, vec![pressing(Outlook::CannotTell("needs more seconds".into()))]);
+    assert_eq!(cliffs.cliffs[0].at, None, "nor is what was told before");
+    let (cliffs, _) = bench.judge(15, 20.0, vec![pressing(at(21.0))]);
+    assert_eq!(cliffs.cliffs[0].at.map(|at| at.load), Some(21.0));
+}
+
+#[test]
 fn levels_do_not_flap() {
     let mut bench = Bench::new();
     bench.judge(0, 100.0, vec![finding(Kind::Cpu, at(400.0))]);
@@ -110,6 +127,10 @@ fn without_anything_it_says_so() {
     let mut bench = Bench::new();
     let cliffs = bench.judge.judge(None, (Vec::new(), None), (bench.start, SystemTime::UNIX_EPOCH)).0;
     assert_eq!(cliffs.summary, "no load was measured yet, so nothing can be told");
+    let silent = || Some("`app` answers nothing".to_owned());
+    let cliffs = bench.judge.judge(None, (Vec::new(), silent()), (bench.start, SystemTime::UNIX_EPOCH)).0;
+    assert_eq!(cliffs.summary, "`app` answers nothing");
+    let mut bench = Bench::new();
     assert_eq!(bench.judge(1, 10.0, Vec::new()).0.summary, "no cliff is in sight");
     let unknown = vec![finding(Kind::Cpu, Outlook::CannotTell("needs more load".into()))];
     assert_eq!(bench.judge(2, 10.0, unknown).0.summary, "cannot tell yet: needs more time or more load");
