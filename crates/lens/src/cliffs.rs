@@ -29,6 +29,7 @@ use crate::signal::Signal;
 
 pub(crate) use judge::Judge;
 pub use judge::{At, Change, Cliff, Cliffs, Level, LoadNow};
+pub(crate) use pool::kept_longer;
 
 /// All detectors.
 const DETECTORS: [&dyn Detector; 10] = [

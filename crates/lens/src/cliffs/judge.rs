@@ -17,7 +17,7 @@ use super::{Evidence, Finding, Outlook, Range};
 use crate::picture::Load;
 use held::Held;
 use known::{Known, THRESHOLDS};
-pub(super) use words::thousands;
+pub(super) use words::{number, thousands};
 
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

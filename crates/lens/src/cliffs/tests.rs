@@ -79,6 +79,49 @@ fn a_pool_ends_when_all_its_connections_are_held() {
     }
 }
 
+/// What a slow database takes foretells nothing of a fast one, nor the other way round.
+#[test]
+fn a_pool_is_told_as_connections_are_kept_now() {
+    for seed in SEEDS {
+        let mut random = Random::from_seed(seed);
+        let mut tick = |store: &mut Store, rate: f64, hold: f64, wait: f64| {
+            let rate = around(&mut random, rate).max(1.0);
+            store.put(&signal::REQUESTS, "shop", rate);
+            store.put(&signal::POOL_SIZE, "shop/app", 4.0);
+            store.put(&signal::POOL_RATE, "shop/app", rate);
+            store.put(&signal::POOL_HOLD, "shop/app", hold);
+            store.put(&signal::POOL_HOLD_VARIATION, "shop/app", 0.1);
+            store.put(&signal::POOL_BUSY, "shop/app", (rate * hold).min(4.0));
+            store.put(&signal::POOL_WAIT_P95, "shop/app", wait);
+            store.pass(1);
+        };
+        let (facts, limits) = (Facts::default(), Limits::default());
+        let mut store = Store::new(1 << 26);
+        let found = |store: &Store| {
+            let (_, found) = look(&Picture { store, facts: &facts, limits: &limits, target: 0.1, seed });
+            found.into_iter().find(|finding| finding.kind == Kind::ConnectionPool).expect("the pool")
+        };
+        (0..100).for_each(|_| tick(&mut store, 80.0, 0.005, 0.001));
+        assert!(matches!(found(&store).outlook, Outlook::AtLoad(_)), "seed {seed}");
+
+        (0..15).for_each(|_| tick(&mut store, 20.0, 0.2, 0.6));
+        let slow = found(&store);
+        let pressing = slow.pressing.expect("all wait");
+        assert!(pressing.starts_with("one client in twenty waits for 600 ms"), "seed {seed}: {pressing}");
+        assert!(pressing.ends_with(" ms, and was for 5 ms a while ago"), "seed {seed}: {pressing}");
+        assert!(matches!(slow.outlook, Outlook::CannotTell(_)), "seed {seed}: {:?}", slow.outlook);
+        (0..45).for_each(|_| tick(&mut store, 20.0, 0.2, 0.6));
+        let Outlook::AtLoad(at) = found(&store).outlook else { panic!("seed {seed}") };
+        assert!(at.value <= 25.0, "seed {seed}: {at:?}");
+
+        (0..20).for_each(|_| tick(&mut store, 80.0, 0.005, 0.001));
+        let fast = found(&store);
+        assert_eq!(fast.pressing, None);
+        let Outlook::AtLoad(at) = fast.outlook else { panic!("seed {seed}: {:?}", fast.outlook) };
+        assert!(at.value > 600.0, "seed {seed}: {at:?}");
+    }
+}
+
 #[test]
 fn a_pool_in_front_of_cores_ends_where_they_do() {
     for seed in SEEDS {

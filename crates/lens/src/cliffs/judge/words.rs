@@ -60,7 +60,7 @@ pub(super) fn summary(cliffs: &[Cliff], served: Served, trouble: Option<&str>) -
 }
 
 /// A number with the digits that mean something.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::cliffs) fn number(value: f64) -> String {
     let value = rounded(value);
     if value.abs() >= 10.0 { thousands(value) } else { format!("{value}") }
 }
