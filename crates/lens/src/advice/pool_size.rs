@@ -51,9 +51,12 @@ fn advise(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
     let database = database.ok_or_else(|| unknown("the configuration"))?;
     let size = cliff.limit.ok_or_else(|| unknown("the size"))?;
     if let Some(longer) = cliffs::kept_longer(picture, pool) {
+        // What presses says so itself.
+        let longer = if cliff.text.contains(&longer) { String::new() } else { format!("; {longer}") };
         return Err(format!(
-            "{longer}: what has become slow comes first (pg_stat_activity tells what sessions wait for), more connections would \
-             press it harder"
+            "{}{longer}: look first what has become slow (pg_stat_activity tells what sessions wait for), more connections would \
+             press it harder",
+            cliff.text
         ));
     }
     // What happens now was perhaps not yet a minute ago.

@@ -104,7 +104,7 @@ fn while_answers_are_errors_only_what_is_for_a_cliff_is_advised() {
         why.contains("first things first: 100 % of answers are errors (5xx): there is no connection"),
         "{why}"
     );
-    let nothing = scene.look(ease::trouble).expect("trouble");
+    let nothing = scene.look(|picture, cliffs| ease::trouble(picture, cliffs, &[])).expect("trouble");
     assert!(nothing.starts_with("nothing to advise before this is mended: 100 % of answers"), "{nothing}");
     scene.cliff(Kind::Concurrency, "app", Level::Over, Some(40.0));
     assert_eq!(techniques(&scene), ["cache", "concurrency_limit"], "what is for a cliff");

@@ -19,6 +19,9 @@ use held::Held;
 use known::{Known, THRESHOLDS};
 pub(super) use words::{number, thousands};
 
+/// How long it is told what was wrong with the answers: it is of the mean of some seconds already.
+const TROUBLED: Duration = Duration::from_secs(10);
+
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -177,7 +180,7 @@ impl Judge {
         self.keep_first(&mut cliffs, now);
         let nearest = self.first.clone();
         self.served |= load.is_some();
-        let trouble = self.trouble.next(trouble, now, THRESHOLDS.fall_after);
+        let trouble = self.trouble.next(trouble, now, TROUBLED);
         let served = if load.is_some() {
             Served::Now
         } else if self.served {

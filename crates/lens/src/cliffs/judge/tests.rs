@@ -90,6 +90,8 @@ fn what_happens_now_is_not_foretold_for_a_higher_load() {
     assert_eq!(cliffs.cliffs[0].at, None, "nor is what was told before");
     let (cliffs, _) = bench.judge(15, 20.0, vec![pressing(at(21.0))]);
     assert_eq!(cliffs.cliffs[0].at.map(|at| at.load), Some(21.0));
+    let (cliffs, _) = bench.judge(20, 90.0, vec![pressing(at(21.0))]);
+    assert_eq!(cliffs.cliffs[0].at, None, "at 90 more is served than at 21");
 }
 
 #[test]
