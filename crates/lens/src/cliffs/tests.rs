@@ -378,3 +378,39 @@ fn cores_that_are_used_up_are_told_with_whose_work_it_is() {
     assert_eq!(pressing(&["app", "unseen"]), "2.0 of 2.0 cores are at work");
     assert_eq!(pressing(&[]), "2.0 of 2.0 cores are at work");
 }
+
+/// Half an hour is too long to wait for what is full in two minutes.
+#[test]
+fn memory_that_fills_within_minutes_is_told_before_it_is_full() {
+    const MIB: f64 = 1_048_576.0;
+    for seed in SEEDS {
+        let mut random = Random::from_seed(seed);
+        let (facts, mut store) = (Facts::default(), Store::new(1 << 26));
+        let limits = Limits { memory: Some("1GiB".parse().unwrap()), ..Limits::default() };
+        let mut tick = |store: &mut Store, rate: f64, memory: f64| {
+            store.put(&signal::REQUESTS, "shop", around(&mut random, rate));
+            store.put(&signal::IN_FLIGHT, "", around(&mut random, rate / 50.0));
+            store.put(&signal::APP_MEMORY, "app", (memory + random.unit()) * MIB);
+            store.pass(1);
+        };
+        let outlook = |store: &Store| {
+            let (_, found) = look(&Picture { store, facts: &facts, limits: &limits, target: 0.1, seed });
+            found.into_iter().find(|finding| finding.kind == Kind::Memory).expect("memory").outlook
+        };
+        (0..300).for_each(|_| tick(&mut store, 60.0, 300.0));
+        // 5 MiB each second: at 700 MiB there are 65 seconds left.
+        (0..80).for_each(|second| tick(&mut store, 60.0, 300.0 + 5.0 * f64::from(second)));
+        let Outlook::InTime(range) = outlook(&store) else { panic!("seed {seed}: {:?}", outlook(&store)) };
+        assert!((30.0..150.0).contains(&range.value), "seed {seed}: {range:?}");
+        // It is taken back when it grows no more.
+        (0..40).for_each(|_| tick(&mut store, 60.0, 700.0));
+        assert!(!matches!(outlook(&store), Outlook::InTime(_)), "seed {seed}");
+
+        // What comes with more load is of the load.
+        (0..120).for_each(|_| tick(&mut store, 60.0, 500.0));
+        (0..80).for_each(|second| {
+            tick(&mut store, 60.0 + 2.0 * f64::from(second), 500.0 + 5.0 * f64::from(second))
+        });
+        assert!(!matches!(outlook(&store), Outlook::InTime(_)), "seed {seed}");
+    }
+}
