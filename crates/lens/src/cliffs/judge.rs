@@ -6,7 +6,7 @@ mod known;
 mod tests;
 mod words;
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -271,14 +271,24 @@ impl Cliff {
     }
 }
 
-/// What presses comes first, then what is reached at the lowest load, then what is reached in time, then the rest.
+/// What presses comes first, then what somebody should look at by its level, then what is reached at the lowest load, then what
+/// is reached in time, then the rest.
 fn nearer(a: &Cliff, b: &Cliff) -> Ordering {
     let pressing = |cliff: &Cliff| cliff.state != "pressing";
+    let level = |cliff: &Cliff| {
+        Reverse(if cliff.is_in_sight() { cliff.level.max(Level::Clear) } else { Level::Clear })
+    };
+    // What waits or fails says more than that cores are at work, perhaps for others.
+    let cores = |cliff: &Cliff| {
+        cliff.state == "pressing" && cliff.kind == super::Kind::Cpu && cliff.resource == "machine"
+    };
     let load = |cliff: &Cliff| cliff.at.map_or(f64::INFINITY, |at| at.load);
     let time = |cliff: &Cliff| cliff.within.map_or(f64::INFINITY, |range| range.value);
     let known = |cliff: &Cliff| cliff.level == Level::Unknown;
     pressing(a)
         .cmp(&pressing(b))
+        .then(level(a).cmp(&level(b)))
+        .then(cores(a).cmp(&cores(b)))
         .then(load(a).total_cmp(&load(b)))
         .then(time(a).total_cmp(&time(b)))
         .then(known(a).cmp(&known(b)))
