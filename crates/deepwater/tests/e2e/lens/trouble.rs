@@ -82,7 +82,7 @@ async fn an_application_that_hangs_is_named_though_nothing_is_answered() {
     };
     timeout(WATCHED, seconds).await.unwrap();
     hang.send(true).unwrap();
-    told(&edge, "10 wait for it, does it hang?").await;
+    told(&edge, "10 wait for it, it seems to hang").await;
     hang.send(false).unwrap();
     let taken_back = async {
         while !edge.json("/api/cliffs").await["trouble"].is_null() {

@@ -12,7 +12,10 @@ const MOST: f64 = 0.5;
 
 /// The reasons, as RFC 9209 calls them, that say what to look at.
 const REASONS: [(&str, &str); 7] = [
-    ("connection_refused", "there is no connection to the application: does it run?"),
+    (
+        "connection_refused",
+        "there is no connection to the application: it does not run, or not at that address",
+    ),
     ("connection_timeout", "connecting to the application takes too long"),
     ("connection_terminated", "the application ends connections without an answer"),
     ("http_response_incomplete", "the application breaks off its answers"),
@@ -28,6 +31,11 @@ const REASONS: [(&str, &str); 7] = [
 fn errors(picture: &Picture<'_>) -> Option<f64> {
     let all = picture.now(&signal::REQUESTS, "").filter(|rate| *rate > 0.0)?;
     Some((picture.now(&signal::ERRORS, "")? / all).min(1.0))
+}
+
+/// Whether so many of the answers of one tick were errors.
+pub(super) fn fails(all: f64, errors: f64) -> bool {
+    errors >= FAILING * all
 }
 
 /// That too many answers are errors, as a clause.

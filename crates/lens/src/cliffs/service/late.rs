@@ -1,5 +1,6 @@
 //! Answers that are late, and where the time goes.
 
+use super::failing::fails;
 use super::time;
 use crate::picture::Picture;
 use crate::signal;
@@ -18,8 +19,7 @@ pub(super) fn late(picture: &Picture<'_>) -> Option<String> {
     let late = if p95 >= LATE * target {
         format!("95 % of answers take {}, and the target is {} (lens.target)", time(p95), time(target))
     } else {
-        let mut known = picture.windows(&signal::LATENCY_P95, "");
-        known.retain(|seconds| seconds.is_finite());
+        let mut known = good(picture);
         if known.len() < LEAST_SECONDS {
             return None;
         }
@@ -31,6 +31,15 @@ pub(super) fn late(picture: &Picture<'_>) -> Option<String> {
         format!("95 % of answers take {}, and did take {} a while ago", time(p95), time(floor))
     };
     Some(late + &slowest(picture).unwrap_or_default())
+}
+
+/// What 95 % of answers took in each second of the last ten minutes in which they were answers: an error is soon said.
+fn good(picture: &Picture<'_>) -> Vec<f64> {
+    let windows = |signal| picture.windows(signal, "");
+    let answers = windows(&signal::REQUESTS).into_iter().zip(windows(&signal::ERRORS));
+    let known = windows(&signal::LATENCY_P95).into_iter().zip(answers);
+    let good = known.filter(|(p95, (all, errors))| p95.is_finite() && !fails(*all, *errors));
+    good.map(|(p95, _)| p95).collect()
 }
 
 /// The application that most requests are with, if it takes its time.

@@ -27,7 +27,7 @@ fn of(picture: &Picture<'_>, name: &str) -> Option<String> {
     let waiting = picture.store.latest(&signal::UPSTREAM_ACTIVE, name)? - with;
     (now < HARDLY * rate && waiting >= LEAST_WAITING).then(|| {
         format!(
-            "`{name}` answers {now:.1} requests a second, and did answer {rate:.0}: {waiting:.0} wait for it, does it hang?"
+            "`{name}` answers {now:.1} requests a second, and did answer {rate:.0}: {waiting:.0} wait for it, it seems to hang"
         )
     })
 }

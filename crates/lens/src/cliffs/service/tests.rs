@@ -71,12 +71,24 @@ fn late_answers_tell_where_the_time_goes() {
     );
 }
 
+/// An error is soon said: that takes no measure of what comes after it.
+#[test]
+fn what_errors_took_is_nothing_that_answers_took_a_while_ago() {
+    let mut scene = Scene::new();
+    let refused = [(&signal::LATENCY_P95, "", 0.001), (&signal::ERRORS, "", 77.0)];
+    scene.pass(60, &refused);
+    scene.pass(20, &[(&signal::LATENCY_P95, "", 0.055)]);
+    assert_eq!(scene.said(), "");
+    scene.pass(20, &[(&signal::LATENCY_P95, "", 0.07)]);
+    assert_eq!(scene.said(), "95 % of answers take 70 ms, and did take 20 ms a while ago");
+}
+
 #[test]
 fn errors_tell_who_says_so() {
     let unreachable = [(&signal::ERRORS, "", 77.0), (&signal::FAILURES, "connection_refused", 77.0)];
     assert_eq!(
         said(&unreachable),
-        "100 % of answers are errors (5xx): there is no connection to the application: does it run?"
+        "100 % of answers are errors (5xx): there is no connection to the application: it does not run, or not at that address"
     );
     let other = [(&signal::ERRORS, "", 77.0), (&signal::FAILURES, "tls_certificate_error", 70.0)];
     assert_eq!(said(&other), "100 % of answers are errors (5xx): tls certificate error");
@@ -111,7 +123,7 @@ fn an_application_that_hangs_is_named_within_seconds() {
     scene.pass(4, &hangs);
     assert_eq!(scene.said(), "");
     scene.pass(1, &hangs);
-    let hung = "`app` answers 0.0 requests a second, and did answer 77: 299 wait for it, does it hang?";
+    let hung = "`app` answers 0.0 requests a second, and did answer 77: 299 wait for it, it seems to hang";
     assert_eq!(scene.said(), hung);
     scene.pass(10, &[]);
     assert_eq!(scene.said(), "");
