@@ -409,7 +409,7 @@ fn memory_that_fills_within_minutes_is_told_before_it_is_full() {
         // What comes with more load is of the load.
         (0..120).for_each(|_| tick(&mut store, 60.0, 500.0));
         (0..80).for_each(|second| {
-            tick(&mut store, 60.0 + 2.0 * f64::from(second), 500.0 + 5.0 * f64::from(second))
+            tick(&mut store, 60.0 + 2.0 * f64::from(second), 500.0 + 5.0 * f64::from(second));
         });
         assert!(!matches!(outlook(&store), Outlook::InTime(_)), "seed {seed}");
     }
