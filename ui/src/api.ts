@@ -24,7 +24,14 @@ export interface Status {
     /** Over all routes and the last seconds. */
     latency?: Percentiles;
   };
+  /** There while a pool is configured. */
+  postgres?: object;
+  /** There while the lens is on. */
+  lens?: object;
 }
+
+/** What may be off: then the status does not tell of it, and its pages are not there. */
+export type Plane = "postgres" | "lens";
 
 export interface Percentiles {
   p50_ms?: number;

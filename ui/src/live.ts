@@ -1,4 +1,4 @@
-import { Refused, read, STATUS, type Status } from "./api";
+import { type Plane, Refused, read, STATUS, type Status } from "./api";
 import { Feed } from "./feed";
 import { History } from "./history";
 import { past } from "./past";
@@ -20,6 +20,8 @@ export class Live {
   trouble: Trouble | undefined;
 
   private readonly feeds: Map<string, Feed>;
+  /** What answers a page, where that may be off. */
+  private readonly planes: Map<string, Plane>;
   private readonly missingUntil = new Map<string, number>();
   private readonly listeners = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -29,8 +31,10 @@ export class Live {
   /** Answers until the past is asked for once more; none when it is not. */
   private recalling: number | undefined;
 
-  constructor(sources: string[]) {
+  constructor(panels: { sources: string[]; plane?: Plane }[]) {
+    const sources = panels.flatMap(({ sources }) => sources);
     this.feeds = new Map([STATUS, ...sources].map((path) => [path, new Feed()]));
+    this.planes = new Map(panels.flatMap(({ sources, plane }) => (plane ? sources.map((path) => [path, plane]) : [])));
   }
 
   start(): void {
@@ -69,9 +73,15 @@ export class Live {
     return this.status.edge?.listeners?.length !== 0;
   }
 
+  /** Whether a plane is off; taken not to be until it is known. */
+  isOff(plane: Plane): boolean {
+    return this.feed(STATUS).latest !== undefined && this.status[plane] === undefined;
+  }
+
   /** Whether the server does not have a page because its plane is off. */
   isMissing(path: string): boolean {
-    return this.missingUntil.has(path);
+    const plane = this.planes.get(path);
+    return (plane !== undefined && this.isOff(plane)) || this.missingUntil.has(path);
   }
 
   private async tick(): Promise<void> {
@@ -89,11 +99,23 @@ export class Live {
   }
 
   private async askAll(began: number): Promise<void> {
-    const due = [...this.feeds.keys()].filter((path) => (this.missingUntil.get(path) ?? 0) <= began);
-    const failures = (await Promise.all(due.map((path) => this.ask(path)))).filter((f) => f !== undefined);
-    this.judge(failures);
+    // What there is to be asked, the first answer tells.
+    const first = this.feed(STATUS).latest ? [] : [STATUS];
+    const failures = await this.askEach(first);
+    const due = [...this.feeds.keys()].filter((path) => !first.includes(path) && this.isDue(path, began));
+    this.judge([...failures, ...(await this.askEach(due))]);
     if (!this.trouble) this.record();
     for (const listener of this.listeners) listener();
+  }
+
+  private isDue(path: string, now: number): boolean {
+    const plane = this.planes.get(path);
+    return !(plane && this.isOff(plane)) && (this.missingUntil.get(path) ?? 0) <= now;
+  }
+
+  /** Asks for pages at once; gives the failures. */
+  private async askEach(paths: string[]): Promise<unknown[]> {
+    return (await Promise.all(paths.map((path) => this.ask(path)))).filter((failure) => failure !== undefined);
   }
 
   private record(): void {
@@ -110,6 +132,7 @@ export class Live {
   }
 
   private async recall(): Promise<void> {
+    if (this.isOff("lens")) return;
     this.history.fill(await past(), Date.now());
     for (const listener of this.listeners) listener();
   }

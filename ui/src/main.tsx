@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import "./cliffs.css";
 
-const live = new Live(PANELS.flatMap((panel) => panel.sources));
+const live = new Live(PANELS);
 const root = document.getElementById("console");
 if (root) {
   root.replaceChildren();

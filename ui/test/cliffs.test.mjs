@@ -187,10 +187,12 @@ test("advice that was followed is held against what was predicted", async () => 
 });
 
 test("a lens that is off has no panel", async () => {
-  server.missing = new Set(["/api/cliffs", "/api/advice", "/api/signals"]);
+  server.planes.delete("lens");
   await open();
   await row("0 /api/*").waitFor();
   assert.equal(await panel().count(), 0);
+  await page.waitForResponse(/api\/edge\/routes/);
+  assert.deepEqual(complaints, []);
 });
 
 test("levels differ in shape, word and colour, in the light and in the dark", async () => {

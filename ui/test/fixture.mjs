@@ -41,6 +41,8 @@ export class Fixture {
   cliffs = "forecast";
   /** `/api/advice`. */
   advice = { summary: "12 connections", advice: [lens.ADVICE(), lens.REPLICAS()], considered: lens.CONSIDERED, applied: lens.APPLIED };
+  /** What is on of what may be off: the pages of the rest answer 404. */
+  planes = new Set(["postgres", "lens"]);
   /** Pages that answer 404. */
   missing = new Set();
   /** Pages of the API that were read. */
@@ -108,7 +110,9 @@ export class Fixture {
       "/api/postgres/pools": () => this.#postgres(),
       "/api/events": () => this.#events(),
     }[path];
-    return read && !this.missing.has(path) ? json(200, read()) : json(404, { error: `there is nothing at ${path}` });
+    const plane = { cliffs: "lens", advice: "lens", signals: "lens", postgres: "postgres" }[path.split("/")[2]];
+    const there = read && !this.missing.has(path) && (!plane || this.planes.has(plane));
+    return there ? json(200, read()) : json(404, { error: `there is nothing at ${path}` });
   }
 
   #command(request, path, asked) {
@@ -204,6 +208,7 @@ export class Fixture {
           { address: "0.0.0.0:8443", protocol: "http", tls: true },
         ],
       },
+      ...Object.fromEntries([...this.planes].map((plane) => [plane, {}])),
     };
   }
 

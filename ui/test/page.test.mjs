@@ -292,11 +292,13 @@ test("without an edge nothing is shown of one", async () => {
   assert.deepEqual(await page.locator(".strip dt").allTextContents(), ["CPU", "Memory"]);
 });
 
-test("without a pool there is no panel for it", async () => {
-  server.missing = new Set(["/api/postgres/pools"]);
+test("without a pool there is no panel for it, and nobody asks for one", async () => {
+  server.planes.delete("postgres");
   await open();
   await row("0 /api/*").waitFor();
   assert.equal(await page.locator("#postgres").count(), 0);
+  await page.waitForResponse(/api\/edge\/routes/);
+  assert.deepEqual(complaints, []);
 });
 
 test("events are listed and can be narrowed to what matters", async () => {

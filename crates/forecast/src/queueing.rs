@@ -1,5 +1,4 @@
-//! Waits at one station of `c` equal servers, from its load: Erlang's formulas for M/M/c, Sakasegawa's for G/G/c,
-//! and the load at which a wait passes its target.
+//! Waits at one station of `c` equal servers, from its load: Erlang's formulas, and the load at which a wait passes its target.
 //!
 //! Loads are in erlangs (`a = λ·S`), rates per second, times seconds. `S` is the mean service time, `ρ = a/c`.
 
@@ -11,7 +10,6 @@ mod waits;
 
 pub use erlang::{erlang_b, erlang_c};
 pub use station::Station;
-pub use waits::{mean_wait_mmc, mean_wait_sakasegawa};
 
 /// More servers than this are refused: time grows with their number.
 pub const MOST_SERVERS: u32 = 100_000;

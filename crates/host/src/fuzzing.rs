@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use crate::diag::{Messages, TcpInfo};
-use crate::{cgroup, cpu, disk, memory, network, pressure, process, sockets};
+use crate::{cgroup, cpu, memory, network, pressure, process, sockets};
 
 /// Reads a text as every file of the kernel there is.
 pub fn every_file(text: &str) {
     let _ = (cpu::stat(text), cpu::loadavg(text), memory::meminfo(text), memory::vmstat(text));
-    let _ = (pressure::parse(text), disk::diskstats(text), network::devices(text), network::sockstat(text));
+    let _ = (pressure::parse(text), network::devices(text), network::sockstat(text));
     let _ =
         (network::softnet(text), network::port_range(text), process::schedstat(text), cgroup::limit(text));
     let mut counters = network::TcpCounters::default();

@@ -49,7 +49,7 @@ mod testing;
 pub use cgroup::{CgroupCpu, CgroupMemory};
 pub use cpu::{Core, Cpu, CpuReading, CpuTimes};
 pub use diag::{Connection, Connections, Diag, TcpInfo};
-pub use disk::{Device, Disk, DiskReading, Space};
+pub use disk::{Disk, DiskReading, Space};
 pub use finder::{Finder, Pid};
 pub use host::{Host, HostReading, host_name};
 pub use lineage::cpu_with_descendants;

@@ -53,9 +53,7 @@ pub(crate) fn numbers<const N: usize>(text: &str) -> Option<[u64; N]> {
 }
 
 /// The next words, as numbers.
-pub(crate) fn take_numbers<'a, const N: usize>(
-    words: &mut impl Iterator<Item = &'a str>,
-) -> Option<[u64; N]> {
+fn take_numbers<'a, const N: usize>(words: &mut impl Iterator<Item = &'a str>) -> Option<[u64; N]> {
     let mut numbers = [0; N];
     for number in &mut numbers {
         *number = words.next()?.parse().ok()?;

@@ -37,7 +37,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cliffs::{Cliff, Cliffs, Evidence, Kind, Level};
+use crate::cliffs::{self, Cliff, Cliffs, Evidence, Kind, Level};
 use crate::facts::Database;
 use crate::picture::Picture;
 use crate::signal::{self, Signal};
@@ -266,6 +266,16 @@ pub(crate) fn look(picture: &Picture<'_>, cliffs: &Cliffs) -> (Vec<Advice>, Vec<
                 considered.push(Considered { technique, verdict: "cannot_tell", why });
             }
         }
+    }
+    // What is no answer to what is broken waits.
+    if let Some(broken) = cliffs::broken(picture) {
+        let (first, later) = advice.into_iter().partition(|advice: &Advice| advice.cliff.is_some());
+        advice = first;
+        considered.extend(later.into_iter().map(|advice| Considered {
+            technique: advice.technique,
+            verdict: "cannot_tell",
+            why: format!("first things first: {broken}"),
+        }));
     }
     // The order of the cliffs is by how near they are.
     let place = |advice: &Advice| {

@@ -29,6 +29,7 @@ use crate::signal::Signal;
 
 pub(crate) use judge::Judge;
 pub use judge::{At, Change, Cliff, Cliffs, Level, LoadNow};
+pub(crate) use pool::kept_longer;
 
 /// All detectors.
 const DETECTORS: [&dyn Detector; 10] = [
@@ -173,6 +174,11 @@ fn evidence(
 /// What is wrong with the answers now, whatever a cliff says.
 pub(crate) fn trouble(picture: &Picture<'_>) -> Option<String> {
     service::trouble(picture)
+}
+
+/// The same, where there is nothing to think of before it is mended: hardly any answers, or errors.
+pub(crate) fn broken(picture: &Picture<'_>) -> Option<String> {
+    service::broken(picture)
 }
 
 /// All that is found.

@@ -155,7 +155,7 @@ mod tests {
                 "[webhook]\nurl = \"env:DEEPWATER_NOT_SET\"",
                 ["2: webhook.url: ", "`DEEPWATER_NOT_SET` is not set"],
             ),
-            ("[webhook]\nurl = \"file:nothing\"", ["2: webhook.url: ", "fix: set it"]),
+            ("[webhook]\nurl = \"file:nothing\"", ["2: webhook.url: ", "fix: write it there"]),
             ("[webhook]\nurl = \"alerts\"", ["2: webhook.url: ", "https://alerts.example"]),
             (
                 "[webhook]\nurl = \"https://a.example\"\ntoken = \"file:nothing\"",

@@ -9,6 +9,8 @@ use crate::store::Store;
 const WINDOWS: usize = 600;
 /// Ticks that "now" is the mean of.
 pub(crate) const NOW: usize = 10;
+/// Ticks of a minute.
+pub(crate) const MINUTE: usize = 60;
 /// Classes of load whose demands are told apart.
 const MOST_CLASSES: usize = 6;
 /// Share of the load below which a class is counted with the others.
@@ -98,7 +100,7 @@ impl<'a> Picture<'a> {
 
     /// The mean of a signal over the last minute.
     pub(crate) fn minute(&self, signal: &Signal, label: &str) -> Option<f64> {
-        self.store.mean(signal, label, 60)
+        self.store.mean(signal, label, MINUTE)
     }
 }
 
@@ -119,9 +121,9 @@ fn recent_mean(rows: &[Vec<f64>], class: usize) -> f64 {
     if count == 0 { 0.0 } else { sum / count as f64 }
 }
 
-/// The mean of the last ticks of a series; none when nothing is known of them.
-pub(crate) fn mean_of_last(series: &[f64]) -> Option<f64> {
-    let recent = series[series.len().saturating_sub(NOW)..].iter().filter(|value| value.is_finite());
+/// The mean of the last `n` ticks of a series; none when nothing is known of them.
+pub(crate) fn mean_of_last(series: &[f64], n: usize) -> Option<f64> {
+    let recent = series[series.len().saturating_sub(n)..].iter().filter(|value| value.is_finite());
     let (sum, count) = recent.fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)
 }

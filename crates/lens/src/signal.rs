@@ -24,6 +24,7 @@ macro_rules! signals {
 signals! {
     REQUESTS = "traffic.requests", "requests per second", "Requests answered, in all and by route.";
     ERRORS = "traffic.errors", "requests per second", "Requests answered with 5xx, in all and by route.";
+    FAILURES = "traffic.failures", "requests per second", "Requests answered with 5xx by Deepwater itself, for want of an answer of the application, by reason (RFC 9209).";
     ANSWERS = "traffic.answers", "requests per second", "Requests answered with another status than 5xx, by class of status.";
     LATENCY = "traffic.latency", "seconds", "Mean time to answer, in all and by route.";
     LATENCY_P50 = "traffic.latency_p50", "seconds", "Time in which half were answered, in all.";

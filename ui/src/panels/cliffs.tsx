@@ -10,7 +10,7 @@ import { Evident } from "./cliffs/evident";
 import { Nearest } from "./cliffs/nearest";
 import { Unknowns } from "./cliffs/unknowns";
 
-export const cliffs: Panel = { id: "cliffs", title: "Next cliff", width: "full", sources: [CLIFFS, ADVICE], View };
+export const cliffs: Panel = { id: "cliffs", title: "Next cliff", width: "full", sources: [CLIFFS, ADVICE], plane: "lens", View };
 
 function View({ live }: { live: Live }) {
   const found = live.latest<Cliffs>(CLIFFS);

@@ -1,4 +1,5 @@
 import type { ComponentType } from "preact";
+import type { Plane } from "../api";
 import type { Live } from "../live";
 import { cache } from "./cache";
 import { cliffs } from "./cliffs";
@@ -17,6 +18,8 @@ export interface Panel {
   width: "half" | "wide" | "full";
   /** Pages of the API it reads, asked each second. The panel is hidden while the server lacks one of them. */
   sources: string[];
+  /** What answers those pages, where that may be off: then they are not asked for. */
+  plane?: Plane;
   /** It tells of the edge: hidden where none is configured. */
   edge?: true;
   View: ComponentType<{ live: Live }>;

@@ -7,7 +7,7 @@ import { type Column, Table } from "../parts/table";
 import { READ_MS } from "../signals";
 import type { Panel } from ".";
 
-export const postgres: Panel = { id: "postgres", title: "PostgreSQL pools", width: "full", sources: [POSTGRES], View };
+export const postgres: Panel = { id: "postgres", title: "PostgreSQL pools", width: "full", sources: [POSTGRES], plane: "postgres", View };
 
 const key = ({ database, user }: PostgresPool) => `${database} ${user}`;
 

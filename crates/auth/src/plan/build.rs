@@ -166,7 +166,7 @@ fn from_table(
         match hash.resolve(directory) {
             Ok(hash) => hashes.push((name.as_str(), hash)),
             Err(error) => {
-                place.at(name).problem(error.to_string());
+                place.at(name).secret_problem(&error);
                 return None;
             }
         }

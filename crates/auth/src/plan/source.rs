@@ -60,7 +60,7 @@ pub(super) fn build(auth: &Auth, directory: &Path, place: &Place<'_>) -> Option<
         let secret = match secret.resolve(directory) {
             Ok(secret) => secret,
             Err(error) => {
-                place.problem(error.to_string());
+                place.secret_problem(&error);
                 return None;
             }
         };

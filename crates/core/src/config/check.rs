@@ -176,20 +176,22 @@ fn check_string(text: &str, form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<
 
 fn check_number(number: f64, form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<Fault>) {
     let (least, greatest) = form.range();
-    let what = match (least, greatest) {
-        _ if !number.is_finite() => "expected a finite number".to_owned(),
-        (Some(least), Some(greatest)) if number < least || number > greatest => {
-            format!("{number} is out of range: expected {least} to {greatest}")
-        }
-        (Some(least), None) if number < least => {
-            format!("{number} is out of range: expected at least {least}")
-        }
-        (None, Some(greatest)) if number > greatest => {
-            format!("{number} is out of range: expected at most {greatest}")
-        }
-        _ => return,
+    let range = match (least, greatest) {
+        (Some(least), Some(greatest)) => format!("{least} to {greatest}"),
+        (Some(least), None) => format!("{least} or more"),
+        (None, Some(greatest)) => format!("{greatest} or less"),
+        (None, None) => String::new(),
     };
-    faults.push(Fault { path: path.clone(), what, fix: None });
+    let what = if !number.is_finite() {
+        "expected a finite number".to_owned()
+    } else if least.is_some_and(|least| number < least) || greatest.is_some_and(|greatest| number > greatest)
+    {
+        format!("{number} is out of range: expected {range}")
+    } else {
+        return;
+    };
+    let fix = (!range.is_empty()).then(|| format!("write {range}"));
+    faults.push(Fault { path: path.clone(), what, fix });
 }
 
 fn check_array(items: &[Node], form: &Schema<'_>, path: &KeyPath, faults: &mut Vec<Fault>) {

@@ -6,6 +6,7 @@ use super::document::Document;
 use super::nearest::nearest;
 use super::path::KeyPath;
 use super::problem::{Problem, Problems};
+use super::secret::SecretError;
 
 /// Collects the problems found while validating a typed configuration.
 ///
@@ -103,6 +104,16 @@ impl Place<'_> {
             format!("use one of the {noun}s defined under {defined_under}: {names}{near}")
         };
         self.problem_with_fix(format!("there is no {noun} named `{name}`"), fix);
+    }
+
+    /// Reports that the secret named here is not to be had.
+    pub fn secret_problem(&self, error: &SecretError) {
+        self.problem_with_fix(error.to_string(), error.fix());
+    }
+
+    /// The line of the key, counted from 1; `None` where no file was read.
+    pub fn line(&self) -> Option<usize> {
+        self.checker.document?.problem(&self.path, String::new(), None).line
     }
 
     fn report(&self, what: String, fix: Option<String>) {

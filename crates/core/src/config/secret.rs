@@ -61,8 +61,31 @@ pub enum SecretError {
     #[error("the secret file `{}` is larger than 64 KiB", .0.display())]
     TooLarge(PathBuf),
     /// The configuration is a print of the effective one.
-    #[error("the secret was redacted when this configuration was printed; write it again, or as `env:NAME`")]
+    #[error("the secret was redacted when this configuration was printed")]
     Redacted,
+}
+
+impl SecretError {
+    /// What to do about it.
+    pub fn fix(&self) -> String {
+        match self {
+            Self::NotSet(name) => {
+                format!("set {name} in the environment that Deepwater starts in, or write \"file:PATH\"")
+            }
+            Self::Empty(secret) => match &secret.0 {
+                Source::Environment(name) => format!("set {name} to the secret where Deepwater starts"),
+                _ => "write the secret into it".to_owned(),
+            },
+            Self::NotText(_) => "write it as text; encode bytes, such as in base64".to_owned(),
+            Self::Unreadable { .. } => {
+                "write it there, and let the user that Deepwater runs as read it; relative paths start at the \
+                 configuration's folder"
+                    .to_owned()
+            }
+            Self::TooLarge(_) => "name a file that holds the secret alone".to_owned(),
+            Self::Redacted => "write \"env:NAME\", \"file:PATH\" or the secret itself".to_owned(),
+        }
+    }
 }
 
 impl Secret {

@@ -1,6 +1,8 @@
 //! What a user of the configuration meets: mistakes, all named at once; a print of what is in force; a
 //! reference that cannot be out of date.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -85,6 +87,7 @@ deepwater.toml:9: edge.listen[1].address: expected a string such as "0.0.0.0:808
 deepwater.toml:14: pools.app.targets[1]: expected a string or a table, found an integer
   fix: put it in quotes
 deepwater.toml:15: pools.app.targets[2].weight: 0 is out of range: expected 1 to 1000
+  fix: write 1 to 1000
 deepwater.toml:16: pools.app.targets[3].address: this required key is missing
   fix: add `address`: a string
 deepwater.toml:16: pools.app.targets[3].adress: unknown key
@@ -224,7 +227,7 @@ fn lists_and_tables_mistaken_for_each_other_are_explained() {
     assert!(problem("[pools.app]\ntargets = 'a:1'").contains("put it in brackets"));
     assert!(problem("[pools.app]\ntargets = []").contains("targets: must not be empty"));
     assert!(problem("[cache]\nfill = nan").contains("expected a finite number"));
-    assert!(problem("[cache]\nfill = 2").contains("2 is out of range: expected 0 to 1"));
+    assert!(problem("[cache]\nfill = 2").contains("2 is out of range: expected 0 to 1\n  fix: write 0 to 1"));
     assert!(problem("[cache]\nmemory = 2024-01-01").contains("found a date"));
     assert_eq!(problem("[cache]\nmemory = 268435456").lines().last(), Some("  fix: write \"256MiB\""));
     assert!(
@@ -268,7 +271,8 @@ fn flattened_and_mixed_enumerations_are_understood() {
     assert!(decode("name = 'a'\nredirect = { to = '/' }\nkey = 'ip'").is_ok());
     assert_eq!(
         decode("name = 'a'\nrespond = { status = 70000 }\nkey = 'pi'"),
-        Err("deepwater.toml:2: respond.status: 70000 is out of range: expected 0 to 65535\n\
+        Err("deepwater.toml:2: respond.status: 70000 is out of range: expected 0 to 65535\n  \
+               fix: write 0 to 65535\n\
              deepwater.toml:3: key: unknown value `pi`; known: `ip`\n  \
                fix: did you mean `ip`?"
             .to_owned())
@@ -309,10 +313,13 @@ fn planes_report_what_no_type_can_say() {
     let pools: Vec<&str> = config.pools.keys().map(String::as_str).collect();
     let route = check.at("edge").at("route").index(1);
     route.at("pool").unknown_name("pool", "ap", "[pools]", pools);
+    assert_eq!(route.at("pool").line(), Some(16));
     check.at("auth").at("users").at("secret").problem("too short");
+    let lost = "env:DEEPWATER_NOWHERE_SET".parse::<Secret>().expect("a secret").resolve(Path::new(""));
+    check.at("auth").at("users").secret_problem(&lost.expect_err("it is not set"));
     check.at("edge").at("listen").index(0).at("tls").at("cert").problem_with_fix("is missing", "add it");
     check.at("postgres").problem("is not configured");
-    let problems = check.finish().expect_err("four problems");
+    let problems = check.finish().expect_err("five problems");
 
     assert_eq!(
         problems.to_string(),
@@ -321,6 +328,8 @@ fn planes_report_what_no_type_can_say() {
            fix: add it\n\
          deepwater.toml:16: edge.route[1].pool: there is no pool named `ap`\n  \
            fix: use one of the pools defined under [pools]: `app`, `static` (nearest: `app`)\n\
+         deepwater.toml:28: auth.users: the environment variable `DEEPWATER_NOWHERE_SET` is not set\n  \
+           fix: set DEEPWATER_NOWHERE_SET in the environment that Deepwater starts in, or write \"file:PATH\"\n\
          deepwater.toml:29: auth.users.secret: too short"
     );
     assert!(document.checker().finish().is_ok());

@@ -132,6 +132,65 @@ sticky = { cookie = \"a b\" }
 }
 
 #[tokio::test]
+async fn names_are_not_shared_numbers_have_a_range_and_secrets_a_source() {
+    let config = "\
+[[edge.listen]]
+address = \"127.0.0.1:8080\"
+
+[[edge.route]]
+name = \"a\"
+match = { path = \"/a\" }
+pool = \"app\"
+
+[[edge.route]]
+name = \"a\"
+match = { path = \"/b\" }
+pool = \"app\"
+
+[[edge.route]]
+name = \"/c\"
+match = { path = \"/d\" }
+pool = \"app\"
+
+[[edge.route]]
+match = { path = \"/c\" }
+pool = \"app\"
+
+[pools.app]
+targets = [\"127.0.0.1:3000\"]
+
+[postgres]
+listen = \"127.0.0.1:6432\"
+
+[postgres.databases.shop]
+primary = \"postgres://app@127.0.0.1/shop\"
+password = \"env:DEEPWATER_NOWHERE_SET\"
+";
+    let told = check(&Home::new(), config).await;
+    let expected = "\
+deepwater.toml:10: edge.route[1].name: the route at line 4 is called `a`, too: their metrics could not be told apart
+  fix: give one of them another name
+deepwater.toml:15: edge.route[2].name: the route at line 19 is called `/c`, too: their metrics could not be told apart
+  fix: give one of them another name
+deepwater.toml:31: postgres.databases.shop.password: the environment variable `DEEPWATER_NOWHERE_SET` is not set
+  fix: set DEEPWATER_NOWHERE_SET in the environment that Deepwater starts in, or write \"file:PATH\"
+";
+    assert_eq!((told.code, told.stderr.as_str()), (Some(2), expected));
+
+    let numbers = config
+        .replace("[\"127.0.0.1:3000\"]", "[{ address = \"127.0.0.1:3000\", weight = -1 }]")
+        .replace("6432\"", "6432\"\nmax_waiting = -1");
+    let told = check(&Home::new(), &numbers).await;
+    let expected = "\
+deepwater.toml:24: pools.app.targets[0].weight: -1 is out of range: expected 1 to 1000
+  fix: write 1 to 1000
+deepwater.toml:28: postgres.max_waiting: -1 is out of range: expected 0 or more
+  fix: write 0 or more
+";
+    assert_eq!((told.code, told.stderr.as_str()), (Some(2), expected));
+}
+
+#[tokio::test]
 async fn a_syntax_error_has_its_place() {
     let result = check(&Home::new(), "[edge]\nworkers = = 1\n").await;
     assert_eq!(result.code, Some(2));

@@ -6,3 +6,4 @@ mod cliffs;
 mod scans;
 mod seen;
 mod terminal;
+mod trouble;

@@ -144,6 +144,7 @@ pub struct TargetTable {
     pub address: String,
     /// Its share beside the others, 1 to 1000.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
 }
 

@@ -14,7 +14,7 @@ use super::{Priority, RateLimits, RouteAuth, RouteCache, RouteIdempotency};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Route {
-    /// Name in metrics and logs; by default the path it matches.
+    /// Name in metrics and logs, of this route alone; by default the path it matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Which requests; without it all of them.
@@ -135,6 +135,7 @@ fn found() -> u16 {
 #[serde(deny_unknown_fields)]
 pub struct Respond {
     /// Status code, 200 to 599.
+    #[schemars(range(min = 200, max = 599))]
     pub status: u16,
     /// The body.
     #[serde(default)]

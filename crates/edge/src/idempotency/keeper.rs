@@ -116,7 +116,7 @@ fn redis(place: &Place<'_>, config: &Idempotency, directory: &Path) -> Option<Re
         return None;
     }
     let url = config.redis.as_ref()?.resolve(directory).map_err(|error| {
-        place.at("redis").problem(error.to_string());
+        place.at("redis").secret_problem(&error);
     });
     let authorities = config.redis_ca.as_ref().map(|file| {
         let read = std::fs::read(directory.join(file));

@@ -3,6 +3,7 @@
 mod action;
 mod ancestors;
 mod listener;
+mod names;
 mod origin;
 mod pool;
 mod resilience;
@@ -73,6 +74,7 @@ impl Builder<'_> {
         let sound: Vec<_> = built_pools.iter().flatten().cloned().collect();
         let claim_fields = guard::claim_fields(&config.route, &auths, &sound);
         let claim_fields = sound.iter().map(|pool| pool.name.as_str()).zip(&claim_fields).collect();
+        let distinct = names::distinct(&self.edge.at("route"), &config.route);
         let old = self.old.map(|old| old.routes.as_slice()).unwrap_or_default();
         let ancestors = ancestors::ancestors(old, &config.route);
         let known = Known { pools, names: &names, auths: &auths, claim_fields };
@@ -97,6 +99,7 @@ impl Builder<'_> {
             return None;
         }
         let routes: Vec<RoutePlan> = routes.into_iter().collect::<Option<_>>()?;
+        distinct?;
         let (shared_cache, terms) = self.cache(cache, &routes)?;
         let keys = self.keys(idempotency, &routes)?;
         let plan = Plan {

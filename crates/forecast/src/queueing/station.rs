@@ -1,8 +1,8 @@
 //! Waits at a station: how long, how likely, and at which load they are too long.
 
+use super::QueueError;
 use super::erlang::{check, erlang_c};
 use super::waits::{finite, mean_variation, utilisation};
-use super::{QueueError, mean_wait_sakasegawa};
 use crate::numbers::root_of_rising;
 
 /// A station of equal servers with one queue, first come, first served.
@@ -44,15 +44,6 @@ impl Station {
     /// The arrival rate at which all servers are always busy.
     pub fn most_arrivals(&self) -> f64 {
         f64::from(self.servers) / self.service_s
-    }
-
-    /// The mean wait, by Sakasegawa's formula.
-    ///
-    /// # Errors
-    /// A bad rate, or an overloaded station.
-    pub fn mean_wait_s(&self, arrivals: f64) -> Result<f64, QueueError> {
-        let (arrival, service) = (self.arrival_variation, self.service_variation);
-        mean_wait_sakasegawa(self.servers, arrivals, self.service_s, arrival, service)
     }
 
     /// `P(W > t)`.

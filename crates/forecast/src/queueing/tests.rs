@@ -3,29 +3,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::assert_near;
 
-/// Half a unit of the last digit that the tables print.
-fn assert_digits(is: f64, expected: f64) {
-    assert!((is - expected).abs() <= 0.51e-5, "{is} for {expected}");
-}
-
-#[test]
-fn waits_of_the_tables() {
-    // Servers, utilisation, mean wait of M/M/c and Sakasegawa's, in service times.
-    for (servers, share, exact, near) in [
-        (1, 0.8, 4.0, 4.0),
-        (2, 0.75, 1.28571, 1.31805),
-        (4, 0.8, 0.74554, 0.77155),
-        (10, 0.8, 0.20459, 0.21945),
-        (20, 0.9, 0.27538, 0.28066),
-        (20, 0.95, 0.75540, 0.75493),
-        (100, 0.9, 0.02169, 0.02486),
-    ] {
-        let arrivals = share * f64::from(servers);
-        assert_digits(mean_wait_mmc(servers, arrivals, 1.0).unwrap(), exact);
-        assert_digits(mean_wait_sakasegawa(servers, arrivals, 1.0, 1.0, 1.0).unwrap(), near);
-    }
-}
-
 #[test]
 fn erlang_c_of_the_tables() {
     for (servers, load, expected) in
@@ -46,14 +23,14 @@ fn edges() {
     assert_eq!(erlang_c(u32::MAX, 1.0), Err(QueueError::Servers));
     for bad in [f64::NAN, f64::INFINITY, -1.0] {
         assert_eq!(erlang_c(2, bad), Err(QueueError::Invalid));
-        assert_eq!(mean_wait_mmc(2, bad, 1.0), Err(QueueError::Invalid));
         assert_eq!(Station::new(2, bad), Err(QueueError::Invalid));
     }
-    assert_eq!(mean_wait_mmc(2, 2.0, 1.0), Err(QueueError::Overloaded));
+    assert_eq!(Station::new(2, 1.0).unwrap().wait_quantile_s(2.0, 0.5), Err(QueueError::Overloaded));
     assert_eq!(Station::new(2, 1.0).unwrap().wait_quantile_s(1.0, 1.0), Err(QueueError::Invalid));
-    // One server just below the brink: 1/(1 - ρ), as exactly as the difference can be had.
+    // One server just below the brink: half wait longer than ln(2ρ)/(1 - ρ), as exactly as the difference can be had.
     let share = 1.0 - 1e-12;
-    assert_near(mean_wait_mmc(1, share, 1.0).unwrap(), share / (1.0 - share), 1e-9);
+    let median = Station::new(1, 1.0).unwrap().wait_quantile_s(share, 0.5).unwrap();
+    assert_near(median, (2.0 * share).ln() / (1.0 - share), 1e-9);
 }
 
 #[test]
@@ -79,7 +56,8 @@ fn quantiles_of_one_server() {
 fn variation_lengthens_waits() {
     let even = Station::new(4, 0.02).unwrap().with_variation(1.0, 0.0).unwrap();
     let wild = even.with_variation(2.0, 4.0).unwrap();
-    assert_near(wild.mean_wait_s(150.0).unwrap(), 6.0 * even.mean_wait_s(150.0).unwrap(), 1e-9);
+    let median = |station: &Station| station.wait_quantile_s(190.0, 0.5).unwrap();
+    assert_near(median(&wild), 6.0 * median(&even), 1e-9);
     let load = |station: &Station| station.arrivals_for_wait(0.95, 0.05).unwrap();
     assert!(load(&wild) < load(&even) && load(&even) < 200.0);
     let none = even.with_variation(0.0, 0.0).unwrap();
@@ -124,13 +102,10 @@ proptest! {
         let mut all = vec![
             erlang_b(servers, rate),
             erlang_c(servers, rate),
-            mean_wait_mmc(servers, rate, service),
-            mean_wait_sakasegawa(servers, rate, service, variation, time),
         ];
         if let Ok(station) = Station::new(servers, service).and_then(|s| s.with_variation(variation, time)) {
             // A rate that it can do, too.
             for rate in [rate, p.fract().abs() * station.most_arrivals()] {
-                all.push(station.mean_wait_s(rate));
                 all.push(station.wait_exceeds(rate, time));
                 all.push(station.wait_quantile_s(rate, p));
             }

@@ -123,7 +123,9 @@ fn look(picture: &Picture<'_>, cliffs: &Cliffs, route: &Route) -> Outcome {
 fn moved(picture: &Picture<'_>, cliffs: &Cliffs, route: &Route) -> Option<String> {
     let application = route.application.as_deref().unwrap_or_default();
     let moves = |cliff: &&Cliff| match cliff.kind {
-        Kind::Cpu | Kind::Concurrency | Kind::Memory if cliff.resource == application => true,
+        // What is never given back fills memory however few requests there are.
+        Kind::Memory => cliff.resource == application && cliff.within.is_none(),
+        Kind::Cpu | Kind::Concurrency if cliff.resource == application => true,
         Kind::Cpu => cliff.resource == "machine" && uses_machine(picture, application) != Some(false),
         // Whoever asks the application asks its database through it.
         Kind::ConnectionPool => true,
@@ -217,6 +219,9 @@ mod tests {
     fn it_goes_with_the_nearest_cliff_that_it_moves() {
         let mut scene = scene(0.5, 0.0);
         assert_eq!(scene.advised(&Cache)[0].cliff, None);
+        let within = crate::cliffs::Range { value: 85.0, low: 80.0, high: 90.0, confidence: 0.9 };
+        scene.cliff(Kind::Memory, "app", Level::Near, None).within = Some(within);
+        assert_eq!(scene.advised(&Cache)[0].cliff, None, "a leak");
         scene.cliff(Kind::Disk, "disk", Level::Near, None);
         scene.cliff(Kind::Concurrency, "app", Level::Near, Some(400.0));
         assert_eq!(scene.advised(&Cache)[0].cliff.as_deref(), Some("concurrency:app"));

@@ -1,15 +1,20 @@
 //! Whether it may be said that nothing is needed. That no rule has advice is not enough: something may be near its end that no
 //! rule has an answer to, answers may be late or errors, or it cannot be told how far things go.
 
-use super::untold;
+use super::{Considered, untold};
 use crate::cliffs::{self, Cliff, Cliffs, Level};
 use crate::picture::Picture;
 
 /// What speaks against saying it, as a sentence; none when nothing does.
-pub(super) fn trouble(picture: &Picture<'_>, cliffs: &Cliffs) -> Option<String> {
+pub(super) fn trouble(picture: &Picture<'_>, cliffs: &Cliffs, considered: &[Considered]) -> Option<String> {
+    if let Some(broken) = cliffs::broken(picture) {
+        return Some(format!("nothing to advise before this is mended: {broken}"));
+    }
     let near = |cliff: &&Cliff| cliff.state == "pressing" || cliff.level > Level::Clear;
     if let Some(cliff) = cliffs.cliffs.iter().find(near) {
-        return Some(format!("nothing to advise, though {}", cliff.text));
+        // A rule that has looked at it and has no advice says why.
+        let why = considered.iter().map(|one| &one.why).find(|why| why.starts_with(&cliff.text));
+        return Some(format!("nothing to advise, though {}", why.unwrap_or(&cliff.text)));
     }
     cliffs.load.as_ref()?;
     let answers = cliffs::trouble(picture).map(|what| format!("nothing to advise, though {what}"));
@@ -40,7 +45,7 @@ mod tests {
     }
 
     fn said(scene: &Scene) -> String {
-        scene.look(trouble).unwrap_or_default()
+        scene.look(|picture, cliffs| trouble(picture, cliffs, &[])).unwrap_or_default()
     }
 
     #[test]
@@ -63,6 +68,19 @@ mod tests {
         let mut scene = scene();
         scene.cliff(Kind::Disk, "disk", Level::Clear, None).state = "pressing";
         assert!(said(&scene).contains("disk is near"), "{}", said(&scene));
+    }
+
+    #[test]
+    fn a_rule_that_looked_at_the_cliff_says_why_there_is_nothing() {
+        let mut scene = scene();
+        scene.cliff(Kind::Cpu, "machine", Level::Over, None);
+        let one = |why: &str| Considered { technique: "x", verdict: "cannot_tell", why: why.into() };
+        let considered = [one("no"), one("machine is near its end, and not by the application: `top` tells")];
+        let said = scene.look(|picture, cliffs| trouble(picture, cliffs, &considered)).unwrap();
+        assert_eq!(
+            said,
+            "nothing to advise, though machine is near its end, and not by the application: `top` tells"
+        );
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Ledger {
         for advice in &advice {
             self.given.insert(advice.id.clone(), advice.clone());
         }
-        let nothing = nothing(!advice.is_empty(), picture, cliffs);
+        let nothing = nothing(!advice.is_empty(), &considered, (picture, cliffs));
         let dismissed = |advice: &Advice| self.memory.dismissed.get(&advice.id).cloned();
         let rows = advice.into_iter().map(|advice| Row { dismissed: dismissed(&advice), advice });
         let mut page = Page {
@@ -191,11 +191,11 @@ impl Ledger {
 }
 
 /// What is said when there is no advice, or none but what was `dismissed`.
-fn nothing(dismissed: bool, picture: &Picture<'_>, cliffs: &Cliffs) -> String {
+fn nothing(dismissed: bool, considered: &[Considered], (picture, cliffs): (&Picture<'_>, &Cliffs)) -> String {
     if dismissed {
         return "nothing to do next but what was dismissed".into();
     }
-    if let Some(trouble) = ease::trouble(picture, cliffs) {
+    if let Some(trouble) = ease::trouble(picture, cliffs, considered) {
         return trouble;
     }
     let text = match (&cliffs.load, &cliffs.nearest) {

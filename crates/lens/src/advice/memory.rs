@@ -18,6 +18,9 @@ const EXPLAINS: f64 = 0.5;
 /// Part of the earliest end of a leak, after which to start anew.
 const RESTART: f64 = 0.5;
 
+/// Seconds until it is full, below which a restart by the clock is no answer.
+const SOON: f64 = 1_800.0;
+
 const LIMIT: Price = Price {
     complexity: "clients see 503 with Retry-After when there is too much of them",
     staleness: "none",
@@ -50,7 +53,7 @@ impl Rule for Memory {
 
 fn look(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
     if let Some(within) = cliff.within {
-        return Ok(leak(cliff, within));
+        return Ok(if within.value < SOON { soon(cliff, within) } else { leak(cliff, within) });
     }
     let applications = &picture.facts.applications;
     let application = match applications.iter().find(|known| known.name == cliff.resource) {
@@ -134,6 +137,22 @@ fn fixed(cliff: &Cliff, application: &Application, held: Held, most: usize) -> A
         elsewhere: None,
         evidence: cliff.evidence.clone(),
         done: Done::Limited { application: name.clone() },
+    }
+}
+
+/// What fills up within minutes.
+fn soon(cliff: &Cliff, within: Range) -> Advice {
+    let who = if cliff.resource == "machine" { "the program that grows" } else { &cliff.resource };
+    Advice {
+        title: format!("restart {who} before its memory is full, and see first what it holds"),
+        elsewhere: Some(
+            "`top -o RES` tells which program grows. Take a heap profile while it lasts (node --heapsnapshot-signal, tracemalloc, \
+             jemalloc's or pprof's heap profile), then restart it, one instance at a time. A limit (systemd: MemoryMax=) has the kernel \
+             end that program rather than another, such as the database"
+                .into(),
+        ),
+        price: Price { operations: "a restart now, and again until it is found what grows", ..LEAK },
+        ..leak(cliff, within)
     }
 }
 

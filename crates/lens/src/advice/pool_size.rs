@@ -3,7 +3,7 @@
 //! server whose cores are busy serves more connections no faster.
 
 use super::{Advice, Done, Gain, Lines, Measured, Price, Rule, Verdict, unsure, worrying};
-use crate::cliffs::{Cliff, Cliffs, Kind};
+use crate::cliffs::{self, Cliff, Cliffs, Kind};
 use crate::facts::Database;
 use crate::picture::Picture;
 use crate::signal;
@@ -50,7 +50,20 @@ fn advise(picture: &Picture<'_>, cliff: &Cliff) -> Result<Advice, String> {
     let database = picture.facts.databases.iter().find(|database| database.name == name);
     let database = database.ok_or_else(|| unknown("the configuration"))?;
     let size = cliff.limit.ok_or_else(|| unknown("the size"))?;
-    let of = |signal| picture.minute(signal, pool);
+    if let Some(longer) = cliffs::kept_longer(picture, pool) {
+        // What presses says so itself.
+        let longer = if cliff.text.contains(&longer) { String::new() } else { format!("; {longer}") };
+        return Err(format!(
+            "{}{longer}: look first what has become slow (pg_stat_activity tells what sessions wait for), more connections would \
+             press it harder",
+            cliff.text
+        ));
+    }
+    // What happens now was perhaps not yet a minute ago.
+    let of = |signal| match cliff.state {
+        "pressing" => picture.now(signal, pool),
+        _ => picture.minute(signal, pool),
+    };
     let (busy, waiting) =
         (of(&signal::POOL_BUSY).ok_or_else(|| unknown("the use"))?, of(&signal::POOL_WAITING));
     // Who waits wants a connection, too, and would keep it as long as others do.
@@ -164,6 +177,41 @@ mod tests {
         assert_eq!(scene.advised(&PoolSize)[0].done, Done::PoolSize { database: "shop".into(), least: 30 });
         scene.facts.databases[0].application_servers = 4;
         assert!(scene.cannot_tell(&PoolSize).contains("allows no more"));
+    }
+
+    /// More of them would wait for the same.
+    #[test]
+    fn connections_that_are_kept_for_longer_than_they_were_are_no_reason_for_more() {
+        let mut scene = scene();
+        let rates = (0..300).map(|second| if second < 200 { 400.0 } else { 100.0 });
+        scene.each(&signal::POOL_RATE, "shop/app", rates);
+        scene.each(
+            &signal::POOL_BUSY,
+            "shop/app",
+            (0..300).map(|second| if second < 200 { 2.0 } else { 20.0 }),
+        );
+        let why = scene.cannot_tell(&PoolSize);
+        assert!(why.contains("kept for 200 ms, and was for 5 ms a while ago"), "{why}");
+    }
+
+    /// What to do is not another thing every few seconds while the last minute catches up.
+    #[test]
+    fn what_presses_is_advised_about_by_what_is_now() {
+        let mut scene = scene();
+        scene.cliff(Kind::ConnectionPool, "shop/app", Level::Over, None).limit = Some(20.0);
+        scene.cliffs.cliffs.remove(0);
+        scene.each(
+            &signal::POOL_BUSY,
+            "shop/app",
+            (0..300).map(|second| if second < 285 { 2.0 } else { 20.0 }),
+        );
+        scene.each(
+            &signal::POOL_WAITING,
+            "shop/app",
+            (0..300).map(|second| if second < 285 { 0.0 } else { 30.0 }),
+        );
+        // 80 of 100 that the server allows; twice the 40 that want one now, and their peaks, would be more.
+        assert_eq!(scene.advised(&PoolSize)[0].done, Done::PoolSize { database: "shop".into(), least: 80 });
     }
 
     #[test]

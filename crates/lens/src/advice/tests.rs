@@ -69,3 +69,43 @@ fn a_service_at_its_ease_needs_nothing() {
         }
     }
 }
+
+#[test]
+fn while_answers_are_errors_only_what_is_for_a_cliff_is_advised() {
+    use crate::signal::*;
+    let mut scene = Scene::new();
+    scene.application("app");
+    scene.route("shop", "app");
+    for (signal, label, value) in [
+        (&REQUESTS, "", 50.0),
+        (&REQUESTS, "shop", 50.0),
+        (&REPEATS, "shop", 49.0),
+        (&STORABLE, "shop", 1.0),
+        (&STORABLE_WITH_LIFETIME, "shop", 0.0),
+        (&ERRORS, "", 0.0),
+        (&UPSTREAM_SECONDS, "app", 0.05),
+    ] {
+        scene.all(signal, label, value);
+    }
+    let techniques = |scene: &Scene| {
+        scene
+            .look(|picture, cliffs| look(picture, cliffs).0)
+            .iter()
+            .map(|advice| advice.technique)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(techniques(&scene), ["cache"]);
+    scene.all(&ERRORS, "", 50.0);
+    scene.all(&FAILURES, "connection_refused", 50.0);
+    assert_eq!(techniques(&scene), [""; 0]);
+    let (_, considered) = scene.look(look);
+    let why = &considered.iter().find(|one| one.technique == "cache").expect("the cache").why;
+    assert!(
+        why.contains("first things first: 100 % of answers are errors (5xx): there is no connection"),
+        "{why}"
+    );
+    let nothing = scene.look(|picture, cliffs| ease::trouble(picture, cliffs, &[])).expect("trouble");
+    assert!(nothing.starts_with("nothing to advise before this is mended: 100 % of answers"), "{nothing}");
+    scene.cliff(Kind::Concurrency, "app", Level::Over, Some(40.0));
+    assert_eq!(techniques(&scene), ["cache", "concurrency_limit"], "what is for a cliff");
+}

@@ -70,7 +70,7 @@ pub(super) fn outlook_or_indifference(
     load: Option<&Load>,
     bound: &Bound<'_>,
 ) -> Outlook {
-    let now = picture::mean_of_last(bound.used);
+    let now = picture::mean_of_last(bound.used, picture::NOW);
     match range(picture, load, bound) {
         Ok(range) => Outlook::AtLoad(range),
         Err(missing) if missing.indifferent && now.is_some_and(|now| now < bound.capacity / 2.0) => {

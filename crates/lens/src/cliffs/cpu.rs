@@ -33,7 +33,7 @@ fn machine(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
     let busy = picture.now(&signal::CPU_BUSY, "");
     let pressing = busy
         .filter(|busy| *busy >= FULL * cores)
-        .map(|busy| format!("{busy:.1} of {cores:.1} cores are at work"));
+        .map(|busy| format!("{busy:.1} of {cores:.1} cores are at work{}", whose(picture)));
     let evidence: [Option<Evidence>; 4] = [
         evidence(picture, &signal::CPU_BUSY, "", |busy| format!("{busy:.2} of {cores:.1} cores are at work")),
         evidence(picture, &signal::CPU_PRESSURE, "", |share| {
@@ -57,6 +57,17 @@ fn machine(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
         pressing,
         evidence: evidence.into_iter().flatten().collect(),
     })
+}
+
+/// How much of that is the applications': what others use, less load does not give back. Nothing where it is not known of all.
+fn whose(picture: &Picture<'_>) -> String {
+    let applications = &picture.facts.applications;
+    let used: Option<f64> = applications.iter().map(|known| picture.now(&signal::APP_CPU, &known.name)).sum();
+    match (used, &applications[..]) {
+        (Some(used), [only]) => format!(", {used:.1} of them for `{}`", only.name),
+        (Some(used), [_, _, ..]) => format!(", {used:.1} of them for the applications behind Deepwater"),
+        _ => String::new(),
+    }
 }
 
 fn thread(picture: &Picture<'_>, load: Option<&Load>, application: &str) -> Option<Finding> {

@@ -6,7 +6,7 @@ mod known;
 mod tests;
 mod words;
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,7 +17,10 @@ use super::{Evidence, Finding, Outlook, Range};
 use crate::picture::Load;
 use held::Held;
 use known::{Known, THRESHOLDS};
-pub(super) use words::thousands;
+pub(super) use words::{number, thousands};
+
+/// How long it is told what was wrong with the answers: it is of the mean of some seconds already.
+const TROUBLED: Duration = Duration::from_secs(10);
 
 /// How near a cliff is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -177,7 +180,7 @@ impl Judge {
         self.keep_first(&mut cliffs, now);
         let nearest = self.first.clone();
         self.served |= load.is_some();
-        let trouble = self.trouble.next(trouble, now, THRESHOLDS.fall_after);
+        let trouble = self.trouble.next(trouble, now, TROUBLED);
         let served = if load.is_some() {
             Served::Now
         } else if self.served {
@@ -268,14 +271,24 @@ impl Cliff {
     }
 }
 
-/// What presses comes first, then what is reached at the lowest load, then what is reached in time, then the rest.
+/// What presses comes first, then what somebody should look at by its level, then what is reached at the lowest load, then what
+/// is reached in time, then the rest.
 fn nearer(a: &Cliff, b: &Cliff) -> Ordering {
     let pressing = |cliff: &Cliff| cliff.state != "pressing";
+    let level = |cliff: &Cliff| {
+        Reverse(if cliff.is_in_sight() { cliff.level.max(Level::Clear) } else { Level::Clear })
+    };
+    // What waits or fails says more than that cores are at work, perhaps for others.
+    let cores = |cliff: &Cliff| {
+        cliff.state == "pressing" && cliff.kind == super::Kind::Cpu && cliff.resource == "machine"
+    };
     let load = |cliff: &Cliff| cliff.at.map_or(f64::INFINITY, |at| at.load);
     let time = |cliff: &Cliff| cliff.within.map_or(f64::INFINITY, |range| range.value);
     let known = |cliff: &Cliff| cliff.level == Level::Unknown;
     pressing(a)
         .cmp(&pressing(b))
+        .then(level(a).cmp(&level(b)))
+        .then(cores(a).cmp(&cores(b)))
         .then(load(a).total_cmp(&load(b)))
         .then(time(a).total_cmp(&time(b)))
         .then(known(a).cmp(&known(b)))

@@ -1,5 +1,7 @@
 //! Memory: what requests under way hold, which ends at a load, and what is never given back, which ends in time.
 
+mod soon;
+
 use deepwater_forecast::demand::Law;
 use deepwater_forecast::trend::{self, Sample};
 
@@ -91,7 +93,7 @@ fn application(picture: &Picture<'_>, load: Option<&Load>, name: &str, limit: f6
     })
 }
 
-/// In time when it leaks, else at a load.
+/// In time when it leaks or fills up right now, else at a load.
 fn outlook(
     picture: &Picture<'_>,
     load: Option<&Load>,
@@ -102,6 +104,9 @@ fn outlook(
         leak(&picture.store.points(signal.name, label, Span::TenSeconds, Span::TenSeconds.most()), limit)
     {
         return leak;
+    }
+    if let Some(soon) = soon::fills(picture, load, (signal, label), limit) {
+        return soon;
     }
     let used = picture.windows(signal, label);
     let bound = Bound {
@@ -129,14 +134,18 @@ fn leak(points: &[f64], limit: f64) -> Option<Outlook> {
         .map(|(at, bytes)| Sample { at_s: at as f64 * period, bytes: *bytes })
         .collect();
     match trend::leak(&samples, limit, &trend::Settings::default()) {
-        trend::Outlook::Fills(filling) => Some(Outlook::InTime(Range {
-            value: filling.in_s,
-            low: filling.earliest_s,
-            high: filling.latest_s,
-            confidence: filling.confidence,
-        })),
+        trend::Outlook::Fills(filling) => Some(in_time(&filling)),
         trend::Outlook::Steady { .. } | trend::Outlook::CannotTell(_) => None,
     }
+}
+
+fn in_time(filling: &trend::Filling) -> Outlook {
+    Outlook::InTime(Range {
+        value: filling.in_s,
+        low: filling.earliest_s,
+        high: filling.latest_s,
+        confidence: filling.confidence,
+    })
 }
 
 /// Memory runs out at a peak, not on average. Requests under way come independently of each other: when `m` bytes are held for

@@ -31,7 +31,7 @@ fn find(picture: &Picture<'_>, load: Option<&Load>) -> Option<Finding> {
     let interfaces = picture.windows(&signal::NET_SENT, "");
     let bodies = picture.windows(&signal::SENT, "");
     let used: Vec<f64> = interfaces.iter().zip(&bodies).map(|(all, own)| all.max(*own)).collect();
-    let now = crate::picture::mean_of_last(&used);
+    let now = crate::picture::mean_of_last(&used, crate::picture::NOW);
     let told = picture.store.latest(&signal::NET_SPEED, "");
     let speed = told.or_else(|| plateau::learned(picture));
     let outlook = match speed {

@@ -1,12 +1,16 @@
 //! Server connections of the pooler: exhausted when as many are held as there may be.
 
+mod kept;
+
 use deepwater_forecast::demand::Law;
 
 use super::bound::{self, Bound, Queue};
 use super::line::Line;
 use super::{Detector, Finding, Kind, Outlook, evidence};
-use crate::picture::{Load, Picture};
+use crate::picture::{self, Load, MINUTE, Picture};
 use crate::signal;
+
+use kept::Kept;
 
 pub(super) struct Pool;
 
@@ -25,13 +29,15 @@ impl Detector for Pool {
 fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding]) -> Option<Finding> {
     let size = picture.store.latest(&signal::POOL_SIZE, pool).filter(|size| *size >= 1.0)?;
     let database = pool.split('/').next().unwrap_or(pool);
-    let used = picture.windows(&signal::POOL_BUSY, pool);
-    let queue = picture.minute(&signal::POOL_HOLD, pool).map(|service| Queue {
+    let kept = Kept::of(picture, pool);
+    let used = kept.alike(picture.windows(&signal::POOL_BUSY, pool));
+    let holds = kept.alike(picture.windows(&signal::POOL_HOLD, pool));
+    let queue = picture::mean_of_last(&holds, MINUTE).map(|service| Queue {
         servers: size as u32,
         service: Some(service),
         variation: picture.minute(&signal::POOL_HOLD_VARIATION, pool),
     });
-    let law = law(load, &picture.windows(&signal::POOL_HOLD, pool), saturation(found, database));
+    let law = law(load, &holds, saturation(found, database));
     let bound = Bound {
         used: &used,
         capacity: size,
@@ -51,6 +57,10 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding
         }
         _ => waiting(picture, pool, size),
     };
+    let pressing = pressing.map(|what| match kept.longer() {
+        Some(longer) => format!("{what}; {longer}"),
+        None => what,
+    });
     let evidence = [
         evidence(picture, &signal::POOL_BUSY, pool, |busy| {
             format!("{busy:.1} of {size:.0} connections are in use")
@@ -72,6 +82,11 @@ fn find(picture: &Picture<'_>, load: Option<&Load>, pool: &str, found: &[Finding
         pressing,
         evidence: evidence.into_iter().flatten().collect(),
     })
+}
+
+/// That connections of a pool are kept for far longer than they were, as a clause.
+pub(crate) fn kept_longer(picture: &Picture<'_>, pool: &str) -> Option<String> {
+    Kept::of(picture, pool).longer()
 }
 
 /// Those who wait at the moment: a wait that has not ended is in no figure of waits. All connections are in use then.

@@ -4,7 +4,7 @@ use deepwater_core::random::Random;
 
 use super::*;
 use crate::config::Limits;
-use crate::facts::Facts;
+use crate::facts::{Application, Facts};
 use crate::signal;
 use crate::store::Store;
 
@@ -76,6 +76,49 @@ fn a_pool_ends_when_all_its_connections_are_held() {
         let range = service.knee(Kind::ConnectionPool, "shop/app", 490.0);
         assert!(range.value < 500.0, "waits come before the end: {range:?}");
         assert_eq!(service.find(Kind::ConnectionPool, "shop/app").pressing, None);
+    }
+}
+
+/// What a slow database takes foretells nothing of a fast one, nor the other way round.
+#[test]
+fn a_pool_is_told_as_connections_are_kept_now() {
+    for seed in SEEDS {
+        let mut random = Random::from_seed(seed);
+        let mut tick = |store: &mut Store, rate: f64, hold: f64, wait: f64| {
+            let rate = around(&mut random, rate).max(1.0);
+            store.put(&signal::REQUESTS, "shop", rate);
+            store.put(&signal::POOL_SIZE, "shop/app", 4.0);
+            store.put(&signal::POOL_RATE, "shop/app", rate);
+            store.put(&signal::POOL_HOLD, "shop/app", hold);
+            store.put(&signal::POOL_HOLD_VARIATION, "shop/app", 0.1);
+            store.put(&signal::POOL_BUSY, "shop/app", (rate * hold).min(4.0));
+            store.put(&signal::POOL_WAIT_P95, "shop/app", wait);
+            store.pass(1);
+        };
+        let (facts, limits) = (Facts::default(), Limits::default());
+        let mut store = Store::new(1 << 26);
+        let found = |store: &Store| {
+            let (_, found) = look(&Picture { store, facts: &facts, limits: &limits, target: 0.1, seed });
+            found.into_iter().find(|finding| finding.kind == Kind::ConnectionPool).expect("the pool")
+        };
+        (0..100).for_each(|_| tick(&mut store, 80.0, 0.005, 0.001));
+        assert!(matches!(found(&store).outlook, Outlook::AtLoad(_)), "seed {seed}");
+
+        (0..15).for_each(|_| tick(&mut store, 20.0, 0.2, 0.6));
+        let slow = found(&store);
+        let pressing = slow.pressing.expect("all wait");
+        assert!(pressing.starts_with("one client in twenty waits for 600 ms"), "seed {seed}: {pressing}");
+        assert!(pressing.ends_with(" ms, and was for 5 ms a while ago"), "seed {seed}: {pressing}");
+        assert!(matches!(slow.outlook, Outlook::CannotTell(_)), "seed {seed}: {:?}", slow.outlook);
+        (0..45).for_each(|_| tick(&mut store, 20.0, 0.2, 0.6));
+        let Outlook::AtLoad(at) = found(&store).outlook else { panic!("seed {seed}") };
+        assert!(at.value <= 25.0, "seed {seed}: {at:?}");
+
+        (0..20).for_each(|_| tick(&mut store, 80.0, 0.005, 0.001));
+        let fast = found(&store);
+        assert_eq!(fast.pressing, None);
+        let Outlook::AtLoad(at) = fast.outlook else { panic!("seed {seed}: {:?}", fast.outlook) };
+        assert!(at.value > 600.0, "seed {seed}: {at:?}");
     }
 }
 
@@ -306,4 +349,68 @@ fn what_was_not_looked_at_is_not_far_away() {
     assert!(load.is_none());
     let memory = found.iter().find(|finding| finding.kind == Kind::Memory).expect("memory");
     assert_eq!(memory.outlook, Outlook::CannotTell("there is no load now".into()));
+}
+
+/// What others use, less load does not give back.
+#[test]
+fn cores_that_are_used_up_are_told_with_whose_work_it_is() {
+    let (mut store, limits) = (Store::new(1 << 26), Limits::default());
+    for _ in 0..20 {
+        store.put(&signal::REQUESTS, "shop", 80.0);
+        store.put(&signal::CPU_CORES, "", 2.0);
+        store.put(&signal::CPU_BUSY, "", 1.96);
+        store.put(&signal::APP_CPU, "app", 0.18);
+        store.pass(1);
+    }
+    let pressing = |names: &[&str]| {
+        let application =
+            |name: &&str| Application { name: (*name).to_owned(), targets: Vec::new(), limited: false };
+        let facts = Facts { applications: names.iter().map(application).collect(), ..Facts::default() };
+        let (_, found) =
+            look(&Picture { store: &store, facts: &facts, limits: &limits, target: 0.1, seed: 1 });
+        found
+            .into_iter()
+            .find(|finding| finding.kind == Kind::Cpu)
+            .and_then(|cpu| cpu.pressing)
+            .expect("full")
+    };
+    assert_eq!(pressing(&["app"]), "2.0 of 2.0 cores are at work, 0.2 of them for `app`");
+    assert_eq!(pressing(&["app", "unseen"]), "2.0 of 2.0 cores are at work");
+    assert_eq!(pressing(&[]), "2.0 of 2.0 cores are at work");
+}
+
+/// Half an hour is too long to wait for what is full in two minutes.
+#[test]
+fn memory_that_fills_within_minutes_is_told_before_it_is_full() {
+    const MIB: f64 = 1_048_576.0;
+    for seed in SEEDS {
+        let mut random = Random::from_seed(seed);
+        let (facts, mut store) = (Facts::default(), Store::new(1 << 26));
+        let limits = Limits { memory: Some("1GiB".parse().unwrap()), ..Limits::default() };
+        let mut tick = |store: &mut Store, rate: f64, memory: f64| {
+            store.put(&signal::REQUESTS, "shop", around(&mut random, rate));
+            store.put(&signal::IN_FLIGHT, "", around(&mut random, rate / 50.0));
+            store.put(&signal::APP_MEMORY, "app", (memory + random.unit()) * MIB);
+            store.pass(1);
+        };
+        let outlook = |store: &Store| {
+            let (_, found) = look(&Picture { store, facts: &facts, limits: &limits, target: 0.1, seed });
+            found.into_iter().find(|finding| finding.kind == Kind::Memory).expect("memory").outlook
+        };
+        (0..300).for_each(|_| tick(&mut store, 60.0, 300.0));
+        // 5 MiB each second: at 700 MiB there are 65 seconds left.
+        (0..80).for_each(|second| tick(&mut store, 60.0, 300.0 + 5.0 * f64::from(second)));
+        let Outlook::InTime(range) = outlook(&store) else { panic!("seed {seed}: {:?}", outlook(&store)) };
+        assert!((30.0..150.0).contains(&range.value), "seed {seed}: {range:?}");
+        // It is taken back when it grows no more.
+        (0..40).for_each(|_| tick(&mut store, 60.0, 700.0));
+        assert!(!matches!(outlook(&store), Outlook::InTime(_)), "seed {seed}");
+
+        // What comes with more load is of the load.
+        (0..120).for_each(|_| tick(&mut store, 60.0, 500.0));
+        (0..80).for_each(|second| {
+            tick(&mut store, 60.0 + 2.0 * f64::from(second), 500.0 + 5.0 * f64::from(second));
+        });
+        assert!(!matches!(outlook(&store), Outlook::InTime(_)), "seed {seed}");
+    }
 }

@@ -42,7 +42,7 @@ impl Config {
             && self.listen != Listen::Off
             && let Err(error) = token.resolve(directory)
         {
-            place.at("token").problem_with_fix(error.to_string(), "set it where Deepwater starts");
+            place.at("token").secret_problem(&error);
         }
     }
 }

@@ -152,7 +152,12 @@ fn one(
     }
     let built = database(name, wanted.clone(), directory, name == FALLBACK);
     if let Err(error) = &built {
-        place.at("password").problem(error.to_string());
+        let place = place.at("password");
+        match error {
+            DatabaseError::Secret(error) => place.secret_problem(error),
+            DatabaseError::TwoPasswords => place.problem_with_fix(error.to_string(), "keep one of them"),
+            DatabaseError::Password(_) => place.problem(error.to_string()),
+        }
     }
     built.ok().filter(|_| sound)
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::support::pg_wire::Pg;
 use crate::support::postgres::{Database, Pooler, Setup, Version};
-use crate::support::{Deepwater, Home};
+use crate::support::{Deepwater, Home, soon};
 
 /// What is advised is looked at every five seconds.
 const WATCHED: Duration = Duration::from_secs(60);
@@ -127,6 +127,13 @@ async fn what_was_followed_is_measured_against_what_was_predicted() {
 
     // It takes a minute and a half until it is measured: they pass while the process is away.
     let at = row["at"].as_str().unwrap().to_owned();
+    let kept = pooler.home().path(KEPT);
+    soon("it to be kept", async {
+        while !std::fs::read_to_string(&kept).is_ok_and(|kept| kept.contains(&at)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let long_ago = |home: &Home| {
         let kept = std::fs::read_to_string(home.path(KEPT)).unwrap();
         assert!(kept.contains(&at), "{kept}");

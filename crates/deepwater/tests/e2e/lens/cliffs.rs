@@ -45,10 +45,12 @@ async fn a_pool_tells_how_much_it_can_carry() {
     // One of four connections is always in use: what four can do is about four times as much.
     clients.spawn(insist(pooler.place(&database), "SELECT pg_sleep(0.02)"));
     let found = cliff(&pooler, |cliff| cliff["kind"] == "connection_pool" && !cliff["at"].is_null()).await;
-    let (at, load) = (&found["at"], pooler.json("/api/cliffs").await["load"]["value"].as_f64().unwrap());
-    let [value, low, high] = ["load", "low", "high"].map(|name| at[name].as_f64().unwrap());
+    let [value, low, high] = ["load", "low", "high"].map(|name| found["at"][name].as_f64().unwrap());
     assert!(low < value && value < high, "{found:#}");
-    assert!((2.0..=5.0).contains(&(value / load)), "{load} of {found:#}");
+    // Of the same moment, and by what is in use then: on a busy machine clients pause, and load comes and goes.
+    let [load, used] = [value / found["headroom"].as_f64().unwrap(), found["used"].as_f64().unwrap()];
+    let carries = load * 4.0 / used;
+    assert!((0.5..=1.3).contains(&(value / carries)), "{carries}, from {load}, of {found:#}");
     assert_eq!(found["limit"], 4.0);
     assert!(found["text"].as_str().unwrap().contains(" is exhausted at "), "{found:#}");
 }

@@ -128,7 +128,7 @@ impl Builder<'_> {
         match secret {
             Ok(secret) => Some(StickyPlan::new(settings, secret.expose().as_bytes())),
             Err(error) => {
-                place.at("secret").problem(error.to_string());
+                place.at("secret").secret_problem(&error);
                 None
             }
         }
@@ -139,10 +139,6 @@ impl Builder<'_> {
 fn targets(place: &Place<'_>, pool: &Pool) -> Option<(Vec<(Origin, u32)>, bool)> {
     let targets = pool.targets.iter().enumerate().map(|(at, entry)| {
         let place = place.index(at);
-        if !(1..=1_000).contains(&entry.weight()) {
-            place.problem_with_fix(format!("{} is not a weight", entry.weight()), "write 1 to 1000");
-            return None;
-        }
         let origin = Origin::parse(entry.address());
         if let Err(problem) = &origin {
             place.problem(problem.clone());

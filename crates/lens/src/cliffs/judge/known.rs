@@ -17,6 +17,8 @@ pub(super) const THRESHOLDS: Thresholds = Thresholds {
     rise_after: Duration::from_secs(3),
     fall_after: Duration::from_secs(20),
 };
+/// Times the highest load that was foretold, from which that was wrong.
+const BEYOND: f64 = 1.5;
 /// From here a cliff in time is worth a look, near, and there.
 const DAY: f64 = 86_400.0;
 const HOUR: f64 = 3_600.0;
@@ -76,6 +78,12 @@ impl Known {
         let held = self.outlook.next(told.cloned(), now, THRESHOLDS.fall_after);
         if let Some(held) = held.filter(|held| load.is_some() || !matches!(held, Outlook::AtLoad(_))) {
             finding.outlook = held;
+        }
+        // It looks back ten minutes, in which a request may have taken less, or more.
+        if let (Some(_), Outlook::AtLoad(range), Some(load)) = (&finding.pressing, &finding.outlook, load)
+            && (range.low > load.now || load.now > BEYOND * range.high)
+        {
+            finding.outlook = Outlook::CannotTell("it is at its end already".into());
         }
     }
 }

@@ -62,6 +62,22 @@ fn the_nearest_comes_first_and_is_told_in_a_sentence() {
 }
 
 #[test]
+fn what_is_full_in_a_minute_goes_before_what_ends_at_a_load_that_is_far_away() {
+    let in_time =
+        |value: f64| Outlook::InTime(Range { value, low: value * 0.9, high: value * 1.1, confidence: 0.9 });
+    let findings = || vec![finding(Kind::ConnectionPool, at(700.0)), finding(Kind::Memory, in_time(85.0))];
+    let mut bench = Bench::new();
+    bench.judge(0, 60.0, findings());
+    let (cliffs, _) = bench.judge(5, 60.0, findings());
+    assert_eq!(cliffs.nearest.as_deref(), Some("memory:shop"));
+    assert!(cliffs.summary.starts_with("the memory of `shop` ends in 85 s"), "{}", cliffs.summary);
+    // What is days away does not.
+    let far = || vec![finding(Kind::ConnectionPool, at(700.0)), finding(Kind::Memory, in_time(864_000.0))];
+    let (cliffs, _) = Bench::new().judge(0, 60.0, far());
+    assert!(cliffs.summary.starts_with("all is well: the connection_pool"), "{}", cliffs.summary);
+}
+
+#[test]
 fn what_happens_now_goes_before_any_forecast() {
     let mut pressing = finding(Kind::Locks, Outlook::CannotTell("x".into()));
     pressing.pressing = Some("7 sessions wait".into());
@@ -73,6 +89,38 @@ fn what_happens_now_goes_before_any_forecast() {
         Level::Watch,
         "what presses is not clear, even before its level rises"
     );
+}
+
+#[test]
+fn what_happens_now_is_not_foretold_for_a_higher_load() {
+    let pressing = |outlook| Finding { pressing: Some("all wait".into()), ..finding(Kind::Cpu, outlook) };
+    let mut bench = Bench::new();
+    bench.judge(0, 80.0, vec![finding(Kind::Cpu, at(400.0))]);
+    let (cliffs, _) = bench.judge(5, 20.0, vec![pressing(at(400.0))]);
+    assert_eq!(
+        (cliffs.cliffs[0].at, cliffs.cliffs[0].headroom),
+        (None, None),
+        "at 20 all wait, so not at 400"
+    );
+    let (cliffs, _) = bench.judge(10, 20.0, vec![pressing(Outlook::CannotTell("needs more seconds".into()))]);
+    assert_eq!(cliffs.cliffs[0].at, None, "nor is what was told before");
+    let (cliffs, _) = bench.judge(15, 20.0, vec![pressing(at(21.0))]);
+    assert_eq!(cliffs.cliffs[0].at.map(|at| at.load), Some(21.0));
+    let (cliffs, _) = bench.judge(20, 90.0, vec![pressing(at(21.0))]);
+    assert_eq!(cliffs.cliffs[0].at, None, "at 90 more is served than at 21");
+}
+
+/// Cores that are at work harm nobody by themselves, and it may be others who use them.
+#[test]
+fn of_what_presses_the_cores_of_the_machine_come_last() {
+    let pressing = |kind, resource: &str| Finding {
+        pressing: Some("all are in use".into()),
+        resource: resource.into(),
+        ..finding(kind, Outlook::CannotTell("x".into()))
+    };
+    let findings = vec![pressing(Kind::Cpu, "machine"), pressing(Kind::Memory, "app")];
+    let (cliffs, _) = Bench::new().judge(0, 60.0, findings);
+    assert_eq!(cliffs.nearest.as_deref(), Some("memory:app"));
 }
 
 #[test]
@@ -110,6 +158,10 @@ fn without_anything_it_says_so() {
     let mut bench = Bench::new();
     let cliffs = bench.judge.judge(None, (Vec::new(), None), (bench.start, SystemTime::UNIX_EPOCH)).0;
     assert_eq!(cliffs.summary, "no load was measured yet, so nothing can be told");
+    let silent = || Some("`app` answers nothing".to_owned());
+    let cliffs = bench.judge.judge(None, (Vec::new(), silent()), (bench.start, SystemTime::UNIX_EPOCH)).0;
+    assert_eq!(cliffs.summary, "`app` answers nothing");
+    let mut bench = Bench::new();
     assert_eq!(bench.judge(1, 10.0, Vec::new()).0.summary, "no cliff is in sight");
     let unknown = vec![finding(Kind::Cpu, Outlook::CannotTell("needs more load".into()))];
     assert_eq!(bench.judge(2, 10.0, unknown).0.summary, "cannot tell yet: needs more time or more load");

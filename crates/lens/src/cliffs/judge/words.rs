@@ -36,10 +36,11 @@ pub(super) fn summary(cliffs: &[Cliff], served: Served, trouble: Option<&str>) -
     if let Some(first) = first.filter(|first| first.state == "pressing" || first.level > Level::Clear) {
         return and(&first.text);
     }
-    match served {
-        Served::Never => return "no load was measured yet, so nothing can be told".into(),
-        Served::Before => return "nothing is served now, so nothing can be told".into(),
-        Served::Now => {}
+    match (served, trouble) {
+        (Served::Never | Served::Before, Some(trouble)) => return trouble.to_owned(),
+        (Served::Never, None) => return "no load was measured yet, so nothing can be told".into(),
+        (Served::Before, None) => return "nothing is served now, so nothing can be told".into(),
+        (Served::Now, _) => {}
     }
     // What is looked at and hardly in use does not matter, though it cannot be told when it ends.
     let small = |cliff: &Cliff| cliff.used.zip(cliff.limit).is_some_and(|(used, limit)| used < limit / 2.0);
@@ -59,7 +60,7 @@ pub(super) fn summary(cliffs: &[Cliff], served: Served, trouble: Option<&str>) -
 }
 
 /// A number with the digits that mean something.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::cliffs) fn number(value: f64) -> String {
     let value = rounded(value);
     if value.abs() >= 10.0 { thousands(value) } else { format!("{value}") }
 }

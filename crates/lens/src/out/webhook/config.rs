@@ -27,9 +27,7 @@ impl Config {
     pub fn validate(&self, place: &Place<'_>, directory: &Path) {
         match super::check(Some(self), directory) {
             Ok(()) => {}
-            Err(WebhookError::Secret { key, source }) => {
-                place.at(key).problem_with_fix(source.to_string(), UNREAD);
-            }
+            Err(WebhookError::Secret { key, source }) => place.at(key).secret_problem(&source),
             Err(WebhookError::Url(what)) => place.at("url").problem_with_fix(what, ADDRESS),
             Err(WebhookError::Token) => place.at("token").problem_with_fix(
                 "it has characters a header cannot carry",
@@ -39,5 +37,4 @@ impl Config {
     }
 }
 
-const UNREAD: &str = "set it where Deepwater starts, or leave out [lens.webhook]";
 const ADDRESS: &str = "write it like \"https://alerts.example/deepwater\"";

@@ -60,6 +60,11 @@ impl Place {
             "deepwater_edge_requests_total" => {
                 Self { kind: Rate(&signal::ANSWERS), of: Of::Label(label("status").into()) }
             }
+            "deepwater_edge_failures_total"
+                if label("status").starts_with('5') && label("blame") != "client" =>
+            {
+                Self { kind: Rare(&signal::FAILURES), of: Of::Label(label("error").into()) }
+            }
             "deepwater_edge_denied_total" => route(Rare(&signal::DENIED)),
             "deepwater_edge_sampled_total" if label("seen") == "again" => route(Rare(&signal::REPEATS)),
             "deepwater_edge_repeats_judged_total" => route(Judged(match label("stored").as_str() {

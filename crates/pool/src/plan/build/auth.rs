@@ -103,18 +103,17 @@ fn passwords(
     for (name, user) in &config.users {
         let Some(secret) = &user.password else { continue };
         let place = place.at("users").at(name).at("password");
-        let resolved = secret.resolve(directory).map_err(|error| error.to_string());
-        let parsed =
-            resolved.and_then(|text| StoredPassword::parse(text.expose()).map_err(|error| error.to_string()));
-        match parsed {
-            Ok(password) => {
-                passwords.insert(name.clone(), password);
-            }
-            Err(what) => {
-                place.problem(what);
-                sound = false;
-            }
+        match secret.resolve(directory) {
+            Ok(text) => match StoredPassword::parse(text.expose()) {
+                Ok(password) => {
+                    passwords.insert(name.clone(), password);
+                    continue;
+                }
+                Err(error) => place.problem(error.to_string()),
+            },
+            Err(error) => place.secret_problem(&error),
         }
+        sound = false;
     }
     sound.then_some(passwords)
 }
