@@ -274,7 +274,7 @@ pub(crate) fn look(picture: &Picture<'_>, cliffs: &Cliffs) -> (Vec<Advice>, Vec<
         considered.extend(later.into_iter().map(|advice| Considered {
             technique: advice.technique,
             verdict: "cannot_tell",
-            why: format!("first things first: {broken}"),
+            why: format!("first things first: {}", broken.text),
         }));
     }
     // The order of the cliffs is by how near they are.

@@ -30,6 +30,7 @@ use crate::signal::Signal;
 pub(crate) use judge::Judge;
 pub use judge::{At, Change, Cliff, Cliffs, Level, LoadNow};
 pub(crate) use pool::kept_longer;
+pub(crate) use service::{Trouble, broken, trouble};
 
 /// All detectors.
 const DETECTORS: [&dyn Detector; 10] = [
@@ -70,6 +71,8 @@ pub enum Kind {
     Disk,
     /// How far replicas are behind.
     ReplicaLag,
+    /// Nothing: how the answers are, whatever a cliff says. No detector finds it, only changes of it are told.
+    Service,
 }
 
 impl Kind {
@@ -86,6 +89,7 @@ impl Kind {
             Self::Descriptors => "descriptors",
             Self::Disk => "disk",
             Self::ReplicaLag => "replica_lag",
+            Self::Service => "service",
         }
     }
 }
@@ -169,16 +173,6 @@ fn evidence(
     text: impl FnOnce(f64) -> String,
 ) -> Option<Evidence> {
     picture.now(signal, label).map(|value| Evidence::of(signal, label, value, text))
-}
-
-/// What is wrong with the answers now, whatever a cliff says.
-pub(crate) fn trouble(picture: &Picture<'_>) -> Option<String> {
-    service::trouble(picture)
-}
-
-/// The same, where there is nothing to think of before it is mended: hardly any answers, or errors.
-pub(crate) fn broken(picture: &Picture<'_>) -> Option<String> {
-    service::broken(picture)
 }
 
 /// All that is found.

@@ -27,7 +27,7 @@ pub struct Config {
     pub limits: Limits,
     /// Where the system's files are.
     pub system: System,
-    /// Who is told when the level of a cliff changes. Nobody by default.
+    /// Who is told when the level of a cliff changes, or something is wrong with the answers. Nobody by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<webhook::Config>,
 }

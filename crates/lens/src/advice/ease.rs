@@ -8,7 +8,7 @@ use crate::picture::Picture;
 /// What speaks against saying it, as a sentence; none when nothing does.
 pub(super) fn trouble(picture: &Picture<'_>, cliffs: &Cliffs, considered: &[Considered]) -> Option<String> {
     if let Some(broken) = cliffs::broken(picture) {
-        return Some(format!("nothing to advise before this is mended: {broken}"));
+        return Some(format!("nothing to advise before this is mended: {}", broken.text));
     }
     let near = |cliff: &&Cliff| cliff.state == "pressing" || cliff.level > Level::Clear;
     if let Some(cliff) = cliffs.cliffs.iter().find(near) {
@@ -17,7 +17,7 @@ pub(super) fn trouble(picture: &Picture<'_>, cliffs: &Cliffs, considered: &[Cons
         return Some(format!("nothing to advise, though {}", why.unwrap_or(&cliff.text)));
     }
     cliffs.load.as_ref()?;
-    let answers = cliffs::trouble(picture).map(|what| format!("nothing to advise, though {what}"));
+    let answers = cliffs::trouble(picture).map(|what| format!("nothing to advise, though {}", what.text));
     answers.or_else(|| unknown(cliffs))
 }
 

@@ -2,6 +2,7 @@
 
 mod held;
 mod known;
+mod service;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -13,10 +14,11 @@ use std::time::{Duration, Instant, SystemTime};
 use deepwater_forecast::hysteresis::Hysteresis;
 use serde::Serialize;
 
-use super::{Evidence, Finding, Outlook, Range};
+use super::{Evidence, Finding, Outlook, Range, Trouble};
 use crate::picture::Load;
 use held::Held;
 use known::{Known, THRESHOLDS};
+use service::Service;
 pub(super) use words::{number, thousands};
 
 /// How long it is told what was wrong with the answers: it is of the mean of some seconds already.
@@ -121,6 +123,7 @@ pub struct Change {
 pub(crate) struct Judge {
     known: BTreeMap<String, Known>,
     trouble: Held<String>,
+    service: Service,
     /// The name of the cliff that was told first, and since when another one is nearer.
     first: Option<String>,
     nearer_since: Option<Duration>,
@@ -136,6 +139,7 @@ impl Judge {
         Self {
             known: BTreeMap::new(),
             trouble: Held::default(),
+            service: Service::default(),
             first: None,
             nearer_since: None,
             served: false,
@@ -149,7 +153,7 @@ impl Judge {
     pub(crate) fn judge(
         &mut self,
         load: Option<&Load>,
-        (findings, trouble): (Vec<Finding>, Option<String>),
+        (findings, trouble): (Vec<Finding>, Option<Trouble>),
         (now, wall): (Instant, SystemTime),
     ) -> (Cliffs, Vec<Change>) {
         let now = now.saturating_duration_since(self.began);
@@ -180,7 +184,8 @@ impl Judge {
         self.keep_first(&mut cliffs, now);
         let nearest = self.first.clone();
         self.served |= load.is_some();
-        let trouble = self.trouble.next(trouble, now, TROUBLED);
+        changes.extend(self.service.next(trouble.as_ref(), load.is_some(), (now, wall)));
+        let trouble = self.trouble.next(trouble.map(|trouble| trouble.text), now, TROUBLED);
         let served = if load.is_some() {
             Served::Now
         } else if self.served {

@@ -9,13 +9,24 @@ mod tests;
 
 use crate::picture::Picture;
 
-/// What is wrong with the answers now, as a clause.
-pub(super) fn trouble(picture: &Picture<'_>) -> Option<String> {
-    silent::silent(picture).or_else(|| failing::failing(picture)).or_else(|| late::late(picture))
+/// What is wrong with the answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Trouble {
+    /// All of it as a clause.
+    pub(crate) text: String,
+    /// The application that it comes from, where it is one.
+    pub(crate) application: Option<String>,
+    /// Hardly any answers, or errors: there is nothing to think of before that is mended.
+    pub(crate) broken: bool,
 }
 
-/// The same, where there is nothing to think of before it is mended: hardly any answers, or errors.
-pub(crate) fn broken(picture: &Picture<'_>) -> Option<String> {
+/// What is wrong with the answers now.
+pub(crate) fn trouble(picture: &Picture<'_>) -> Option<Trouble> {
+    broken(picture).or_else(|| late::late(picture))
+}
+
+/// The same, where they are broken.
+pub(crate) fn broken(picture: &Picture<'_>) -> Option<Trouble> {
     silent::silent(picture).or_else(|| failing::failing(picture))
 }
 

@@ -1,4 +1,5 @@
-//! Tells somebody's URL when a cliff comes nearer or goes away: one POST for each change of its level.
+//! Tells somebody's URL when a cliff comes nearer or goes away, or when the answers are in trouble or no longer: one POST
+//! for each change of a level.
 //!
 //! A slow receiver holds up nobody: changes wait in a queue of 64, and the oldest makes room. Each is posted until it is
 //! taken, at most four times.

@@ -1,9 +1,12 @@
-//! Somebody is told when a cliff comes near.
+//! Somebody is told when a cliff comes near, and when something is wrong with the answers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::support::{Deepwater, Home, LISTEN, Message, Origin, ROUTE, ok, pool, run, soon};
 
@@ -85,6 +88,70 @@ async fn a_receiver_that_fails_twice_is_told_of_a_cliff() {
     .await;
     let level = [("cliff", "descriptors:files")];
     assert_eq!(edge.metrics().await.get("deepwater_lens_cliff_level", &level), Some(3.0));
+}
+
+/// It lasts before it is told, and before it is told that it is over.
+const WATCHED: Duration = Duration::from_secs(100);
+
+/// What the receiver is told of the answers as soon as it was told so often.
+async fn told_of_service(receiver: &Origin, times: usize) -> Vec<Value> {
+    let told = timeout(WATCHED, async {
+        loop {
+            let all = receiver.heard();
+            let told: Vec<_> =
+                all.iter().map(body).filter(|told| told["cliff"]["kind"] == "service").collect();
+            if told.len() >= times {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    told.await.unwrap_or_else(|_| panic!("not told {times} times: {:?}", receiver.heard()))
+}
+
+#[tokio::test]
+async fn a_receiver_is_told_of_an_application_that_dies_and_comes_back() {
+    let receiver = Origin::answering(|_| TAKEN.into()).await;
+    let origin = Origin::answering(|_| ok("fine")).await;
+    let address = origin.address;
+    let webhook = format!("[lens.webhook]\nurl = \"http://{}/hook\"\n", receiver.address);
+    let edge = Deepwater::start(&format!("{webhook}{LISTEN}{ROUTE}{}", pool("app", &[address]))).await;
+    let mut clients = JoinSet::new();
+    let mut client = edge.client().await;
+    clients.spawn(async move {
+        loop {
+            client.get("/").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    origin.hears(100).await;
+    origin.stop().await;
+
+    let told = told_of_service(&receiver, 1).await.remove(0);
+    let cliff = &told["cliff"];
+    assert_eq!((&told["was"], &told["is"]), (&json!("clear"), &json!("over")), "{told}");
+    assert_eq!((&cliff["id"], &cliff["resource"]), (&json!("service"), &json!("app")), "{told}");
+    assert_eq!((&cliff["level"], &cliff["state"]), (&json!("over"), &json!("pressing")), "{told}");
+    let text = cliff["text"].as_str().unwrap();
+    assert!(text.starts_with("not all is well with `app`: "), "{text}");
+    assert!(text.contains("there is no connection to the application"), "{text}");
+    assert!(told["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told}");
+
+    let _back = Origin::answering_at(address, |_| ok("fine")).await;
+    let all = told_of_service(&receiver, 2).await;
+    let over = &all[1];
+    assert_eq!((&over["was"], &over["is"]), (&json!("over"), &json!("clear")), "{over}");
+    assert_eq!(
+        (&over["cliff"]["id"], &over["cliff"]["resource"]),
+        (&json!("service"), &json!("app")),
+        "{over}"
+    );
+    assert_eq!(over["cliff"]["text"], "`app` answers as usual again", "{over}");
+    assert_eq!(all.len(), 2, "each once: {all:?}");
+    let events = edge.metrics().await;
+    for event in ["service_failing", "service_recovered"] {
+        assert_eq!(events.sum("deepwater_events_total", &[("event", event)]), 1.0, "{event}");
+    }
 }
 
 #[tokio::test]

@@ -63,12 +63,7 @@ impl Known {
             return self.level;
         };
         self.unknown_since = None;
-        match self.way.update(now, share) {
-            hysteresis::Level::Clear => Level::Clear,
-            hysteresis::Level::Watch => Level::Watch,
-            hysteresis::Level::Near => Level::Near,
-            hysteresis::Level::Over => Level::Over,
-        }
+        told(self.way.update(now, share))
     }
 
     /// Tells what pressed, and what could be told, for as long as levels stay. Of a load there is nothing to tell in silence.
@@ -85,6 +80,16 @@ impl Known {
         {
             finding.outlook = Outlook::CannotTell("it is at its end already".into());
         }
+    }
+}
+
+/// A level as it is told.
+pub(super) fn told(level: hysteresis::Level) -> Level {
+    match level {
+        hysteresis::Level::Clear => Level::Clear,
+        hysteresis::Level::Watch => Level::Watch,
+        hysteresis::Level::Near => Level::Near,
+        hysteresis::Level::Over => Level::Over,
     }
 }
 

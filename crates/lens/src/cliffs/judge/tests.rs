@@ -23,6 +23,10 @@ fn finding(kind: Kind, outlook: Outlook) -> Finding {
     }
 }
 
+fn broken(text: &str) -> Trouble {
+    Trouble { text: text.into(), application: None, broken: true }
+}
+
 struct Bench {
     judge: Judge,
     start: Instant,
@@ -158,7 +162,7 @@ fn without_anything_it_says_so() {
     let mut bench = Bench::new();
     let cliffs = bench.judge.judge(None, (Vec::new(), None), (bench.start, SystemTime::UNIX_EPOCH)).0;
     assert_eq!(cliffs.summary, "no load was measured yet, so nothing can be told");
-    let silent = || Some("`app` answers nothing".to_owned());
+    let silent = || Some(broken("`app` answers nothing"));
     let cliffs = bench.judge.judge(None, (Vec::new(), silent()), (bench.start, SystemTime::UNIX_EPOCH)).0;
     assert_eq!(cliffs.summary, "`app` answers nothing");
     let mut bench = Bench::new();
@@ -181,7 +185,7 @@ fn not_all_is_well_when_answers_are_late_or_errors() {
     let mut bench = Bench::new();
     let mut told = |second, trouble: Option<&str>| {
         let time = (bench.start + Duration::from_secs(second), SystemTime::UNIX_EPOCH);
-        let found = (vec![finding(Kind::Cpu, at(900.0))], trouble.map(str::to_owned));
+        let found = (vec![finding(Kind::Cpu, at(900.0))], trouble.map(broken));
         bench.judge.judge(Some(&load(77.0)), found, time).0.summary
     };
     assert!(told(0, None).starts_with("all is well: "));

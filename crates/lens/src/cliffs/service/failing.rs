@@ -1,5 +1,6 @@
 //! Answers that are errors: how many, where, and who says so.
 
+use super::Trouble;
 use crate::picture::Picture;
 use crate::signal;
 
@@ -38,13 +39,27 @@ pub(super) fn fails(all: f64, errors: f64) -> bool {
     errors >= FAILING * all
 }
 
-/// That too many answers are errors, as a clause.
-pub(super) fn failing(picture: &Picture<'_>) -> Option<String> {
+/// That too many answers are errors, if they are.
+pub(super) fn failing(picture: &Picture<'_>) -> Option<Trouble> {
     let share = errors(picture).filter(|share| *share >= FAILING)?;
     let errors = picture.now(&signal::ERRORS, "")?;
     let place = place(picture, errors).map(|route| format!(", nearly all on {route}")).unwrap_or_default();
     let reason = reason(picture, errors).map(|reason| format!(": {reason}")).unwrap_or_default();
-    Some(format!("{:.0} % of answers are errors (5xx){place}{reason}", share * 100.0))
+    Some(Trouble {
+        text: format!("{:.0} % of answers are errors (5xx){place}{reason}", share * 100.0),
+        application: application(picture, errors).map(str::to_owned),
+        broken: true,
+    })
+}
+
+/// The application whose routes have nearly all of them.
+fn application<'a>(picture: &Picture<'a>, errors: f64) -> Option<&'a str> {
+    let of = |name: &str| -> f64 {
+        let routes = picture.facts.routes.iter().filter(|route| route.application.as_deref() == Some(name));
+        routes.filter_map(|route| picture.now(&signal::ERRORS, &route.name)).sum()
+    };
+    let names = picture.facts.applications.iter().map(|application| application.name.as_str());
+    names.into_iter().find(|name| of(name) >= NEARLY_ALL * errors)
 }
 
 /// The route that has nearly all of them, where others are asked for, too.

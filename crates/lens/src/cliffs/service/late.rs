@@ -1,7 +1,7 @@
 //! Answers that are late, and where the time goes.
 
 use super::failing::fails;
-use super::time;
+use super::{Trouble, time};
 use crate::picture::Picture;
 use crate::signal;
 
@@ -12,8 +12,8 @@ const GROWN: f64 = 3.0;
 /// Seconds that must have been measured to say what they took at best.
 const LEAST_SECONDS: usize = 30;
 
-/// That answers take far longer than they should, or than they did, as a clause.
-pub(super) fn late(picture: &Picture<'_>) -> Option<String> {
+/// That answers take far longer than they should, or than they did, if they do.
+pub(super) fn late(picture: &Picture<'_>) -> Option<Trouble> {
     let p95 = picture.now(&signal::LATENCY_P95, "")?;
     let target = picture.target;
     let late = if p95 >= LATE * target {
@@ -30,7 +30,8 @@ pub(super) fn late(picture: &Picture<'_>) -> Option<String> {
         }
         format!("95 % of answers take {}, and did take {} a while ago", time(p95), time(floor))
     };
-    Some(late + &slowest(picture).unwrap_or_default())
+    let (application, slowest) = slowest(picture).unzip();
+    Some(Trouble { text: late + &slowest.unwrap_or_default(), application, broken: false })
 }
 
 /// What 95 % of answers took in each second of the last ten minutes in which they were answers: an error is soon said.
@@ -42,15 +43,13 @@ fn good(picture: &Picture<'_>) -> Vec<f64> {
     good.map(|(p95, _)| p95).collect()
 }
 
-/// The application that most requests are with, if it takes its time.
-fn slowest(picture: &Picture<'_>) -> Option<String> {
+/// The application that most requests are with, if it takes its time, and how much of it as a clause.
+fn slowest(picture: &Picture<'_>) -> Option<(String, String)> {
     let applications = picture.store.labels(&signal::UPSTREAM_SECONDS);
     let with = |name: &str| picture.now(&signal::UPSTREAM_BUSY, name).unwrap_or(0.0);
     let name = applications.iter().max_by(|a, b| with(a).total_cmp(&with(b)))?;
     let mean = picture.now(&signal::UPSTREAM_SECONDS, name).filter(|mean| *mean >= picture.target / 2.0)?;
-    Some(format!(
-        ": `{name}` answers after {} on average, {:.0} requests are with it",
-        time(mean),
-        with(name)
-    ))
+    let (took, with) = (time(mean), with(name));
+    let clause = format!(": `{name}` answers after {took} on average, {with:.0} requests are with it");
+    Some((name.to_string(), clause))
 }

@@ -1,5 +1,6 @@
 //! An application that has fallen silent: what nobody answers is in no figure of answers.
 
+use super::Trouble;
 use crate::picture::Picture;
 use crate::signal;
 
@@ -14,21 +15,23 @@ const HARDLY: f64 = 0.1;
 /// Requests that are with it beyond those that usually are, such as streams that stay open.
 const LEAST_WAITING: f64 = 5.0;
 
-/// That an application answers hardly anything of what is asked of it, as a clause.
-pub(super) fn silent(picture: &Picture<'_>) -> Option<String> {
+/// That an application answers hardly anything of what is asked of it, if one does.
+pub(super) fn silent(picture: &Picture<'_>) -> Option<Trouble> {
     let applications = picture.store.labels(&signal::UPSTREAM_RATE);
     applications.iter().find_map(|name| of(picture, name))
 }
 
-fn of(picture: &Picture<'_>, name: &str) -> Option<String> {
+fn of(picture: &Picture<'_>, name: &str) -> Option<Trouble> {
     let rate = usual(picture.windows(&signal::UPSTREAM_RATE, name)).filter(|rate| *rate >= LEAST_RATE)?;
     let now = picture.store.mean(&signal::UPSTREAM_RATE, name, SILENT).unwrap_or(0.0);
     let with = usual(picture.windows(&signal::UPSTREAM_ACTIVE, name))?;
     let waiting = picture.store.latest(&signal::UPSTREAM_ACTIVE, name)? - with;
-    (now < HARDLY * rate && waiting >= LEAST_WAITING).then(|| {
-        format!(
+    (now < HARDLY * rate && waiting >= LEAST_WAITING).then(|| Trouble {
+        text: format!(
             "`{name}` answers {now:.1} requests a second, and did answer {rate:.0}: {waiting:.0} wait for it, it seems to hang"
-        )
+        ),
+        application: Some(name.to_owned()),
+        broken: true,
     })
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Limits;
-use crate::facts::Facts;
+use crate::facts::{Application, Facts, Route};
 use crate::signal::{self, Signal};
 use crate::store::Store;
 
@@ -34,9 +34,13 @@ impl Scene {
     }
 
     fn said(&self) -> String {
-        let (facts, limits) = (Facts::default(), Limits::default());
-        let picture = Picture { store: &self.0, facts: &facts, limits: &limits, target: 0.1, seed: 7 };
-        trouble(&picture).unwrap_or_default()
+        self.found(&Facts::default()).map(|trouble| trouble.text).unwrap_or_default()
+    }
+
+    fn found(&self, facts: &Facts) -> Option<Trouble> {
+        let limits = Limits::default();
+        let picture = Picture { store: &self.0, facts, limits: &limits, target: 0.1, seed: 7 };
+        trouble(&picture)
     }
 }
 
@@ -108,6 +112,39 @@ fn errors_tell_who_says_so() {
         route,
         "50 % of answers are errors (5xx), nearly all on `/api/*`: the application itself answers so"
     );
+}
+
+/// For who is told of nothing else: the name stands beside the words.
+#[test]
+fn the_application_that_it_comes_from_is_named() {
+    let application = |name: &str| Application { name: name.into(), ..Application::default() };
+    let route = |name: &str, to: Option<&str>| Route {
+        name: name.into(),
+        application: to.map(str::to_owned),
+        ..Route::default()
+    };
+    let facts = Facts {
+        routes: vec![route("/api/*", Some("api")), route("/*", Some("app")), route("/old", None)],
+        applications: vec![application("app"), application("api")],
+        ..Facts::default()
+    };
+    let found = |bad: &[(&'static Signal, &str, f64)]| {
+        let mut scene = Scene::new();
+        scene.pass(10, bad);
+        let found = scene.found(&facts).unwrap();
+        (found.application, found.broken)
+    };
+    let errors = |route| found(&[(&signal::ERRORS, "", 40.0), (&signal::ERRORS, route, 40.0)]);
+    assert_eq!(errors("/api/*"), (Some("api".into()), true));
+    assert_eq!(errors("/*"), (Some("app".into()), true));
+    assert_eq!(errors("/old"), (None, true), "the edge itself says so");
+    let both =
+        [(&signal::ERRORS, "", 40.0), (&signal::ERRORS, "/*", 20.0), (&signal::ERRORS, "/api/*", 20.0)];
+    assert_eq!(found(&both), (None, true));
+    let slow = [(&signal::LATENCY_P95, "", 0.7), (&signal::UPSTREAM_SECONDS, "app", 0.5)];
+    assert_eq!(found(&slow), (Some("app".into()), false));
+    let hangs = [(&signal::UPSTREAM_RATE, "app", 0.0), (&signal::UPSTREAM_ACTIVE, "app", 300.0)];
+    assert_eq!(found(&hangs), (Some("app".into()), true));
 }
 
 /// Nothing is answered, so that nothing is late and nothing an error.

@@ -10,7 +10,7 @@ use crate::cliffs::{self, Level};
 /// A cliff's level is another than before.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// The cliff as it is now, as in `/api/cliffs`.
+    /// The cliff as it is now, as in `/api/cliffs`; or how the answers are, in the same form.
     pub cliff: Value,
     /// Its level before, such as `clear`.
     pub was: &'static str,

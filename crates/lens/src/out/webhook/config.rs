@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::WebhookError;
 
-/// Tells a URL when a cliff's level changes.
+/// Tells a URL when a cliff's level changes, and when something is wrong with the answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Gets a POST with JSON for each change: `{"cliff": {…}, "was": "clear", "is": "near", "at": "2026-01-01T00:00:00Z"}`,
-    /// the cliff as in `/api/cliffs`. Any 2xx takes it; else it is posted up to three more times. `http` or `https`;
+    /// the cliff as in `/api/cliffs`, or of kind `service` when something is wrong with the answers. Any 2xx takes it; else it is posted up to three more times. `http` or `https`;
     /// redirects are not followed. Never shown, since such URLs often hold a password; `"env:NAME"` and `"file:PATH"`
     /// are read.
     pub url: Secret,

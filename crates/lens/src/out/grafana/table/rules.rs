@@ -34,6 +34,13 @@ pub(in crate::out::grafana) const ALERTS: &[Alert] = &[
         "See which errors and whose fault: deepwater_edge_failures_total, and /api/edge/pools for the targets.",
     ),
     page(
+        "DeepwaterServiceFails",
+        "0m",
+        When::Told("service_failing"),
+        "Hardly anything is answered on {{ $labels.instance }}, or with errors",
+        "See /api/cliffs: its `trouble` names the application and the reason, as far as they are known.",
+    ),
+    page(
         "DeepwaterCliffReached",
         "0m",
         When::Told("cliff_reached"),
