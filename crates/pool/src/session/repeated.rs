@@ -32,7 +32,24 @@ impl Session {
 
     fn repeated_statement(&self, query: &[u8], types: &[u8]) -> Option<Arc<Statement>> {
         let (strings, now) = (self.parameters.strings(), self.link.as_ref()?.linked.micros);
-        self.worker.shared.statements.repeated(query, types, strings, self.reading()?, now)
+        self.worker.shared.statements.repeated(query, types, strings, self.meaning()?, now)
+    }
+
+    /// The same text, as it would be read now; nobody else's if that is not certain.
+    pub(super) fn repeated_anew(&self, statement: &Statement) -> Arc<Statement> {
+        let Statement { query, types, verdict, .. } = statement;
+        self.repeated_statement(query, types).unwrap_or_else(|| {
+            let (statements, strings) = (&self.worker.shared.statements, self.parameters.strings());
+            statements.intern(query, types, strings, None, || verdict.clone())
+        })
+    }
+
+    /// How the client's texts are read: their literals, and their names; none if that is not certain, or may be another
+    /// thing as soon as the transaction is over.
+    pub(super) fn meaning(&self) -> Option<u64> {
+        let certain = self.link.as_ref().is_none_or(|link| !link.doubt.names);
+        let names = self.wants.names() ^ self.worker.shared.statements.generation().rotate_left(32);
+        self.reading().filter(|_| certain).map(|reading| reading ^ names.rotate_left(2))
     }
 
     /// A client prepares it. The answer goes out with the server's next, as it would come from there.

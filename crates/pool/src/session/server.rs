@@ -6,11 +6,11 @@ use std::task::Context;
 use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status};
 use deepwater_pgwire::message::{self, HEADER_BYTES};
 
-use super::Session;
 use super::batch::BatchState;
 use super::end::End;
 use super::expect::{Expect, Named, Ours};
 use super::out::Out;
+use super::{Session, pin};
 use crate::settings::Parameters;
 use crate::statements::Statement;
 
@@ -215,6 +215,11 @@ impl Session {
             }
             Some(_) => {
                 link.aftermath.query_over();
+                let defined = link.doubt.definitions && status == Status::Idle;
+                // Who has temporary tables mostly drops those.
+                if defined && self.pins & (1 << pin::TEMP_TABLE) == 0 {
+                    self.worker.shared.statements.expire();
+                }
                 if link.batch.state != BatchState::Off && link.is_answered() {
                     link.batch.stop();
                 }
