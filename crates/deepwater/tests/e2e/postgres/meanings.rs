@@ -142,3 +142,19 @@ async fn what_is_computed_beforehand_is_as_the_client_would_have_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_postgresql_says_of_a_text_it_says_each_time() {
+    let (_database, _pooler, place) = repeating("pool_size = 1").await;
+    let mut client = Pg::login(&place).await;
+    let long = format!("SELECT 1 AS {}", "x".repeat(64));
+    for _ in 0..4 {
+        let told = client.ask(extended(&long, &[])).await;
+        assert_eq!((told[0].tag, told[0].code()), (b'N', "42622".to_owned()));
+    }
+    client.run("SET standard_conforming_strings TO off").await;
+    for _ in 0..4 {
+        let told = client.ask(extended(r"SELECT 'a\\b'", &[])).await;
+        assert_eq!((told[0].tag, told[0].code()), (b'N', "22P06".to_owned()));
+    }
+}
