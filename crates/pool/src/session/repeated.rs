@@ -58,6 +58,7 @@ impl Session {
         self.names.keep_repeated(Arc::clone(&statement));
         let Some(link) = &mut self.link else { return };
         link.unnamed_here = false;
+        link.batch.prepares = Some(statement.id);
         if !link.server().prepared.touch(statement.id) {
             self.prepare(&statement, out);
             self.expect(Expect::OurParse(statement));

@@ -1,7 +1,7 @@
 //! `auto_prepare`: what a text means is its client's own, though its statement is shared.
 
-use super::repeating::{repeating, value};
-use crate::support::pg_wire::say::extended;
+use super::repeating::{repeating, value, value_in};
+use crate::support::pg_wire::say::{bind, execute, extended, parse, sync};
 use crate::support::pg_wire::{Pg, error_in};
 
 #[tokio::test]
@@ -139,6 +139,31 @@ async fn what_is_computed_beforehand_is_as_the_client_would_have_it() {
         for _ in 0..3 {
             assert_eq!(value(&mut client, text, &[]).await, here);
             assert_eq!(value(&mut other, text, &[]).await, there);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_type_may_be_made_anew() {
+    let (database, _pooler, place) = repeating("pool_size = 1").await;
+    let mut admin = database.admin().await;
+    let make = "DROP TYPE IF EXISTS mood CASCADE; CREATE TYPE mood AS ENUM ('calm'); \
+                CREATE TABLE IF NOT EXISTS t (a int); GRANT ALL ON t TO public; ALTER TABLE t ADD m mood";
+    admin.run(make).await;
+    let mut client = Pg::login(&place).await;
+    let texts = ["SELECT $1::mood", "INSERT INTO t (m) VALUES ($1) RETURNING m"];
+    for turn in 0..12 {
+        for text in texts {
+            assert_eq!(value(&mut client, text, &[Some("calm")]).await, "calm");
+            // Some ask for no description.
+            if turn % 2 == 0 {
+                let told = client
+                    .ask([parse("", text), bind("", "", &[Some("calm")]), execute("", 0), sync()].concat());
+                assert_eq!(value_in(text, &told.await), "calm");
+            }
+        }
+        if turn % 3 == 2 {
+            admin.run(make).await;
         }
     }
 }
