@@ -9,6 +9,7 @@ use deepwater_pgwire::sql::Verdict;
 
 use super::Session;
 use super::expect::{Expect, Unnamed};
+use super::link::Link;
 use super::out::Out;
 use crate::statements::Statement;
 
@@ -22,11 +23,12 @@ impl Session {
         self.metrics.repeated_parses.increment();
         // What a pinned client's server has of its own may decide what a text means. A transaction that has failed takes no
         // statement, and only the server says so.
+        let takes = |link: &Link| link.status != Status::Failed && !link.expected.awaits_status();
         let usual = self.plan.auto_prepare
             && self.plan.max_prepared > 0
             && self.pins == 0
             && !self.parameters.is_ambiguous()
-            && self.link.as_ref().is_some_and(|link| link.status != Status::Failed);
+            && self.link.as_deref().is_some_and(takes);
         if usual { self.repeated_statement(parse.query, parse.types) } else { None }
     }
 

@@ -101,13 +101,14 @@ impl Session {
             }
             let n = total.min(left);
             let message = &data[at..at + n];
+            let unnamed = front.and_then(Expect::unnamed_statement);
             let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
             if header.tag == backend::READY_FOR_QUERY {
                 self.check_mode()?;
             }
             if pass {
                 let renamed = (header.tag == backend::ERROR_RESPONSE && n == total)
-                    .then(|| self.names.in_error(&message[HEADER_BYTES..]))
+                    .then(|| self.names.in_error(&message[HEADER_BYTES..], unnamed))
                     .flatten();
                 match renamed {
                     Some(payload) => message::raw(out.own(), backend::ERROR_RESPONSE, &payload),

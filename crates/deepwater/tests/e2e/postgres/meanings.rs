@@ -1,7 +1,7 @@
 //! `auto_prepare`: what a text means is its client's own, though its statement is shared.
 
 use super::repeating::{repeating, value, value_in};
-use crate::support::pg_wire::say::{bind, execute, extended, parse, sync};
+use crate::support::pg_wire::say::{bind, execute, extended, parse, query, sync};
 use crate::support::pg_wire::{Pg, error_in};
 
 #[tokio::test]
@@ -182,4 +182,31 @@ async fn what_postgresql_says_of_a_text_it_says_each_time() {
         let told = client.ask(extended(r"SELECT 'a\\b'", &[])).await;
         assert_eq!((told[0].tag, told[0].code()), (b'N', "22P06".to_owned()));
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_as_ever_though_more_has_been_sent() {
+    let (_database, _pooler, place) = repeating("pool_size = 1").await;
+    let mut client = Pg::login(&place).await;
+    let eight = || extended("SELECT 8", &[]);
+    for _ in 0..3 {
+        value(&mut client, "SELECT 8", &[]).await;
+        value(&mut client, "SELECT $1::int", &[Some("8")]).await;
+    }
+    // It has no name, whatever the client has made of its statement since.
+    let wrong = [parse("", "SELECT $1::int"), bind("", "", &[]), sync()].concat();
+    client.say([wrong, eight()].concat()).await;
+    let told = client.hear_until(b'Z').await;
+    assert!(error_in(&told).sentence().contains("prepared statement \"\" requires 1"), "{told:?}");
+    assert_eq!(value_in("behind it", &client.hear_until(b'Z').await), "8");
+    // A transaction that has failed takes no statement: not one of what was sent before that was known.
+    client.run("BEGIN").await;
+    client.say([extended("SELECT 1 / 0", &[]), eight(), parse("", "SELECT 8"), sync()].concat()).await;
+    let tags = |told: &[crate::support::pg_wire::Reply]| told.iter().map(|it| it.tag).collect::<Vec<_>>();
+    client.hear_until(b'Z').await;
+    assert_eq!(tags(&client.hear_until(b'Z').await), b"EZ");
+    assert_eq!(tags(&client.hear_until(b'Z').await), b"EZ");
+    client.say([query("ROLLBACK"), eight()].concat()).await;
+    client.hear_until(b'Z').await;
+    assert_eq!(value_in("after its end", &client.hear_until(b'Z').await), "8");
 }
