@@ -72,6 +72,15 @@ impl Names {
         self.kept.as_mut()?.named.remove(name)
     }
 
+    /// What the protocol's messages mean by a name only the server knows from here on.
+    pub(super) fn forget(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            self.drop_unnamed();
+        } else {
+            self.remove(name);
+        }
+    }
+
     /// Enters a statement under its name.
     pub(super) fn insert(&mut self, named: Named) {
         let kept = self.kept();

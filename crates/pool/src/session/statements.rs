@@ -53,6 +53,8 @@ impl Session {
         self.metrics.client_parses.increment();
         let limit = self.plan.max_prepared;
         if !self.is_tracked() || (limit == 0 && !parse.name.is_empty()) {
+            // It may be one that was followed, before the configuration changed.
+            self.names.forget(parse.name);
             self.metrics.server_parses.increment();
             self.pass_message(at, total, Expect::Parse(None), out);
             return Ok(());
@@ -226,6 +228,9 @@ impl Session {
                 });
                 return Ok(());
             }
+        }
+        if target.kind == Kind::Statement {
+            self.names.forget(target.name);
         }
         self.pass_message(at, total, Expect::Close, out);
         Ok(())
