@@ -50,13 +50,15 @@ impl Filling<'_> {
             }
         };
         let entry = Arc::new(Entry::Object(entry));
-        if stays {
+        let audience = if stays {
             fetch.insert(key, &entry);
+            Audience::Everybody
         } else {
             fetch.cache.store.remove(key);
-        }
+            Audience::Leader
+        };
         let answer = Answer { stored: Some(entry), origin_status: Some(304), ..self.blank() };
-        self.publish(answer, Audience::Everybody);
+        self.publish(answer, audience);
         self.over(Ok(()));
     }
 
