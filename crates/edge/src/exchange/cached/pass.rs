@@ -145,8 +145,11 @@ impl Passing {
                 object.with_head(meta, Stamp::clone(&object.stamp), lines.0)
             }
             HeadEffect::Update => match cache.freshened(object, &response.fields, policy, times, now_ms) {
-                Ok(new) => object.with_head(new.meta, Stamp::new(object.stamp.born(), new.slots), &new.lines),
-                Err(_) => {
+                Ok(new) if new.vary.is_empty() => {
+                    object.with_head(new.meta, Stamp::new(object.stamp.born(), new.slots), &new.lines)
+                }
+                // Nor may it stay here, where it answers all, if it is for some only.
+                Ok(_) | Err(_) => {
                     cache.store.remove(&self.key);
                     return;
                 }
