@@ -201,6 +201,8 @@ async fn a_head_of_what_is_stored_in_part_tells_of_the_whole() {
         (answer.status(), answer.get("content-length"), answer.get("content-range")),
         (200, Some("7"), None)
     );
+    assert_eq!(did(&answer), "fwd=partial");
+    assert_eq!(origin.heard().last().map(|request| request.method().to_owned()).as_deref(), Some("HEAD"));
     assert_eq!(client.get("/").await.text(), "content");
 }
 
