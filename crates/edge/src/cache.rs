@@ -37,7 +37,7 @@ pub(crate) use head::{Freshened, union};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
 pub(crate) use terms::Terms;
-pub(crate) use told::target_of;
+pub(crate) use told::{says_scheme, target_of};
 
 /// The fetches under way.
 pub(crate) type Fetches = Flights<Answer, Fault>;

@@ -9,6 +9,15 @@ use deepwater_cache::rules::Target;
 use crate::head::{Name, Request};
 use crate::peer::Peer;
 
+/// Fields that some frameworks take for the scheme of a request.
+const SCHEMES: [&[u8]; 4] =
+    [b"front-end-https", b"x-forwarded-protocol", b"x-forwarded-ssl", b"x-url-scheme"];
+
+/// Whether some frameworks take a field for the scheme of a request.
+pub(crate) fn says_scheme(name: &[u8]) -> bool {
+    SCHEMES.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
 /// The URL of a request as the application is told of it.
 pub(crate) fn target_of<'a>(request: &'a Request, peer: &Peer) -> Target<'a> {
     let mut scheme = request.scheme().as_bytes();
@@ -40,7 +49,7 @@ fn contradictions(request: &Request, peer: &Peer, mut tell: impl FnMut(u8, &[u8]
     if request.authority() != authority {
         tell(b'a', request.authority());
     }
-    for (id, _, value) in request.fields.iter() {
+    for (id, name, value) in request.fields.iter() {
         match id {
             Name::XForwardedHost if value != authority => tell(b'h', value),
             Name::XForwardedProto if value != scheme => tell(b's', value),
@@ -48,6 +57,10 @@ fn contradictions(request: &Request, peer: &Peer, mut tell: impl FnMut(u8, &[u8]
             Name::Forwarded => {
                 let pairs = value.split(|b| matches!(b, b',' | b';')).map(<[u8]>::trim_ascii);
                 pairs.filter(|pair| !agrees(pair, scheme, authority)).for_each(|pair| tell(b'f', pair));
+            }
+            Name::Other if says_scheme(name) => {
+                tell(b'n', &name.to_ascii_lowercase());
+                tell(b'v', value);
             }
             _ => {}
         }
@@ -123,6 +136,7 @@ mod tests {
             (&[("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "80")], &["p80"]),
             (&[("X-Forwarded-Host", "shop:81"), ("X-Forwarded-Port", "81")], &["ashop"]),
             (&[("X-Forwarded-Host", "[::1]"), ("X-Forwarded-Port", "1]")], &["ashop", "p1]"]),
+            (&[("X-Forwarded-SSL", "on")], &["nx-forwarded-ssl", "von"]),
             (&[("Forwarded", "for=1.2.3.4;host=evil")], &["fhost=evil"]),
             (&[("Forwarded", "for=host=evil")], &["ffor=host=evil"]),
             (&[("Forwarded", "host=shop, proto=https;x")], &["fproto=https", "fx"]),

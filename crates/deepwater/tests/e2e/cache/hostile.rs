@@ -23,6 +23,12 @@ const UNKEYED: &[&str] = &[
     "X-HTTP-Method: DELETE",
     "X-Method-Override: PUT",
     "x-middleware-prefetch: 1",
+    "X-Forwarded-URI: /admin",
+    "X-Forwarded-SSL: on",
+    "X-Forwarded-Protocol: https",
+    "X-Url-Scheme: https",
+    "Front-End-Https: on",
+    "Expect: 100-continue",
     "X-Real-IP: 6.6.6.6",
 ];
 
@@ -354,7 +360,8 @@ async fn what_a_trusted_proxy_says_of_the_url_is_in_the_key() {
 async fn what_a_trusted_proxy_passes_on_of_its_clients_poisons_nobody() {
     let origin = Origin::answering(|request| {
         let said = |name| request.all(name).join("+");
-        let names = ["x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded"];
+        let names =
+            ["x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded", "x-forwarded-ssl"];
         fresh(&names.map(said).join(" "))
     })
     .await;
@@ -368,6 +375,7 @@ async fn what_a_trusted_proxy_passes_on_of_its_clients_poisons_nobody() {
         "X-Forwarded-Port: 4430",
         "Forwarded: for=6.6.6.6;host=evil.example",
         "Forwarded: proto=https",
+        "X-Forwarded-SSL: on",
     ]
     .iter()
     .enumerate()
@@ -375,7 +383,7 @@ async fn what_a_trusted_proxy_passes_on_of_its_clients_poisons_nobody() {
         let path = format!("/{at}");
         let evil = edge.ask(get(&path, fields)).await;
         let answer = edge.get(&path).await;
-        assert_eq!(answer.text(), format!("shop.example http  {ours}"), "{fields}");
+        assert_eq!(answer.text(), format!("shop.example http  {ours} "), "{fields}");
         // Who is told the same is answered the same.
         let again = edge.ask(get(&path, fields)).await;
         assert_eq!((again.text(), is_hit(&again)), (evil.text(), true), "{fields}");
