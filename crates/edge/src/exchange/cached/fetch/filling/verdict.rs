@@ -92,7 +92,8 @@ impl Filling<'_> {
         };
         let of_part = status == StatusCode::PARTIAL_CONTENT;
         let mut lines = Vec::new();
-        let keeps = |name: &[u8]| storable.excluded.keeps(name);
+        // Parts are joined, and cut.
+        let keeps = |name: &[u8]| storable.excluded.keeps(name) && !(of_part && rules::is_digest(name));
         fetch.cache.write_lines(&mut lines, fields, |name| {
             keeps(name) && !(of_part && Name::of(name) == Name::ContentRange)
         });
