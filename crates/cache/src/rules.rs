@@ -34,7 +34,7 @@ mod testing;
 
 pub use conditional::{Outcome, evaluate, in_not_modified, is_conditional, not_modified};
 pub use entity_tag::{EntityTag, entity_tags};
-pub use excluded::Excluded;
+pub use excluded::{Excluded, is_digest};
 pub use fields::{Fields, Request, Response, Times};
 pub use freshen::{HeadEffect, freshen, head, validates};
 pub use invalidation::{Invalid, Target, invalidated, is_safe};

@@ -143,6 +143,7 @@ struct State {
 }
 
 /// Writes what is told, as long as anybody may tell anything. What has come meanwhile is written together.
+#[allow(clippy::disallowed_methods, reason = "it is for not being woken that it sleeps")]
 fn write_log(mut log: impl Write, told: &Receiver<Entry>) {
     let mut lines = String::new();
     while let Ok(first) = told.recv() {

@@ -8,6 +8,7 @@ mod lines;
 mod plan;
 mod purge;
 mod terms;
+mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -26,7 +27,7 @@ use smallvec::SmallVec;
 
 use crate::config;
 use crate::failure::Failure;
-use crate::head::{Name, Request};
+use crate::head::Request;
 use crate::peer::Peer;
 use crate::route::name_of;
 
@@ -36,6 +37,7 @@ pub(crate) use head::{Freshened, union};
 pub(crate) use lines::{Lines, write_line};
 pub(crate) use plan::CachePlan;
 pub(crate) use terms::Terms;
+pub(crate) use told::{says_scheme, target_of};
 
 /// The fetches under way.
 pub(crate) type Fetches = Flights<Answer, Fault>;
@@ -58,6 +60,8 @@ pub(crate) struct HttpCache {
     uncoalesced: AtomicU64,
     /// Fetches under way by another key than that of their URL.
     unlisted: AtomicUsize,
+    /// Keys have been written that tell more than the URL: what is stored under them is found by nothing else.
+    contradicted: AtomicBool,
     started: (Instant, u64),
 }
 
@@ -122,6 +126,7 @@ impl HttpCache {
             refreshes: AtomicUsize::new(0),
             uncoalesced: AtomicU64::new(0),
             unlisted: AtomicUsize::new(0),
+            contradicted: AtomicBool::new(false),
             started: (now.0, unix_ms(now.1)),
         }
     }
@@ -134,8 +139,10 @@ impl HttpCache {
     /// Writes the key of a request, as its route writes keys.
     pub fn write_key(&self, out: &mut Vec<u8>, request: &Request, peer: &Peer, plan: &CachePlan) {
         self.write_url(out, target_of(request, peer), &plan.key);
-        if let Some(host) = other_host(request, peer) {
-            out.extend_from_slice(&deepwater_upstream::hash_bytes(host).to_le_bytes());
+        let url_end = out.len();
+        told::write_contradictions(out, request, peer);
+        if out.len() > url_end && !self.contradicted.load(Relaxed) {
+            self.contradicted.store(true, SeqCst);
         }
     }
 
@@ -153,11 +160,10 @@ impl HttpCache {
     }
 
     /// Invalidates a URL after a write (RFC 9111 §4.4), if anything is stored or being fetched for it: writes to what
-    /// is never cached would purge by accident what shares a slot with them. `by_other_name`: it may be stored under a
-    /// key that tells its host by two names.
-    pub fn invalidate(&self, url: Target<'_>, by_other_name: bool) {
+    /// is never cached would purge by accident what shares a slot with them.
+    pub fn invalidate(&self, url: Target<'_>) {
         let mut slots = SmallVec::<[Slot; 2]>::new();
-        let mut held = by_other_name || self.unlisted.load(SeqCst) > 0;
+        let mut held = self.contradicted.load(SeqCst) || self.unlisted.load(SeqCst) > 0;
         let mut key = Vec::new();
         for form in &self.terms.load().keys {
             key.clear();
@@ -225,24 +231,6 @@ pub(crate) struct KeyForm {
     pub version: Option<String>,
     /// The route, as a hash of all that tells where its answers come from.
     pub route: u64,
-}
-
-/// The URL of a request as the application is told of it.
-pub(crate) fn target_of<'a>(request: &'a Request, peer: &Peer) -> Target<'a> {
-    let mut scheme = request.scheme().as_bytes();
-    let mut authority = request.authority();
-    if peer.trusted {
-        scheme = request.fields.get_known(Name::XForwardedProto).unwrap_or(scheme);
-        authority = request.fields.get_known(Name::XForwardedHost).unwrap_or(authority);
-    }
-    let query = (request.target().len() > request.path().len()).then(|| request.query());
-    Target { scheme, authority, path: request.path(), query }
-}
-
-/// The host a request is sent to, where a trusted proxy says that it was for another: the application may go by either.
-pub(crate) fn other_host<'a>(request: &'a Request, peer: &Peer) -> Option<&'a [u8]> {
-    let told = request.fields.get_known(Name::XForwardedHost).filter(|_| peer.trusted)?;
-    (told != request.authority()).then(|| request.authority())
 }
 
 /// A fetch under way by another key than that of its URL.

@@ -33,6 +33,8 @@ pub(crate) struct NoHead {
     /// Whether the origin had said anything at all: if not, on a reused connection, it had most likely closed it
     /// before the request came.
     pub silent: bool,
+    /// The origin promises that it has done nothing with the request: any may be sent again.
+    pub undone: bool,
 }
 
 /// The reading side of an origin.

@@ -28,23 +28,34 @@ pub use verdict::{Statement, Transaction, Verdict};
 /// As many statements of one text are listed in a verdict; what has more is [`Marks::OPAQUE`].
 pub const MAX_STATEMENTS: usize = 1_000;
 
-/// Whether a setting, by its name in lower case, decides what literals mean: they are read when a statement is prepared.
+/// Whether a setting, by its name in lower case, decides what literals mean: they are read when a statement is prepared,
+/// and functions of them that PostgreSQL takes for immutable are computed when it is planned.
 /// (`search_path` does too, and PostgreSQL itself reads a prepared statement anew when that has changed.)
 #[must_use]
 pub fn decides_literals(name: &str) -> bool {
     matches!(
         name,
         "array_nulls"
+            | "bytea_output"
             | "client_encoding"
             | "datestyle"
+            | "extra_float_digits"
             | "intervalstyle"
             | "lc_monetary"
+            | "quote_all_identifiers"
             | "standard_conforming_strings"
             | "timezone"
             | "timezone_abbreviations"
             | "transform_null_equals"
             | "xmloption"
     )
+}
+
+/// Whether a setting, by its name in lower case, decides what names mean, or whether they may be used. PostgreSQL looks some
+/// of it up when a statement is prepared alone: the types of its parameters, the right to use a schema or a function.
+#[must_use]
+pub fn decides_names(name: &str) -> bool {
+    matches!(name, "role" | "search_path" | "session_authorization")
 }
 
 /// What a text does to the session that runs it, strings as the standard has them.

@@ -7,6 +7,7 @@ mod aftermath;
 mod batch;
 mod begin;
 mod client;
+mod doubt;
 mod end;
 mod expect;
 mod handover;

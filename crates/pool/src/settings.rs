@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     entries: Option<Arc<Vec<Entry>>>,
     hash: u64,
     reading: u64,
+    names: u64,
 }
 
 impl Settings {
@@ -46,6 +47,12 @@ impl Settings {
     #[inline]
     pub(crate) fn reading(&self) -> u64 {
         self.reading
+    }
+
+    /// A hash of those alone that decide what names mean; 0 when there are none.
+    #[inline]
+    pub(crate) fn names(&self) -> u64 {
+        self.names
     }
 
     /// Sets or replaces one.
@@ -99,8 +106,9 @@ impl Settings {
 
     fn put(&mut self, entries: Vec<Entry>) {
         let hash = if entries.is_empty() { 0 } else { FixedState::with_seed(0).hash_one(&entries) };
-        let reading = hash_of_reading(&entries);
-        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash, reading };
+        let reading = hash_of(&entries, sql::decides_literals);
+        let names = hash_of(&entries, sql::decides_names);
+        *self = Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)), hash, reading, names };
     }
 
     /// Whether any of them decides what the client may do: a change must be known to have succeeded before it acts.
@@ -109,10 +117,10 @@ impl Settings {
     }
 }
 
-/// The same for the same settings in whatever order.
-fn hash_of_reading(entries: &[Entry]) -> u64 {
+/// Of the settings that decide something: the same for the same settings in whatever order.
+fn hash_of(entries: &[Entry], decides: fn(&str) -> bool) -> u64 {
     let hasher = FixedState::with_seed(2);
-    let decide = entries.iter().filter(|(name, _)| sql::decides_literals(&name.to_ascii_lowercase()));
+    let decide = entries.iter().filter(|(name, _)| decides(&name.to_ascii_lowercase()));
     decide.fold(0, |hash, entry| hash ^ hasher.hash_one(entry))
 }
 
@@ -161,7 +169,7 @@ impl Parameters {
         // Servers need not report in the same order.
         let hasher = FixedState::with_seed(1);
         self.hash = self.entries.iter().fold(0, |hash, entry| hash ^ hasher.hash_one(entry));
-        self.reading = hash_of_reading(&self.entries);
+        self.reading = hash_of(&self.entries, sql::decides_literals);
         true
     }
 

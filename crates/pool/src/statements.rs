@@ -35,6 +35,7 @@ pub(crate) struct Statement {
 pub(crate) struct Statements {
     known: Mutex<Known>,
     next: AtomicU64,
+    generation: AtomicU64,
 }
 
 type Known = HashMap<Box<[u8]>, Weak<Statement>, foldhash::fast::RandomState>;
@@ -53,6 +54,16 @@ impl Statements {
     /// A number that no other statement has.
     pub(crate) fn next_id(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Changes whenever names may mean another thing from here on: part of how texts are read that clients repeat.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Something was defined, or dropped: what clients repeat is prepared anew.
+    pub(crate) fn expire(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The statement with this text and these types. `reading` tells how its literals are read, which is when it is

@@ -4,6 +4,7 @@ use http::Method;
 
 use super::date;
 use super::entity_tag::{EntityTag, entity_tags};
+use super::excluded::is_digest;
 use super::fields::{Fields, Request};
 use super::validators::Validators;
 
@@ -94,7 +95,7 @@ pub fn in_not_modified(name: &[u8]) -> bool {
         "content-type",
         "transfer-encoding",
     ];
-    !CONTENT.iter().any(|content| name.eq_ignore_ascii_case(content.as_bytes()))
+    !is_digest(name) && !CONTENT.iter().any(|content| name.eq_ignore_ascii_case(content.as_bytes()))
 }
 
 #[cfg(test)]
@@ -218,6 +219,7 @@ mod tests {
         {
             assert!(in_not_modified(name.as_bytes()), "{name}");
         }
+        assert!(!in_not_modified(b"Content-Digest") && in_not_modified(b"Repr-Digest"));
         assert!(!in_not_modified(b"Content-Length") && !in_not_modified(b"content-type"));
     }
 

@@ -48,6 +48,12 @@ impl Excluded {
     }
 }
 
+/// Whether a field is a digest of the content as it is sent (RFC 9530 §2): one of the whole is none of a part, nor is one
+/// of a message without content. `Repr-Digest` is the same for all of them.
+pub fn is_digest(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-digest") || name.eq_ignore_ascii_case(b"content-md5")
+}
+
 /// Whether it is a field that sets cookies.
 pub(crate) fn is_cookie(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"set-cookie") || name.eq_ignore_ascii_case(b"set-cookie2")

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::date;
-use super::excluded::is_cookie;
+use super::excluded::{is_cookie, is_digest};
 use super::fields::{Fields, Response};
 use super::validators::Validators;
 
@@ -60,7 +60,7 @@ pub fn freshen<'a, A: Fields + ?Sized, B: Fields + ?Sized>(
 /// Whether the content as it is stored depends on a field.
 fn is_fixed(name: &[u8]) -> bool {
     const FIXED: [&str; 4] = ["content-encoding", "content-length", "content-range", "transfer-encoding"];
-    FIXED.iter().any(|fixed| name.eq_ignore_ascii_case(fixed.as_bytes()))
+    is_digest(name) || FIXED.iter().any(|fixed| name.eq_ignore_ascii_case(fixed.as_bytes()))
 }
 
 /// What the response to a HEAD does to a stored response to a GET.
@@ -168,6 +168,7 @@ mod tests {
             ("Age", "7"),
             ("Content-Encoding", "gzip"),
             ("Content-Range", "x"),
+            ("Content-Digest", "of nothing"),
             ("Set-Cookie", "a=b"),
             ("Transfer-Encoding", "chunked"),
             ("Cache-Control", "public"),

@@ -1,5 +1,7 @@
 //! HTTP/2 from end to end, gRPC included.
 
+mod leaving;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

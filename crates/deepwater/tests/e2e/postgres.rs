@@ -13,6 +13,7 @@ mod isolation;
 mod listening;
 mod logins;
 mod losing;
+mod meanings;
 mod pinning;
 mod programs;
 mod reloading;

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::body::{BodyRead, Replay};
 use crate::breakers::Leave;
-use crate::config::HashKey;
+use crate::config::{HashKey, OriginProtocol};
 use crate::downstream::Reply;
 use crate::failure::Failure;
 use crate::guard::Refusal;
@@ -54,7 +54,9 @@ impl Proxying<'_> {
     ) -> Option<Outcome> {
         let plan = &self.pool.plan;
         plan.retry.budget.deposit(self.since_epoch(self.tally.started));
-        let bound = if is_idempotent(&self.request.method) { plan.retry.max_body } else { 0 };
+        // Only over HTTP/2 can a server tell that it has done nothing.
+        let may_repeat = is_idempotent(&self.request.method) || plan.protocol == OriginProtocol::Http2;
+        let bound = if may_repeat { plan.retry.max_body } else { 0 };
         let is_barred = |name: &[u8]| {
             self.route.request_edits.overrules(name)
                 || self.route.guard.as_ref().is_some_and(|guard| guard.owns(name))
@@ -166,10 +168,11 @@ impl Proxying<'_> {
         }
     }
 
-    /// Takes one of the request's and the pool's retries, if there is one left of both.
-    pub(super) fn takes_retry(&self) -> bool {
+    /// Takes one of the request's and the pool's retries, if there is one left of both. `undone`: the server has told that
+    /// it has done nothing.
+    pub(super) fn takes_retry(&self, undone: bool) -> bool {
         let (retry, tally) = (&self.pool.plan.retry, self.tally);
-        let may = is_idempotent(&self.request.method)
+        let may = (undone || is_idempotent(&self.request.method))
             && !tally.body_spent.get()
             && tally.resent.get() < retry.attempts
             && !self.deadline.is_past_limit()

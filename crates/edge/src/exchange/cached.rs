@@ -166,6 +166,10 @@ impl Caching<'_> {
         let metrics = self.metrics();
         let (entry, own_key) = match self.look(key, now_ms) {
             Look::Object(entry, own_key) => (entry, own_key),
+            // A part does not tell of the whole, and a head is not worth fetching that.
+            Look::Part(..) if self.request.method == Method::HEAD => {
+                return self.refuse_or(End::Pass(Fwd::Partial, None), reply).await;
+            }
             Look::Part(entry, own_key) => {
                 let range_key;
                 let (fetch_key, completes) = if self.facts.range {

@@ -139,19 +139,22 @@ impl Proxying<'_> {
                             let times = (chosen_at, Instant::now());
                             self.attempt(lease, times, &mut writer, &mut reader, response, body, reply).await
                         }
-                        Ok(Err(failure)) => Attempt::NoHead { failure, silent: true },
-                        Err(_) => {
-                            let failure = self.in_time(Failure::ConnectTimeout);
-                            Attempt::NoHead { failure, silent: false }
+                        // Nothing was sent: another connection is as good for any request.
+                        Ok(Err(Failure::ConnectionTerminated)) if was_kept => {
+                            kept = self.pool.idle.take(target.id, chosen_at);
+                            continue;
                         }
+                        Ok(Err(failure @ Failure::ConnectionTerminated)) => return Sent::Unsent(failure),
+                        Ok(Err(failure)) => Attempt::failed(failure),
+                        Err(_) => Attempt::failed(self.in_time(Failure::ConnectTimeout)),
                     }
                 }
             };
             // A kept connection that dies without a word was most likely being closed when the request came; what
-            // cannot do harm twice is sent again over a new one (RFC 9112 §9.3.1).
-            if let Attempt::NoHead { failure: Failure::ConnectionTerminated, silent: true } = attempt
+            // cannot do harm twice is sent again over a new one (RFC 9112 §9.3.1), and so is what has not been done.
+            if let Attempt::NoHead { failure: Failure::ConnectionTerminated, silent: true, undone } = attempt
                 && was_kept
-                && is_idempotent(&self.request.method)
+                && (undone || is_idempotent(&self.request.method))
                 && body.rewind()
             {
                 self.pool.metrics.retries.increment();
@@ -161,8 +164,8 @@ impl Proxying<'_> {
             if let Attempt::Withheld(_, answer) = attempt {
                 return Sent::Withheld { failure: Failure::RetriesFailed, outcome, answer };
             }
-            if let Attempt::NoHead { failure, .. } = attempt {
-                return if self.retries_after(failure) && self.takes_retry() {
+            if let Attempt::NoHead { failure, undone, .. } = attempt {
+                return if self.retries_after(failure) && self.takes_retry(undone) {
                     Sent::Withheld { failure, outcome, answer: None }
                 } else {
                     Sent::Failed { failure, outcome }

@@ -78,7 +78,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     fn no_head(&self, failure: Failure) -> NoHead {
-        NoHead { failure, silent: !self.received }
+        NoHead { failure, silent: !self.received, undone: false }
     }
 
     /// Decides framing, kind and the connection's future from a parsed head.

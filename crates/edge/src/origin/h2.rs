@@ -34,6 +34,7 @@ pub(crate) struct Sender {
 /// What all who share a connection know of it.
 #[derive(Default)]
 struct State {
+    /// It takes no more streams; some may still be under way.
     closed: Cell<bool>,
     streams: Cell<usize>,
 }
@@ -79,7 +80,7 @@ impl Sender {
         Ok(Self { requests, state })
     }
 
-    /// Whether the connection is over.
+    /// Whether the connection takes no more streams.
     pub fn is_closed(&self) -> bool {
         self.state.closed.get()
     }
@@ -97,7 +98,7 @@ impl Sender {
     /// Opens a stream with the request's head.
     ///
     /// # Errors
-    /// When the connection takes no more streams.
+    /// [`Failure::ConnectionTerminated`] when the connection takes no more streams: then nothing was sent.
     pub async fn send(
         self,
         request: &Request,
@@ -107,11 +108,18 @@ impl Sender {
     ) -> Result<(Writer, ResponseReader), Failure> {
         let head = request_head(request, host, secure).ok_or(Failure::BadRequest)?;
         let open = OpenStream::new(&self.state);
-        let mut requests = self.requests.ready().await.map_err(|_| Failure::ConnectionTerminated)?;
+        // It has ended, or the origin has said that it will (GOAWAY), however long the streams under way may take.
+        let over = || {
+            self.state.closed.set(true);
+            Failure::ConnectionTerminated
+        };
+        let mut requests = self.requests.ready().await.map_err(|_| over())?;
         let ends = framing == Framing::Empty;
-        let (response, stream) =
-            requests.send_request(head, ends).map_err(|_| Failure::ConnectionTerminated)?;
-        let reader = ResponseReader { response: Some(response), body: Reader::new(None), _open: open };
+        let (response, stream) = requests.send_request(head, ends).map_err(|error| {
+            // Else it is the head that h2 does not send.
+            if error.is_io() || error.is_go_away() { over() } else { Failure::BadRequest }
+        })?;
+        let reader = ResponseReader { response: Some(response), body: Reader::new(None), open };
         Ok((Writer::new((!ends).then_some(stream)), reader))
     }
 }
@@ -136,7 +144,7 @@ fn request_head(request: &Request, host: &[u8], secure: bool) -> Option<http::Re
 pub(crate) struct ResponseReader {
     response: Option<ResponseFuture>,
     body: Reader,
-    _open: OpenStream,
+    open: OpenStream,
 }
 
 impl OriginRead for ResponseReader {
@@ -148,7 +156,7 @@ impl OriginRead for ResponseReader {
         _method: &Method,
         response: &mut Response,
     ) -> Poll<Result<HeadKind, NoHead>> {
-        let silent = |failure| NoHead { failure, silent: true };
+        let silent = |failure| NoHead { failure, silent: true, undone: false };
         let Some(coming) = &mut self.response else {
             return Poll::Ready(Err(silent(Failure::Internal)));
         };
@@ -159,16 +167,18 @@ impl OriginRead for ResponseReader {
         let head = match ready!(Pin::new(coming).poll(cx)) {
             Ok(head) => head,
             Err(error) => {
-                // REFUSED_STREAM and a GOAWAY below this stream promise that nothing was done (RFC 9113 §8.7).
-                let failure = if error.is_io()
-                    || error.is_go_away()
-                    || error.reason() == Some(::h2::Reason::REFUSED_STREAM)
-                {
-                    Failure::ConnectionTerminated
-                } else {
-                    Failure::BadResponse
-                };
-                return Poll::Ready(Err(silent(failure)));
+                // REFUSED_STREAM and a GOAWAY below this stream promise that nothing was done (RFC 9113 §8.7). The
+                // one is about this stream, the other about all that were to come.
+                let refused = error.is_reset() && error.reason() == Some(::h2::Reason::REFUSED_STREAM);
+                let left = error.is_go_away() && error.is_remote();
+                if left {
+                    self.open.0.closed.set(true);
+                }
+                let is_over = error.is_io() || error.is_go_away();
+                let failure =
+                    if is_over || refused { Failure::ConnectionTerminated } else { Failure::BadResponse };
+                let undone = left || (refused && error.is_remote());
+                return Poll::Ready(Err(NoHead { failure, silent: is_over, undone }));
             }
         };
         self.response = None;

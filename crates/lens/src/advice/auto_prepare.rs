@@ -16,7 +16,7 @@ const BUSY: f64 = 0.5;
 
 const PRICE: Price = Price {
     complexity: "after five runs the server may use one plan for all values (plan_cache_mode = force_custom_plan forbids it)",
-    staleness: "none; a transaction that is open across a migration may fail once",
+    staleness: "a migration past the pooler counts within a minute; a transaction that is open across it may fail once",
     money: "none: some memory of the server for each statement and connection",
     operations: "queries show as deepwater_<number> where they had no name; watch deepwater_postgres_healed_statements_total",
 };

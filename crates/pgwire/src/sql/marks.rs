@@ -28,8 +28,13 @@ impl Marks {
     /// A setting is changed for the transaction that decides how literals are read ([`super::decides_literals`]), or one
     /// whose name is not plain to see.
     pub const LITERALS: Self = Self(1 << 6);
+    /// What names mean, or may be done with them, changes for the transaction: a setting that decides it
+    /// ([`super::decides_names`]), or a temporary object that may stand before another.
+    pub const NAMES: Self = Self(1 << 7);
+    /// What names mean changes for everybody: `CREATE`, `ALTER`, `DROP` and the like.
+    pub const DEFINES: Self = Self(1 << 8);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::ADVISORY_LOCK, "ADVISORY_LOCK"),
         (Self::ADVISORY_UNLOCK, "ADVISORY_UNLOCK"),
         (Self::SET_CONFIG, "SET_CONFIG"),
@@ -37,6 +42,8 @@ impl Marks {
         (Self::NOTIFY, "NOTIFY"),
         (Self::SESSION_FUNCTION, "SESSION_FUNCTION"),
         (Self::LITERALS, "LITERALS"),
+        (Self::NAMES, "NAMES"),
+        (Self::DEFINES, "DEFINES"),
     ];
 
     /// Whether all of `other` is in it.
@@ -71,7 +78,7 @@ impl BitOrAssign for Marks {
 
 impl fmt::Debug for Marks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Self::NAMES.iter().filter(|(mark, _)| self.contains(*mark)).map(|(_, name)| name);
+        let names = Self::ALL.iter().filter(|(mark, _)| self.contains(*mark)).map(|(_, name)| name);
         f.debug_set().entries(names).finish()
     }
 }

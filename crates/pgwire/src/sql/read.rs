@@ -135,6 +135,9 @@ impl<'a> Reader<'a> {
             b"unlisten" => self.unlisten(),
             b"notify" => self.verdict.marks |= Marks::NOTIFY,
             b"create" => self.create(),
+            b"alter" | b"drop" | b"grant" | b"import" | b"reassign" | b"revoke" => {
+                self.verdict.marks |= Marks::DEFINES;
+            }
             b"declare" => self.declare(),
             b"close" => self.close(),
             b"copy" => self.copy(),

@@ -8,8 +8,12 @@ use super::{literal, read_with};
 /// when the statement is prepared, and stays what it was then. `epoch` and `infinity` do not move.
 const MOVING: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
 
-/// Whether the text is one SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES that leaves nothing behind in its session, and
-/// none of whose strings could name a time that goes on. False says nothing.
+/// Of a longer name PostgreSQL says that it cuts it, whenever it reads it (`NAMEDATALEN`).
+const NAME_BYTES: usize = 63;
+
+/// Whether the text is one SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES that leaves nothing behind in its session, none
+/// of whose strings could name a time that goes on, and of which PostgreSQL has nothing to say when it reads it. False says
+/// nothing.
 pub fn is_repeatable(text: &[u8], strings: Strings) -> bool {
     let mut lexer = Lexer::new(text, strings);
     let first = lexer.next();
@@ -22,21 +26,24 @@ pub fn is_repeatable(text: &[u8], strings: Strings) -> bool {
         return false;
     }
     let verdict = read_with(text, strings);
-    verdict.statements == 1 && verdict.is_plain() && !names_moving_time(lexer)
+    // PostgreSQL warns of backslashes that escape without an E.
+    let warns = strings == Strings::Escapes && text.contains(&b'\\');
+    verdict.statements == 1 && verdict.is_plain() && !warns && means_the_same(lexer)
 }
 
-fn names_moving_time(mut lexer: Lexer<'_>) -> bool {
+fn means_the_same(mut lexer: Lexer<'_>) -> bool {
     loop {
         let token = lexer.next();
         match token.kind {
-            Kind::End => return false,
-            Kind::Unterminated => return true,
+            Kind::End => return true,
+            Kind::Unterminated => return false,
             Kind::BitString => {}
+            kind if kind.is_name() && token.end - token.start > NAME_BYTES => return false,
             kind if kind.is_string() => {
-                let Some(bytes) = literal::string_bytes(&lexer, token) else { return true };
+                let Some(bytes) = literal::string_bytes(&lexer, token) else { return false };
                 let bytes = bytes.to_ascii_lowercase();
                 if MOVING.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
-                    return true;
+                    return false;
                 }
             }
             _ => {}
@@ -97,5 +104,14 @@ mod tests {
         }
         let escapes = is_repeatable(b"SELECT '\\x6eow'::timestamptz", Strings::Escapes);
         assert!(!escapes, "strings may hold escapes");
+    }
+
+    #[test]
+    fn what_postgresql_comments_on_is_read_each_time() {
+        for name in ["x".repeat(64), format!("\"{}\"", "é".repeat(40))] {
+            assert!(!repeatable(&format!("SELECT 1 AS {name}")), "{name} is cut");
+        }
+        assert!(repeatable(&format!("SELECT 1 AS {}", "x".repeat(63))));
+        assert!(!is_repeatable(br"SELECT 'a\\b'", Strings::Escapes) && repeatable(r"SELECT 'a\\b'"));
     }
 }

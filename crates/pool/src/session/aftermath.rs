@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use std::task::Context;
 
 use deepwater_pgwire::message::frontend::write as frontend;
-use deepwater_pgwire::sql::{self, Marks, Statement, Verdict};
+use deepwater_pgwire::sql::{Marks, Statement, Verdict};
 
 use super::client::touches_prepared;
+use super::doubt::Doubt;
 use super::end::End;
 use super::expect::Ours;
 use super::{Session, pin};
@@ -163,7 +164,7 @@ impl Session {
             self.pin(pin::OPAQUE_TEXT);
         }
         let Some(link) = &mut self.link else { return };
-        link.literals_in_doubt |= decides_literals(verdict);
+        link.doubt.note(verdict);
         let utf8 = link.server().parameters.is_utf8();
         let aftermath = &mut link.aftermath;
         // One change can be known; of several only the server knows what came of them.
@@ -262,7 +263,7 @@ impl Session {
             return Ok(());
         }
         if link.aftermath.is_empty() {
-            link.literals_in_doubt = false;
+            link.doubt = Doubt::default();
             let reset = std::mem::take(&mut link.hold_resets);
             // Who keeps the server is made known to it again; anybody else is when a server is next needed.
             return if reset && self.pins != 0 { self.introduce(cx) } else { Ok(()) };
@@ -279,7 +280,7 @@ impl Session {
         let question = aftermath.question();
         let Some(link) = &mut self.link else { return Ok(()) };
         let Some(question) = question else {
-            link.literals_in_doubt = false;
+            link.doubt = Doubt::default();
             return Ok(());
         };
         link.audit_resets = aftermath.resets;
@@ -326,7 +327,9 @@ impl Session {
         let Some(link) = &mut self.link else { return };
         let (resets, pins) = (std::mem::take(&mut link.audit_resets), link.audit_pins);
         // Unless there is more behind the question.
-        link.literals_in_doubt &= !link.expected.is_empty();
+        if link.expected.is_empty() {
+            link.doubt = Doubt::default();
+        }
         let applied = &mut link.server().applied;
         let mut found = 0;
         for (name, value) in answer {
@@ -402,16 +405,4 @@ impl Session {
             self.worker.shared.listeners.forget(&self.pool, &self.info);
         }
     }
-}
-
-/// Whether a text changes, for long or not, how literals are read.
-fn decides_literals(verdict: &Verdict) -> bool {
-    let decides = |statement: &Statement| match statement {
-        Statement::Set { name, .. } | Statement::Reset(name) | Statement::Touch(name) => {
-            sql::decides_literals(name)
-        }
-        Statement::ResetAll | Statement::TouchUnknown | Statement::DiscardAll => true,
-        _ => false,
-    };
-    verdict.marks.intersects(Marks::LITERALS | Marks::OPAQUE) || verdict.session.iter().any(decides)
 }

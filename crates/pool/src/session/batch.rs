@@ -10,6 +10,8 @@ pub(super) struct Batch {
     pub state: BatchState,
     /// The client has been sent something of the answer.
     pub answered: bool,
+    /// The number of the pooler's own statement that the client has last prepared in it: of that it knows nothing from before.
+    pub prepares: Option<u64>,
     /// Where the last message begins.
     last: usize,
 }

@@ -202,7 +202,7 @@ impl Session {
                 if link.status == Status::Idle && !link.open_batch && link.expected.are_all_ours() =>
             {
                 link.batch.bytes.clear();
-                link.batch.answered = false;
+                (link.batch.answered, link.batch.prepares) = (false, None);
                 link.batch.state = BatchState::Open;
             }
             // The client has gone on: what it sent before cannot be sent again behind that.

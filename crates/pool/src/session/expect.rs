@@ -140,6 +140,11 @@ impl Expected {
         self.queue.iter().any(Expect::is_boundary)
     }
 
+    /// Whether the client has asked something that may begin, end or fail a transaction, and has no word of it.
+    pub(super) fn awaits_status(&self) -> bool {
+        self.queue.iter().any(|expect| matches!(expect, Expect::Query(_) | Expect::Sync))
+    }
+
     /// Whether a question of ours is under way.
     pub(super) fn has_question(&self) -> bool {
         self.queue.iter().any(|expect| matches!(expect, Expect::Ours(_)))
@@ -251,6 +256,16 @@ impl Expect {
                 )
             }
             _ => false,
+        }
+    }
+
+    /// The number of the statement it is about, if that is one of the pooler's own.
+    pub(super) fn unnamed_statement(&self) -> Option<u64> {
+        match self {
+            Self::Bind(Some(statement)) | Self::Describe(Some(statement)) => {
+                statement.repeated.map(|_| statement.id)
+            }
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@ use deepwater_pgwire::message::backend::{DataRow, Status};
 
 use super::aftermath::Aftermath;
 use super::batch::{Batch, BatchState};
+use super::doubt::Doubt;
 use super::end::End;
 use super::expect::{Expect, Expected, Ours};
 use super::handover::Handover;
@@ -65,8 +66,8 @@ pub(crate) struct Link {
     pub failed: bool,
     /// The unnamed statement on the server is the one the client made there last.
     pub unnamed_here: bool,
-    /// A setting has changed that decides how literals are read, and what came of it is not certain yet.
-    pub literals_in_doubt: bool,
+    /// What the client's transaction has put in doubt.
+    pub(super) doubt: Doubt,
     /// Portals that will change what a name means.
     pub(super) portals: Portals,
     /// What is to be looked at when the transaction is over.
@@ -123,7 +124,7 @@ impl Link {
             leaving: false,
             failed: false,
             unnamed_here: false,
-            literals_in_doubt: false,
+            doubt: Doubt::default(),
             portals: Portals::new(),
             aftermath: Aftermath::default(),
             farewell: false,
@@ -169,7 +170,7 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
-            literals_in_doubt,
+            doubt,
             portals,
             aftermath,
             farewell,
@@ -185,7 +186,7 @@ impl Link {
             query_since,
         } = self;
         *status = Status::Idle;
-        (*fresh, *handover) = (true, Handover::AtOnce);
+        (*fresh, *handover, *doubt) = (true, Handover::AtOnce, Doubt::default());
         for flag in [
             awaited,
             dropping_down,
@@ -203,7 +204,6 @@ impl Link {
             leaving,
             failed,
             unnamed_here,
-            literals_in_doubt,
             farewell,
             audit_pins,
             unsayable,

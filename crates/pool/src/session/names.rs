@@ -72,6 +72,15 @@ impl Names {
         self.kept.as_mut()?.named.remove(name)
     }
 
+    /// What the protocol's messages mean by a name only the server knows from here on.
+    pub(super) fn forget(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            self.drop_unnamed();
+        } else {
+            self.remove(name);
+        }
+    }
+
     /// Enters a statement under its name.
     pub(super) fn insert(&mut self, named: Named) {
         let kept = self.kept();
@@ -166,8 +175,9 @@ impl Names {
         self.kept.as_ref().map_or(0, |kept| kept.named.len())
     }
 
-    /// An error with the client's names in place of ours; none if none of ours is in it.
-    pub(super) fn in_error(&self, payload: &[u8]) -> Option<Vec<u8>> {
+    /// An error with the client's names in place of ours; none if none of ours is in it. `unnamed` is the number of the
+    /// statement it met, if that has no name to the client.
+    pub(super) fn in_error(&self, payload: &[u8], unnamed: Option<u64>) -> Option<Vec<u8>> {
         let mut at = memchr::memmem::find(payload, PREFIX.as_bytes())?;
         let mut renamed = Vec::with_capacity(payload.len());
         let mut rest = payload;
@@ -182,7 +192,7 @@ impl Names {
                         std::str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse().ok());
                     let named = |id: u64| {
                         let kept = self.kept.as_ref()?;
-                        if kept.repeated.as_ref().is_some_and(|statement| statement.id == id) {
+                        if unnamed == Some(id) || kept.repeated.as_ref().is_some_and(|own| own.id == id) {
                             return Some(&[][..]);
                         }
                         kept.named.iter().find(|(_, statement)| statement.id == id).map(|(name, _)| &**name)

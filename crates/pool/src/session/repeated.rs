@@ -9,6 +9,7 @@ use deepwater_pgwire::sql::{Strings, Verdict};
 
 use super::Session;
 use super::expect::{Expect, Unnamed};
+use super::link::Link;
 use super::out::Out;
 use crate::statements::{Sight, Statement};
 
@@ -41,18 +42,36 @@ impl Session {
     pub(super) fn repeated(&self, parse: &Parse<'_>, sight: Sight) -> Option<Arc<Statement>> {
         // What a pinned client's server has of its own may decide what a text means. A transaction that has failed takes no
         // statement, and only the server says so.
+        let takes = |link: &Link| link.status != Status::Failed && !link.expected.awaits_status();
         let usual = sight != Sight::First
             && self.plan.auto_prepare
             && self.plan.max_prepared > 0
             && self.pins == 0
             && !self.parameters.is_ambiguous()
-            && self.link.as_ref().is_some_and(|link| link.status != Status::Failed);
+            && self.link.as_deref().is_some_and(takes);
         if usual { self.repeated_statement(parse.query, parse.types) } else { None }
     }
 
     fn repeated_statement(&self, query: &[u8], types: &[u8]) -> Option<Arc<Statement>> {
         let (strings, now) = (self.parameters.strings(), self.link.as_ref()?.linked.micros);
-        self.worker.shared.statements.repeated(query, types, strings, self.reading()?, now)
+        self.worker.shared.statements.repeated(query, types, strings, self.meaning()?, now)
+    }
+
+    /// The same text, as it would be read now; nobody else's if that is not certain.
+    pub(super) fn repeated_anew(&self, statement: &Statement) -> Arc<Statement> {
+        let Statement { query, types, verdict, .. } = statement;
+        self.repeated_statement(query, types).unwrap_or_else(|| {
+            let (statements, strings) = (&self.worker.shared.statements, self.parameters.strings());
+            statements.intern(query, types, strings, None, || verdict.clone())
+        })
+    }
+
+    /// How the client's texts are read: their literals, and their names; none if that is not certain, or may be another
+    /// thing as soon as the transaction is over.
+    pub(super) fn meaning(&self) -> Option<u64> {
+        let certain = self.link.as_ref().is_none_or(|link| !link.doubt.names);
+        let names = self.wants.names() ^ self.worker.shared.statements.generation().rotate_left(32);
+        self.reading().filter(|_| certain).map(|reading| reading ^ names.rotate_left(2))
     }
 
     /// A client prepares it. The answer goes out with the server's next, as it would come from there.
@@ -61,6 +80,7 @@ impl Session {
         self.names.keep_repeated(Arc::clone(&statement));
         let Some(link) = &mut self.link else { return };
         link.unnamed_here = false;
+        link.batch.prepares = Some(statement.id);
         if !link.server().prepared.touch(statement.id) {
             self.prepare(&statement, out);
             self.expect(Expect::OurParse(statement));

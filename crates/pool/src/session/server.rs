@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status};
+use deepwater_pgwire::message::backend::{self, ErrorFields, ParameterStatus, Status, field};
 use deepwater_pgwire::message::{self, HEADER_BYTES};
 
-use super::Session;
 use super::batch::BatchState;
 use super::end::End;
 use super::expect::{Expect, Named, Ours};
 use super::out::Out;
+use super::{Session, pin};
 use crate::settings::Parameters;
 use crate::statements::Statement;
 
@@ -19,8 +19,10 @@ const HELD_BYTES: usize = 32 * 1024;
 /// The same of answers to questions of ours.
 const OURS_BYTES: usize = 1 << 20;
 
-/// What PostgreSQL says when a plan no longer fits what the client was told of it.
+/// What PostgreSQL says when a plan no longer fits what the client was told of it, unless it speaks another language.
 const STALE_PLAN: &str = "cached plan must not change result type";
+/// Where it finds that.
+const REVALIDATION: &[u8] = b"RevalidateCachedQuery";
 
 impl Session {
     /// Passes what the server says to the client.
@@ -99,13 +101,14 @@ impl Session {
             }
             let n = total.min(left);
             let message = &data[at..at + n];
+            let unnamed = front.and_then(Expect::unnamed_statement);
             let pass = self.read_answer(header.tag, &message[HEADER_BYTES..])?;
             if header.tag == backend::READY_FOR_QUERY {
                 self.check_mode()?;
             }
             if pass {
                 let renamed = (header.tag == backend::ERROR_RESPONSE && n == total)
-                    .then(|| self.names.in_error(&message[HEADER_BYTES..]))
+                    .then(|| self.names.in_error(&message[HEADER_BYTES..], unnamed))
                     .flatten();
                 match renamed {
                     Some(payload) => message::raw(out.own(), backend::ERROR_RESPONSE, &payload),
@@ -215,6 +218,11 @@ impl Session {
             }
             Some(_) => {
                 link.aftermath.query_over();
+                let defined = link.doubt.definitions && status == Status::Idle;
+                // Who has temporary tables mostly drops those.
+                if defined && self.pins & (1 << pin::TEMP_TABLE) == 0 {
+                    self.worker.shared.statements.expire();
+                }
                 if link.batch.state != BatchState::Off && link.is_answered() {
                     link.batch.stop();
                 }
@@ -288,6 +296,7 @@ impl Session {
             _ => None,
         };
         let redescribed = fields.code() == Some("26000")
+            || lost.as_ref().is_some_and(|statement| link.batch.prepares == Some(statement.id))
             || link.batch.describes_portal()
             || matches!(link.expected.front(), Some(Expect::Describe(_)));
         link.skipping = !link.expected.has_sync();
@@ -418,10 +427,34 @@ impl Session {
 fn is_outdated(statement: &Statement, fields: &ErrorFields<'_>) -> bool {
     match fields.code() {
         Some("26000") => true,
-        Some("0A000") => fields.message() == STALE_PLAN,
+        Some("0A000") => fields.message() == STALE_PLAN || fields.get(field::ROUTINE) == Some(REVALIDATION),
         // Rights are looked at each time.
         Some("42501") | None => false,
-        // A statement prepared for this use alone would know the columns' types of now.
-        Some(code) => statement.repeated.is_some() && (code.starts_with("22") || code.starts_with("42")),
+        // A statement prepared for this use alone would know the columns' types of now, and those made anew ("cache lookup
+        // failed for type", which is an internal error).
+        Some(code) => {
+            statement.repeated.is_some()
+                && (code.starts_with("22") || code.starts_with("42") || code == "XX000")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::Statements;
+    use deepwater_pgwire::sql::{Strings, Verdict};
+
+    #[test]
+    fn a_plan_that_does_not_fit_is_known_in_every_language() {
+        let statement =
+            Statements::default().intern(b"SELECT 1", &[0, 0], Strings::Standard, Some(0), Verdict::default);
+        let outdated = |payload: &[u8]| is_outdated(&statement, &ErrorFields::new(payload));
+        assert!(outdated(b"SERROR\0C0A000\0Mcached plan must not change result type\0\0"));
+        assert!(outdated(
+            b"SFEHLER\0C0A000\0Mgecachter Plan darf den Ergebnistyp nicht \xc3\xa4ndern\0RRevalidateCachedQuery\0\0"
+        ));
+        assert!(!outdated(b"SERROR\0C0A000\0Mnot supported\0RtransformLockingClause\0\0"));
+        assert!(!outdated(b"SERROR\0C22P02\0Minvalid input syntax\0\0"), "the client has prepared it itself");
     }
 }

@@ -53,6 +53,8 @@ impl Session {
         self.metrics.client_parses.increment();
         let limit = self.plan.max_prepared;
         if !self.is_tracked() || (limit == 0 && !parse.name.is_empty()) {
+            // It may be one that was followed, before the configuration changed.
+            self.names.forget(parse.name);
             self.metrics.server_parses.increment();
             self.pass_message(at, total, Expect::Parse(None), out);
             return Ok(());
@@ -228,6 +230,9 @@ impl Session {
                 return Ok(());
             }
         }
+        if target.kind == Kind::Statement {
+            self.names.forget(target.name);
+        }
         self.pass_message(at, total, Expect::Close, out);
         Ok(())
     }
@@ -264,7 +269,7 @@ impl Session {
 
     /// How the client's literals are read; none if that is not certain, since something that decides it is under way.
     pub(super) fn reading(&self) -> Option<u64> {
-        let certain = self.link.as_ref().is_none_or(|link| !link.literals_in_doubt);
+        let certain = self.link.as_ref().is_none_or(|link| !link.doubt.literals);
         certain.then(|| self.parameters.reading() ^ self.wants.reading().rotate_left(1))
     }
 
@@ -273,15 +278,19 @@ impl Session {
         self.worker.shared.statements.intern(query, types, strings, reading, || verdict)
     }
 
-    /// Makes sure that the server has a statement, before a message that uses it. If it must be prepared and its literals
-    /// would be read otherwise by now, it is another one from here on, which others do not share with the first.
+    /// Makes sure that the server has a statement, before a message that uses it. If it must be prepared and would be read
+    /// otherwise by now, it is another one from here on, which others do not share with the first.
     fn ensure(&mut self, name: &[u8], mut statement: Arc<Statement>, out: &mut Out<'_>) -> Arc<Statement> {
         let Some(link) = &mut self.link else { return statement };
         if link.server().prepared.touch(statement.id) {
             return statement;
         }
-        if statement.reading.is_some() && statement.reading != self.reading() {
-            statement = self.intern(&statement.query, &statement.types, statement.verdict.clone());
+        let reading = if statement.repeated.is_some() { self.meaning() } else { self.reading() };
+        if statement.reading.is_some() && statement.reading != reading {
+            statement = match statement.repeated {
+                Some(_) => self.repeated_anew(&statement),
+                None => self.intern(&statement.query, &statement.types, statement.verdict.clone()),
+            };
             self.names.insert(Named { name: name.into(), statement: Arc::clone(&statement) });
             if self.link.as_mut().is_some_and(|link| link.server().prepared.touch(statement.id)) {
                 return statement;

@@ -129,6 +129,24 @@ async fn a_head_freshens_what_is_stale() {
 }
 
 #[tokio::test]
+async fn a_head_that_tells_of_a_vary_makes_nothing_stored_answer_all() {
+    let origin = Origin::answering(|request| {
+        let language = request.get("accept-language").unwrap_or_default();
+        match request.method() {
+            "HEAD" => "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nVary: Accept-Language\r\n\r\n".into(),
+            _ => with("Cache-Control: max-age=0\nETag: \"v1\"", language),
+        }
+    })
+    .await;
+    let edge = caching(&origin, "true").await;
+    let mut client = edge.client().await;
+    edge.ask(get("/", "Accept-Language: de")).await;
+    client.send(ask("HEAD", "/", "Accept-Language: en")).await;
+    client.response_to("HEAD").await;
+    assert_eq!(edge.ask(get("/", "Accept-Language: en")).await.text(), "en");
+}
+
+#[tokio::test]
 async fn a_head_that_tells_of_a_change_expires_what_is_stored() {
     for head in ["ETag: \"v2\"\nContent-Length: 7", "ETag: \"v1\"\nContent-Length: 8"] {
         let origin = with_head("Cache-Control: max-age=1\nETag: \"v1\"", head).await;
@@ -183,6 +201,8 @@ async fn a_head_of_what_is_stored_in_part_tells_of_the_whole() {
         (answer.status(), answer.get("content-length"), answer.get("content-range")),
         (200, Some("7"), None)
     );
+    assert_eq!(did(&answer), "fwd=partial");
+    assert_eq!(origin.heard().last().map(|request| request.method().to_owned()).as_deref(), Some("HEAD"));
     assert_eq!(client.get("/").await.text(), "content");
 }
 

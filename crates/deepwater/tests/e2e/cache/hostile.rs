@@ -23,6 +23,12 @@ const UNKEYED: &[&str] = &[
     "X-HTTP-Method: DELETE",
     "X-Method-Override: PUT",
     "x-middleware-prefetch: 1",
+    "X-Forwarded-URI: /admin",
+    "X-Forwarded-SSL: on",
+    "X-Forwarded-Protocol: https",
+    "X-Url-Scheme: https",
+    "Front-End-Https: on",
+    "Expect: 100-continue",
     "X-Real-IP: 6.6.6.6",
 ];
 
@@ -348,6 +354,54 @@ async fn what_a_trusted_proxy_says_of_the_url_is_in_the_key() {
     super::purge(&edge, serde_json::json!({ "url": "https://one.example/" })).await;
     let fields = "X-Forwarded-Host: one.example\nX-Forwarded-Proto: https";
     assert!(!is_hit(&edge.ask(get("/", fields)).await));
+}
+
+#[tokio::test]
+async fn what_a_trusted_proxy_passes_on_of_its_clients_poisons_nobody() {
+    let origin = Origin::answering(|request| {
+        let said = |name| request.all(name).join("+");
+        let names =
+            ["x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded", "x-forwarded-ssl"];
+        fresh(&names.map(said).join(" "))
+    })
+    .await;
+    let trusting =
+        config(&origin, "true").replace("[edge]\n", "[edge]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
+    let edge = Deepwater::start(&trusting).await;
+    let ours = "for=127.0.0.1;proto=http;host=\"shop.example\"";
+    for (at, fields) in [
+        "X-Forwarded-Host: shop.example\nX-Forwarded-Host: evil.example",
+        "X-Forwarded-Proto: http\nX-Forwarded-Proto: https",
+        "X-Forwarded-Port: 4430",
+        "Forwarded: for=6.6.6.6;host=evil.example",
+        "Forwarded: proto=https",
+        "X-Forwarded-SSL: on",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = format!("/{at}");
+        let evil = edge.ask(get(&path, fields)).await;
+        let answer = edge.get(&path).await;
+        assert_eq!(answer.text(), format!("shop.example http  {ours} "), "{fields}");
+        // Who is told the same is answered the same.
+        let again = edge.ask(get(&path, fields)).await;
+        assert_eq!((again.text(), is_hit(&again)), (evil.text(), true), "{fields}");
+        edge.ask(post(&path)).await;
+        assert!(
+            !is_hit(&edge.ask(get(&path, fields)).await),
+            "{fields}: a write invalidates all that is told of it"
+        );
+    }
+    // Nothing is stored of this URL as it stands.
+    let fields = "X-Forwarded-Port: 4430";
+    edge.ask(get("/apart", fields)).await;
+    edge.ask(post("/apart")).await;
+    assert!(!is_hit(&edge.ask(get("/apart", fields)).await));
+}
+
+fn post(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 0\r\n\r\n")
 }
 
 #[tokio::test]

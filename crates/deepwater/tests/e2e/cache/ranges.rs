@@ -64,6 +64,27 @@ async fn one_range_of_what_is_stored() {
 }
 
 #[tokio::test]
+async fn a_digest_of_the_content_is_for_that_content_alone() {
+    const DIGEST: &str = "Cache-Control: max-age=60\nETag: \"v1\"\nContent-Digest: sha-256=:YQ==:\nRepr-Digest: sha-256=:Yg==:";
+    let origin = cutting(ALPHABET, DIGEST).await;
+    let edge = caching(&origin, "true").await;
+    let digests = async |path, fields| {
+        let answer = edge.ask(get(path, fields)).await;
+        (answer.status(), answer.get("content-digest").is_some(), answer.get("repr-digest").is_some())
+    };
+    assert_eq!(digests("/whole", "").await, (200, true, true));
+    assert_eq!(digests("/whole", "").await, (200, true, true));
+    for range in ["Range: bytes=0-1", "Range: bytes=0-1, 5-6"] {
+        assert_eq!(digests("/whole", range).await, (206, false, true), "{range}");
+    }
+    assert_eq!(digests("/whole", "If-None-Match: \"v1\"").await, (304, false, true));
+    // Of a part as the origin sends it, and of what is cut from that.
+    assert_eq!(digests("/part", "Range: bytes=0-9").await, (206, true, true));
+    assert_eq!(digests("/part", "Range: bytes=1-2").await, (206, false, true));
+    assert_eq!(digests("/part", "").await, (200, false, true));
+}
+
+#[tokio::test]
 async fn several_ranges_of_what_is_stored() {
     let origin = Origin::answering(|_| with(&format!("{STRONG}\nContent-Type: text/plain"), ALPHABET)).await;
     let edge = caching(&origin, "true").await;

@@ -182,6 +182,47 @@ async fn a_crowd_costs_one_revalidation() {
 }
 
 #[tokio::test]
+async fn what_has_become_personal_is_confirmed_to_the_one_who_asked() {
+    for control in ["private", "no-store"] {
+        let gate = Gate::shut();
+        let not_modified = format!(
+            "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\nCache-Control: {control}\r\nX-User: ada\r\n\r\n"
+        );
+        let asked = Arc::<AtomicUsize>::default();
+        let origin = at_gate(&gate, move |mut visit, gate| {
+            let (asked, not_modified) = (Arc::clone(&asked), not_modified.clone());
+            async move {
+                while let Some(request) = visit.request().await {
+                    let answer = match (asked.fetch_add(1, Ordering::SeqCst), request.get("if-none-match")) {
+                        (0, _) => with("ETag: \"v1\"\nCache-Control: no-cache", "for all"),
+                        (_, Some(_)) => not_modified.clone(),
+                        (_, None) => with(&format!("Cache-Control: {control}"), "for one"),
+                    };
+                    if asked.load(Ordering::SeqCst) > 1 {
+                        gate.pass().await;
+                    }
+                    visit.send(&answer).await;
+                }
+            }
+        })
+        .await;
+        let edge = caching(&origin, "true").await;
+        edge.get("/").await;
+        let crowd = crowd(&edge, 5, "/").await;
+        super::under_way(&edge, 5).await;
+        gate.open();
+        let mut users = 0;
+        for mut client in crowd {
+            let answer = client.response().await;
+            let is_hers = answer.get("x-user").is_some();
+            users += usize::from(is_hers);
+            assert_eq!(answer.text(), if is_hers { "for all" } else { "for one" }, "{control}");
+        }
+        assert_eq!(users, 1, "{control}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_asked_for_often_is_fetched_before_it_expires() {
     let gate = Gate::shut();
     let origin =

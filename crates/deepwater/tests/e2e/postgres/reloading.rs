@@ -3,7 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::backend;
-use crate::support::pg_wire::Pg;
+use crate::support::pg_wire::say::{bind, close_statement, execute, parse, sync};
+use crate::support::pg_wire::{Pg, succeeded};
 use crate::support::postgres::{Pooler, Version};
 
 /// Changes the file, and asks for it to be read again.
@@ -46,4 +47,28 @@ async fn a_file_that_is_wrong_changes_nothing() {
     assert_eq!(client.value("SELECT 1").await, "1");
     let pools = pooler.json("/api/postgres/pools").await;
     assert_eq!(pools["pools"][0]["size"], 3, "{pools}");
+}
+
+#[tokio::test]
+async fn a_statement_is_the_one_that_was_last_prepared_whatever_the_mode_was_before() {
+    let database = Version::Newest.database().await;
+    let pooler =
+        Pooler::before(&database, "mode = \"transaction\"\nauto_prepare = true\npool_size = 1").await;
+    let mut client = Pg::login(&pooler.place(&database)).await;
+    let run = |name, number: u8| {
+        let text = format!("SELECT {number}");
+        let made = [close_statement(name), parse(name, &text), bind("", name, &[]), execute("", 0), sync()];
+        made.concat()
+    };
+    for name in ["", "named"] {
+        for _ in 0..3 {
+            succeeded(name, &client.ask(run(name, 1)).await);
+        }
+    }
+    reload(&pooler, "\"transaction\"", "\"session\"");
+    pooler.log_line("reloaded").await;
+    for name in ["", "named"] {
+        let told = client.ask(run(name, 2)).await;
+        assert_eq!(told.iter().find(|reply| reply.tag == b'D').unwrap().row(), [Some("2".to_owned())]);
+    }
 }

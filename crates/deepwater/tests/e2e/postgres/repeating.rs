@@ -7,19 +7,19 @@ use crate::support::pg_wire::say::{
 use crate::support::pg_wire::{Pg, Reply, error_in, succeeded};
 use crate::support::postgres::{Database, Place, Pooler, Version, node, pgbench, python};
 
-async fn repeating(more: &str) -> (Database, Pooler, Place) {
+pub(super) async fn repeating(more: &str) -> (Database, Pooler, Place) {
     let database = Version::Newest.database().await;
     let pooler = Pooler::before(&database, &format!("auto_prepare = true\n{more}")).await;
     let place = pooler.place(&database);
     (database, pooler, place)
 }
 
-async fn value(client: &mut Pg, sql: &str, parameters: &[Option<&str>]) -> String {
+pub(super) async fn value(client: &mut Pg, sql: &str, parameters: &[Option<&str>]) -> String {
     let told = client.ask(extended(sql, parameters)).await;
     value_in(sql, &told)
 }
 
-fn value_in(what: &str, told: &[Reply]) -> String {
+pub(super) fn value_in(what: &str, told: &[Reply]) -> String {
     succeeded(what, told);
     told.iter().find(|reply| reply.tag == b'D').unwrap().row()[0].clone().unwrap()
 }

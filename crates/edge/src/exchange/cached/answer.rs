@@ -299,7 +299,7 @@ impl Caching<'_> {
             StatusCode::RANGE_NOT_SATISFIABLE if cut => {
                 lines.copy_to(fields, |name| matches!(Name::of(name), Name::Date | Name::Etag));
             }
-            _ => lines.copy_to(fields, |_| true),
+            _ => lines.copy_to(fields, |name| !(cut && rules::is_digest(name))),
         }
         let mut text = Vec::with_capacity(64);
         member.write(&self.cache.name, &mut text);

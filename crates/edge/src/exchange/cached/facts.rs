@@ -3,6 +3,7 @@
 use deepwater_cache::rules::Policy;
 use http::Method;
 
+use crate::cache::says_scheme;
 use crate::head::{Name, Request};
 use crate::http1::framing::Framing;
 use crate::hygiene;
@@ -48,7 +49,7 @@ impl Facts {
 
 /// Names that frameworks take for the real URL or method, whatever the request line says, though no key holds them: an
 /// answer to them must not be stored for everyone.
-const OVERRIDES: [&[u8]; 14] = [
+const OVERRIDES: [&[u8]; 15] = [
     b"x-original-url",
     b"x-rewrite-url",
     b"x-original-host",
@@ -59,29 +60,36 @@ const OVERRIDES: [&[u8]; 14] = [
     b"x-forwarded-scheme",
     b"x-forwarded-prefix",
     b"x-forwarded-path",
+    b"x-forwarded-uri",
     b"x-http-method",
     b"x-http-method-override",
     b"x-method-override",
     b"x-middleware-prefetch",
 ];
 
+/// Whether a field may change what a request is for, though no key holds it.
+fn overrides(name: &[u8]) -> bool {
+    OVERRIDES.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
 /// Whether nothing in a request tells who has asked, or asks for something else than its URL.
 pub(super) fn is_anonymous(request: &Request) -> bool {
     !request.fields.iter().any(|(id, name, _)| match id {
         Name::Authorization | Name::Cookie => true,
-        Name::Other => OVERRIDES.iter().any(|other| name.eq_ignore_ascii_case(other)),
+        Name::Other => overrides(name) || says_scheme(name),
         _ => false,
     })
 }
 
 /// Makes a request one for everybody: without conditions and ranges of its own (unless a range is what is fetched),
-/// without a say about caches on the way, and without fields that could change what it is for.
-pub(super) fn strip(request: &mut Request, policy: &Policy, keeps_range: bool) {
+/// without a say about caches on the way, and without fields that could change what it is for. What it says of its scheme
+/// is in its key if it comes from a `trusted` proxy.
+pub(super) fn strip(request: &mut Request, policy: &Policy, keeps_range: bool, trusted: bool) {
     request.fields.remove_where(|id, name, _| match id {
-        Name::IfNoneMatch | Name::IfModifiedSince => true,
+        Name::IfNoneMatch | Name::IfModifiedSince | Name::Expect => true,
         Name::Range | Name::IfRange => !keeps_range,
         Name::CacheControl | Name::Pragma => !policy.honour_client,
-        Name::Other => OVERRIDES.iter().any(|other| name.eq_ignore_ascii_case(other)),
+        Name::Other => overrides(name) || (!trusted && says_scheme(name)),
         _ => false,
     });
 }
@@ -116,9 +124,11 @@ mod tests {
             ("Cache-Control", "no-cache"),
             ("X-Original-URL", "/admin"),
             ("x-http-method-override", "DELETE"),
+            ("X-Forwarded-SSL", "on"),
+            ("Expect", "100-continue"),
             ("Accept", "*/*"),
         ]);
-        strip(&mut request, &Policy::default(), false);
+        strip(&mut request, &Policy::default(), false, false);
         let left: Vec<_> = request.fields.iter().map(|(_, name, _)| name.to_vec()).collect();
         assert_eq!(left, [b"Accept"]);
     }

@@ -7,7 +7,7 @@ use deepwater_cache::rules::status::{Fwd, Member};
 use deepwater_cache::rules::{self, HeadEffect, Target, Times, surrogate};
 use http::Method;
 
-use crate::cache::{Entry, HttpCache, other_host, target_of, unix_ms};
+use crate::cache::{Entry, HttpCache, target_of, unix_ms};
 use crate::head::{Fields, Name, Request, Response};
 use crate::peer::Peer;
 
@@ -33,8 +33,6 @@ struct Url {
     authority: Vec<u8>,
     path: Vec<u8>,
     query: Option<Vec<u8>>,
-    /// Its host goes by two names.
-    by_other_name: bool,
 }
 
 impl Url {
@@ -46,7 +44,6 @@ impl Url {
             authority: authority.to_vec(),
             path: path.to_vec(),
             query: query.map(<[u8]>::to_vec),
-            by_other_name: other_host(request, peer).is_some(),
         })
     }
 
@@ -122,7 +119,7 @@ impl Passing {
         let told = rules::Response { status: response.status.as_u16(), fields: &response.fields };
         for invalid in rules::invalidated(&self.method, target, told) {
             let invalid = Target { path: &invalid.path, query: invalid.query.as_deref(), ..target };
-            cache.invalidate(invalid, url.by_other_name);
+            cache.invalidate(invalid);
         }
     }
 
@@ -148,8 +145,11 @@ impl Passing {
                 object.with_head(meta, Stamp::clone(&object.stamp), lines.0)
             }
             HeadEffect::Update => match cache.freshened(object, &response.fields, policy, times, now_ms) {
-                Ok(new) => object.with_head(new.meta, Stamp::new(object.stamp.born(), new.slots), &new.lines),
-                Err(_) => {
+                Ok(new) if new.vary.is_empty() => {
+                    object.with_head(new.meta, Stamp::new(object.stamp.born(), new.slots), &new.lines)
+                }
+                // Nor may it stay here, where it answers all, if it is for some only.
+                Ok(_) | Err(_) => {
                     cache.store.remove(&self.key);
                     return;
                 }

@@ -227,7 +227,7 @@ impl Caching<'_> {
     ) -> Fetch {
         let mut request = self.request.clone();
         request.method = Method::GET;
-        facts::strip(&mut request, &self.plan.policy, range);
+        facts::strip(&mut request, &self.plan.policy, range, self.peer.trusted);
         if let Some(query) = self.plan.key.options.counted(request.query()) {
             let mark: &[u8] = if query.is_empty() { b"" } else { b"?" };
             request.set_target(&[request.path(), mark, &query].concat());

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::head::{Name, Response};
 use crate::http1::framing::Framing;
 use crate::hygiene;
-use crate::origin::{HeadKind, OriginRead, OriginWrite};
+use crate::origin::{HeadKind, NoHead, OriginRead, OriginWrite};
 
 use super::{Proxying, Withheld};
 
@@ -26,14 +26,21 @@ pub(super) enum Attempt {
     Tunnelled,
     /// An answer came, and is kept from the client: the request is to be sent again. It is here if it was short.
     Withheld(StatusCode, Option<Box<Withheld>>),
-    /// No response head came.
-    NoHead { failure: Failure, silent: bool },
+    /// No response head came. `silent` and `undone` as in [`NoHead`].
+    NoHead { failure: Failure, silent: bool, undone: bool },
     /// The client has the head, but the origin broke its body off.
     OriginBroke,
     /// The client sent a malformed body, or stalled.
     ClientBroke(Failure),
     /// The client is gone: there is nobody to tell.
     ClientLeft,
+}
+
+impl Attempt {
+    /// No response head came, and it is not known why.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::NoHead { failure, silent: false, undone: false }
+    }
 }
 
 impl Proxying<'_> {
@@ -89,9 +96,8 @@ impl Proxying<'_> {
                     }
                     match reader.poll_head(cx, &self.request.method, response) {
                         Poll::Ready(Ok(kind)) => return Poll::Ready(Ok(kind)),
-                        Poll::Ready(Err(no_head)) => {
-                            let (failure, silent) = (no_head.failure, no_head.silent);
-                            return Poll::Ready(Err(Attempt::NoHead { failure, silent }));
+                        Poll::Ready(Err(NoHead { failure, silent, undone })) => {
+                            return Poll::Ready(Err(Attempt::NoHead { failure, silent, undone }));
                         }
                         Poll::Pending => {}
                     }
@@ -112,13 +118,13 @@ impl Proxying<'_> {
                     Ok(Ok(HeadKind::Switched)) => break None,
                     Ok(Err(attempt)) => return attempt,
                     Err(_) if self.deadline.is_past_limit() => {
-                        return Attempt::NoHead { failure: Failure::RequestDeadline, silent: false };
+                        return Attempt::failed(Failure::RequestDeadline);
                     }
                     Err(_) if uploaded.is_none() && !up_stalls.waits_to_write() => {
                         return Attempt::ClientBroke(Failure::ClientStalled);
                     }
                     Err(_) => {
-                        return Attempt::NoHead { failure: Failure::ResponseTimeout, silent: false };
+                        return Attempt::failed(Failure::ResponseTimeout);
                     }
                 }
             };
@@ -129,7 +135,8 @@ impl Proxying<'_> {
             match framing {
                 None => true,
                 Some(framing) => {
-                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16()) && self.takes_retry()
+                    if self.pool.plan.retry.statuses.contains(&response.status.as_u16())
+                        && self.takes_retry(false)
                     {
                         let status = response.status;
                         let answer = Withheld::read(lease, response, framing, reader.body()).await;
@@ -180,7 +187,7 @@ impl Proxying<'_> {
             };
         }
         if self.upgrade.is_none() || response.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Attempt::NoHead { failure: Failure::UpgradeFailed, silent: false };
+            return Attempt::failed(Failure::UpgradeFailed);
         }
         let protocol = response.fields.get_known(Name::Upgrade).or(self.upgrade).map(<[u8]>::to_vec);
         self.edit_response(Some(lease), response);

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::sql::lexer::{Kind, Token};
 use crate::sql::words::{self, lower, room};
-use crate::sql::{Statement, literal};
+use crate::sql::{Marks, Statement, literal};
 
 impl Reader<'_> {
     /// `EXPLAIN [ANALYZE] [VERBOSE] statement` and `EXPLAIN (option, …) statement`.
@@ -49,6 +49,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        self.verdict.marks |= if temporary { Marks::NAMES } else { Marks::DEFINES };
         if temporary && !dropped {
             self.push(Statement::CreateTemp);
         }

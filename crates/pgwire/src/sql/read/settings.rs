@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::sql::lexer::{Kind, Token};
 use crate::sql::words::{lower, room};
-use crate::sql::{Marks, Statement, decides_literals, literal};
+use crate::sql::{Marks, Statement, decides_literals, decides_names, literal};
 
 /// The settings whose value is a list of names, each quoted where it must be (`GUC_LIST_QUOTE`).
 const LISTS_OF_NAMES: [&str; 6] = [
@@ -81,6 +81,9 @@ impl Reader<'_> {
     pub(super) fn note_local(&mut self, name: Option<&str>) {
         if name.is_none_or(decides_literals) {
             self.verdict.marks |= Marks::LITERALS;
+        }
+        if name.is_none_or(decides_names) {
+            self.verdict.marks |= Marks::NAMES;
         }
     }
 

@@ -50,13 +50,15 @@ impl Filling<'_> {
             }
         };
         let entry = Arc::new(Entry::Object(entry));
-        if stays {
+        let audience = if stays {
             fetch.insert(key, &entry);
+            Audience::Everybody
         } else {
             fetch.cache.store.remove(key);
-        }
+            Audience::Leader
+        };
         let answer = Answer { stored: Some(entry), origin_status: Some(304), ..self.blank() };
-        self.publish(answer, Audience::Everybody);
+        self.publish(answer, audience);
         self.over(Ok(()));
     }
 
@@ -90,7 +92,8 @@ impl Filling<'_> {
         };
         let of_part = status == StatusCode::PARTIAL_CONTENT;
         let mut lines = Vec::new();
-        let keeps = |name: &[u8]| storable.excluded.keeps(name);
+        // Parts are joined, and cut.
+        let keeps = |name: &[u8]| storable.excluded.keeps(name) && !(of_part && rules::is_digest(name));
         fetch.cache.write_lines(&mut lines, fields, |name| {
             keeps(name) && !(of_part && Name::of(name) == Name::ContentRange)
         });
