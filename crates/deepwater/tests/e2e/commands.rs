@@ -191,6 +191,45 @@ deepwater.toml:28: postgres.max_waiting: -1 is out of range: expected 0 or more
 }
 
 #[tokio::test]
+async fn deadlines_of_no_time_are_refused_beside_all_else() {
+    let config = "\
+[edge]
+timeouts = { header = \"0s\", body = \"0s\" }
+access_log = { sample = 2.0 }
+
+[[edge.listen]]
+address = \"127.0.0.1:0\"
+
+[[edge.route]]
+pool = \"app\"
+timeout = \"0s\"
+response_timeout = \"0s\"
+
+[cache]
+purge_from = [\"localhost\"]
+
+[pools.app]
+targets = [\"127.0.0.1:3000\"]
+timeouts = { connect = \"0s\", response = \"0s\", idle = \"0s\" }
+";
+    let result = check(&Home::new(), config).await;
+    assert_eq!(result.code, Some(2));
+    for told in [
+        "2: edge.timeouts.header: a deadline of no time",
+        "2: edge.timeouts.body: a deadline of no time",
+        "3: edge.access_log.sample: ",
+        "10: edge.route[0].timeout: a deadline of no time",
+        "11: edge.route[0].response_timeout: a deadline of no time",
+        "14: cache.purge_from[0]: ",
+        "18: pools.app.timeouts.connect: a deadline of no time",
+        "18: pools.app.timeouts.response: a deadline of no time",
+    ] {
+        assert!(result.stderr.contains(&format!("deepwater.toml:{told}")), "{told} in:\n{}", result.stderr);
+    }
+    assert!(!result.stderr.contains("timeouts.idle"), "no connection need be kept:\n{}", result.stderr);
+}
+
+#[tokio::test]
 async fn a_syntax_error_has_its_place() {
     let result = check(&Home::new(), "[edge]\nworkers = = 1\n").await;
     assert_eq!(result.code, Some(2));

@@ -2,6 +2,7 @@
 
 mod action;
 mod ancestors;
+mod deadlines;
 mod listener;
 mod names;
 mod origin;
@@ -67,6 +68,11 @@ impl Builder<'_> {
         let names: Vec<&str> = pools.keys().map(String::as_str).collect();
         let trusted_networks = networks(&self.edge.at("trusted_proxies"), &config.trusted_proxies);
         let limits = self.limits(config);
+        let Limits { header, body_stall, handshake, tunnel_idle, .. } = limits;
+        let timeouts =
+            [("header", header), ("body", body_stall), ("handshake", handshake), ("tunnel", tunnel_idle)];
+        let leave_time = deadlines::leave_time(&self.edge.at("timeouts"), &timeouts);
+        let purge_from = networks(&self.cache.at("purge_from"), &cache.purge_from);
         let built_pools: Vec<_> = pools.iter().map(|(name, pool)| self.pool(name, pool)).collect();
         let auths: Vec<_> = auth.iter().map(|(name, auth)| self.auth(name, auth)).collect();
         let auths: Vec<Arc<AuthPlan>> = auths.into_iter().collect::<Option<_>>()?;
@@ -91,17 +97,20 @@ impl Builder<'_> {
             .enumerate()
             .map(|(at, listen)| self.listener(at, listen, &config.listen, &names))
             .collect();
-        if !(0.0..=1.0).contains(&config.access_log.sample) {
+        let is_share = (0.0..=1.0).contains(&config.access_log.sample);
+        if !is_share {
             self.edge.at("access_log").at("sample").problem_with_fix(
                 "a share lies between 0 and 1",
                 "write 1 for every request, 0.01 for one in a hundred",
             );
-            return None;
         }
         let routes: Vec<RoutePlan> = routes.into_iter().collect::<Option<_>>()?;
         distinct?;
-        let (shared_cache, terms) = self.cache(cache, &routes)?;
+        let (shared_cache, terms) = self.cache(cache, purge_from?, &routes)?;
         let keys = self.keys(idempotency, &routes)?;
+        if !(leave_time && is_share) {
+            return None;
+        }
         let plan = Plan {
             limits,
             cache: shared_cache,
@@ -139,15 +148,14 @@ impl Builder<'_> {
     fn cache(
         &self,
         config: &config::Cache,
+        purge_from: Vec<IpNet>,
         routes: &[RoutePlan],
     ) -> Option<(Option<Arc<HttpCache>>, Option<Terms>)> {
-        let purge_from = networks(&self.cache.at("purge_from"), &config.purge_from);
         if config.max_waiters == 0 {
             let fix = "write 65536";
             self.cache.at("max_waiters").problem_with_fix("nobody could wait for a fetch", fix);
             return None;
         }
-        let purge_from = purge_from?;
         let keys: Vec<_> =
             routes.iter().filter_map(|route| route.cache.as_ref()).map(|cache| cache.key.clone()).collect();
         if keys.is_empty() {

@@ -12,7 +12,7 @@ use crate::sticky::StickyPlan;
 use crate::tls;
 
 use super::origin::Origin;
-use super::{Builder, resilience};
+use super::{Builder, deadlines, resilience};
 use crate::plan::{HostPolicy, OriginTlsPlan, PoolPlan};
 
 impl Builder<'_> {
@@ -30,6 +30,9 @@ impl Builder<'_> {
             return None;
         }
         // Everything is looked at before anything bad ends it.
+        let config::OriginTimeouts { connect, response, body, .. } = &pool.timeouts;
+        let timeouts = [("connect", connect.get()), ("response", response.get()), ("body", body.get())];
+        let leave_time = deadlines::leave_time(&place.at("timeouts"), &timeouts);
         let health = pool.health.as_ref().map(|health| health_check(&place.at("health"), health));
         let sticky = pool.sticky.as_ref().map(|settings| self.sticky(&place.at("sticky"), settings));
         let (targets, secure) = targets(&place.at("targets"), pool)?;
@@ -41,7 +44,7 @@ impl Builder<'_> {
             None => None,
             Some(sticky) => Some(sticky?),
         };
-        let retry = resilience::retry(pool, &place)?;
+        let retry = resilience::retry(pool, &place).filter(|_| leave_time)?;
         let gate = resilience::gate(pool, &place, self.context.seed, old.and_then(|old| old.gate.as_ref()))?;
         let breakers = match old {
             Some(old) if resilience::same_breakers(&old.config, pool) => Arc::clone(&old.breakers),

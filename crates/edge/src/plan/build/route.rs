@@ -12,7 +12,7 @@ use crate::guard::auth::{AuthPlan, ClaimFields};
 use crate::idempotency::{KeyPlan, Verified};
 use crate::route::{EditProblem, Edits, Rewrite, RewriteProblem, pattern_names};
 
-use super::{Builder, report};
+use super::{Builder, deadlines, report};
 use crate::plan::RoutePlan;
 
 /// What routes name, and what goes with it.
@@ -38,6 +38,10 @@ impl Builder<'_> {
         let response_edits = edits(&place.at("response_headers"), &route.response_headers, &pattern);
         let rewrite = rewrite(&place, route, &pattern);
         let action = self.action(&place, route, names, &pattern);
+        let deadlines = [("timeout", route.timeout), ("response_timeout", route.response_timeout)];
+        let deadlines =
+            deadlines.map(|(key, time)| (key, time.map_or(std::time::Duration::MAX, Duration::get)));
+        let leave_time = deadlines::leave_time(&place, &deadlines);
         let given =
             [route.pool.is_some(), route.redirect.is_some(), route.respond.is_some(), route.files.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
@@ -64,7 +68,7 @@ impl Builder<'_> {
         Some(RoutePlan {
             name: route.label(),
             matches: route.r#match.clone(),
-            action: action?,
+            action: action.filter(|_| leave_time)?,
             connect: route.connect,
             response_timeout: route.response_timeout.map(Duration::get),
             rewrite: rewrite?,
