@@ -131,7 +131,7 @@ fn every_line_that_advice_prints_is_read_and_does_what_it_says() {
     let together = of(&read(&all), Vec::new());
     assert!(examples().iter().all(|(_, in_force)| in_force(&together)), "{together:?}");
     let kinds: BTreeSet<usize> = examples().iter().map(|(lines, _)| kind(lines)).collect();
-    assert_eq!(kinds.len(), 9, "every kind has an example");
+    assert_eq!(kinds.len(), 10, "every kind has an example");
 }
 
 #[test]
