@@ -101,7 +101,14 @@ impl<'a, S: Sink> Writer<'a, S> {
             Kind::Word => self.word(token),
             Kind::QuotedName | Kind::UnicodeName => {
                 self.space();
-                self.put_name(self.lexer.bytes(token));
+                // What stands around a `UESCAPE` is no part of the name.
+                let mut parts = Lexer::new(self.lexer.bytes(token), Strings::Standard);
+                let [name, word, character] = [parts.next_alone(), parts.next(), parts.next()];
+                self.put_name(parts.bytes(name));
+                if word.kind == Kind::Word {
+                    self.sink.put(b" uescape ");
+                    self.put_name(parts.bytes(character));
+                }
                 self.before = Before::Name;
             }
             Kind::Open => self.open(),

@@ -120,6 +120,11 @@ impl<'a> Lexer<'a> {
         self.token(true)
     }
 
+    /// The same, a name without the `UESCAPE '…'` that may follow.
+    pub(super) fn next_alone(&mut self) -> Token {
+        self.token(false)
+    }
+
     /// `tail`: whether what begins with `U&` takes its `UESCAPE '…'` with it.
     #[inline(always)]
     fn token(&mut self, tail: bool) -> Token {

@@ -159,3 +159,10 @@ proptest! {
         prop_assert!(depth > 0 || verdict.session.last() == Some(&marker), "{} {:?}", complete, verdict);
     }
 }
+
+#[test]
+fn what_stands_around_uescape_makes_no_difference() {
+    let texts = ["U&\"a\" uescape '!'", "U&\"a\"/* */uescape\t\r'!'"];
+    let [one, other] = texts.map(|text| normalise(text.as_bytes()));
+    assert_eq!((one.as_str(), other), ("U&\"a\" uescape '!'", one.clone()));
+}
