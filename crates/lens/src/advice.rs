@@ -11,6 +11,7 @@ mod cache;
 mod cache_tiers;
 mod concurrency;
 mod cqrs;
+mod databases;
 mod descriptors;
 mod disk;
 mod ease;
@@ -38,7 +39,6 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::cliffs::{self, Cliff, Cliffs, Evidence, Kind, Level};
-use crate::facts::Database;
 use crate::picture::Picture;
 use crate::signal::{self, Signal};
 
@@ -299,25 +299,6 @@ fn evidence(
     text: impl FnOnce(f64) -> String,
 ) -> Option<Evidence> {
     picture.minute(signal, label).map(|value| Evidence::of(signal, label, value, text))
-}
-
-/// A look at each server of databases, through the first of those it has. `none` says that there is no need.
-fn each_server(
-    databases: &[Database],
-    look: impl Fn(&Database) -> Result<Option<Advice>, String>,
-    none: &str,
-) -> Verdict {
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for (at, database) in databases.iter().enumerate() {
-        if databases[..at].iter().any(|before| before.server == database.server) {
-            continue;
-        }
-        match look(database) {
-            Ok(advice) => found.extend(advice),
-            Err(why) => missing.push(why),
-        }
-    }
-    Verdict::of(found, &missing, || none.into())
 }
 
 /// The cliff of a server's connections, if it is near.

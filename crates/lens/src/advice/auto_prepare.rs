@@ -1,11 +1,12 @@
 //! Preparing once what clients send again and again without a name: when the database's cores are at work and much of what
 //! they do is to read and plan texts that they have planned before.
 
+use super::databases::{self, Finding};
 use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;
-use crate::signal::{self, Signal};
+use crate::signal;
 
 pub(super) struct AutoPrepare;
 
@@ -27,22 +28,11 @@ impl Rule for AutoPrepare {
     }
 
     fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
-        let (mut found, mut missing, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-        for database in &picture.facts.databases {
-            match look(picture, database) {
-                Ok(Ok(advice)) => found.push(advice),
-                Ok(Err(reason)) => reasons.push(reason),
-                Err(why) => missing.push(why),
-            }
-        }
-        if picture.facts.databases.is_empty() {
-            reasons.push("no database goes through Deepwater".into());
-        }
-        Verdict::of(found, &missing, || reasons.join("; "))
+        databases::each(picture, |database| look(picture, database))
     }
 }
 
-fn look(picture: &Picture<'_>, database: &Database) -> Result<Result<Advice, String>, String> {
+fn look(picture: &Picture<'_>, database: &Database) -> Finding {
     let name = &database.name;
     if database.auto_prepare {
         return Ok(Err(format!("what comes again in {name} is prepared once already")));
@@ -50,22 +40,14 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Result<Advice, Str
     if database.mode == "session" {
         return Ok(Err(format!("in session mode statements of {name} are its clients'")));
     }
-    let pools = pools(picture, &signal::REPEATED_PARSES, name);
-    let sum = |signal: &'static Signal| -> f64 {
-        pools.iter().filter_map(|pool| picture.minute(signal, pool)).sum()
-    };
+    let sum = |signal| databases::sum(picture, signal, name).unwrap_or(0.0);
     let (repeated, queries) = (sum(&signal::REPEATED_PARSES), sum(&signal::QUERIES));
     if repeated <= REPEATED * queries {
         return Ok(Err(format!(
             "of {queries:.0} queries a second in {name}, {repeated:.0} repeat a text without a name"
         )));
     }
-    let cores = database.cores.ok_or_else(|| {
-        format!("how many cores the server of {name} has is not known: set `server_cores` in [postgres.databases.{name}]")
-    })? as f64;
-    let on_cpu = picture.minute(&signal::DB_CPU_WAIT, name).ok_or_else(|| {
-        format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
-    })?;
+    let (on_cpu, cores) = databases::cores(picture, database)?;
     if on_cpu < BUSY * cores {
         return Ok(Err(format!(
             "{repeated:.0} queries a second in {name} are planned anew, and {on_cpu:.1} of {cores:.0} cores are wanted"
@@ -93,14 +75,18 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Result<Advice, Str
         cliff: None,
         gain: Gain {
             text: format!(
-                "{:.0} statements a second to read and plan in place of {parses:.0}; short queries take a third less of the \
-                 server's time, long ones hardly less",
+                "{:.0} statements a second to read and plan in place of {parses:.0}; the shortest queries take half of the \
+                 server's time then, long ones hardly less",
                 (parses - repeated).max(0.0)
             ),
             from: Some(parses),
             to: Some((parses - repeated).max(0.0)),
             unit: "statements planned per second".into(),
-            measured: Measured::Sum(&signal::SERVER_PARSES, pools, 1.0),
+            measured: Measured::Sum(
+                &signal::SERVER_PARSES,
+                databases::labels(picture, &signal::SERVER_PARSES, name),
+                1.0,
+            ),
         },
         price: PRICE,
         lines: Some(Lines::AutoPrepare { database: name.clone() }.to_string()),
@@ -108,13 +94,6 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Result<Advice, Str
         evidence: evidence.into_iter().flatten().collect(),
         done: Done::AutoPrepares { database: name.clone() },
     }))
-}
-
-/// Pools of a database of which a signal tells.
-fn pools(picture: &Picture<'_>, signal: &'static Signal, database: &str) -> Vec<String> {
-    let prefix = format!("{database}/");
-    let pools = picture.store.labels(signal);
-    pools.iter().filter(|pool| pool.starts_with(&prefix)).map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! All pools of a server together: when they may ask for more connections than it allows, the last to ask is refused, and that
 //! only on the day all of them are busy.
 
+use super::databases::each_server;
 use super::pool_size::{LEAVE, pools_of};
-use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, connections, each_server};
+use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, connections};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;

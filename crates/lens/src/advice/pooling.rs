@@ -1,7 +1,8 @@
 //! A pool for connections that go past it: each one is a process of the server, made and forgotten at the pace of the clients.
 
+use super::databases::each_server;
 use super::pool_size::pools_of;
-use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, connections, each_server, evidence};
+use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, connections, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
 use crate::picture::Picture;

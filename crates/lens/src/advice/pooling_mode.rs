@@ -1,6 +1,7 @@
 //! When a server connection may serve the next client. In session mode it is held for as long as a client is connected, most
 //! of that time for nothing; between transactions it could serve others.
 
+use super::databases;
 use super::{Advice, Done, Evidence, Gain, Lines, Measured, Price, Rule, Verdict, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
@@ -55,23 +56,15 @@ impl Rule for PoolingMode {
 
 fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, String> {
     let name = &database.name;
-    let prefix = format!("{name}/");
-    let pools = picture.store.labels(&signal::POOL_SIZE);
-    let pools: Vec<String> =
-        pools.iter().filter(|pool| pool.starts_with(&prefix)).map(ToString::to_string).collect();
-    let waiting: f64 = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_WAITING, pool)).sum();
-    let size: f64 = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_SIZE, pool)).sum();
-    let held = pools.iter().filter_map(|pool| picture.minute(&signal::POOL_BUSY, pool)).reduce(|a, b| a + b);
-    let Some(held) = held.map(|held| held.min(size)) else { return Ok(None) };
+    let sum = |signal| databases::sum(picture, signal, name);
+    let waiting = sum(&signal::POOL_WAITING).unwrap_or(0.0);
+    let size = sum(&signal::POOL_SIZE).unwrap_or(0.0);
+    let Some(held) = sum(&signal::POOL_BUSY).map(|held| held.min(size)) else { return Ok(None) };
     if waiting < WAITING && held < MANY {
         return Ok(None);
     }
     // Of the whole server: others may have sessions there, too.
-    let of = |signal| {
-        picture.minute(signal, name).ok_or_else(|| {
-            format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
-        })
-    };
+    let of = |signal| databases::of_sessions(picture, signal, name);
     let others = (of(&signal::DB_CONNECTIONS)? - held).max(0.0);
     let at_work = of(&signal::DB_ACTIVE)? + of(&signal::DB_IN_TRANSACTION)?;
     if at_work - others > AT_WORK * held {
@@ -114,7 +107,11 @@ fn look(picture: &Picture<'_>, database: &Database) -> Result<Option<Advice>, St
             to: Some(at_work),
             unit: "connections held".into(),
             // Those that idle in the pool then are held by nobody.
-            measured: Measured::Sum(&signal::POOL_BUSY, pools, 1.0),
+            measured: Measured::Sum(
+                &signal::POOL_BUSY,
+                databases::labels(picture, &signal::POOL_BUSY, name),
+                1.0,
+            ),
         },
         price: PRICE,
         lines: Some(Lines::Transactions { database: name.clone() }.to_string()),

@@ -1,6 +1,7 @@
 //! Replicas for reads: when the database's cores are at work and most of what they do is reading. Deepwater does not send
 //! reads to replicas yet, so the advice says how to do it without.
 
+use super::databases::{self, Finding};
 use super::{Advice, Done, Gain, Measured, Price, Rule, Verdict, evidence};
 use crate::cliffs::Cliffs;
 use crate::facts::Database;
@@ -27,38 +28,17 @@ impl Rule for Replicas {
     }
 
     fn look(&self, picture: &Picture<'_>, _: &Cliffs) -> Verdict {
-        let (mut found, mut missing, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-        for database in &picture.facts.databases {
-            match look(picture, database) {
-                Ok(Ok(advice)) => found.push(advice),
-                Ok(Err(reason)) => reasons.push(reason),
-                Err(why) => missing.push(why),
-            }
-        }
-        if picture.facts.databases.is_empty() {
-            reasons.push("no database goes through Deepwater".into());
-        }
-        Verdict::of(found, &missing, || reasons.join("; "))
+        databases::each(picture, |database| look(picture, database))
     }
 }
 
-fn look(picture: &Picture<'_>, database: &Database) -> Result<Result<Advice, String>, String> {
+fn look(picture: &Picture<'_>, database: &Database) -> Finding {
     let name = &database.name;
-    let cores = database.cores.ok_or_else(|| {
-        format!("how many cores the server of {name} has is not known: set `server_cores` in [postgres.databases.{name}]")
-    })? as f64;
-    let on_cpu = picture.minute(&signal::DB_CPU_WAIT, name).ok_or_else(|| {
-        format!("what the sessions of {name} do is not known: GRANT pg_monitor TO the pool's user")
-    })?;
+    let (on_cpu, cores) = databases::cores(picture, database)?;
     if on_cpu < BUSY * cores {
         return Ok(Err(format!("{on_cpu:.1} of the {cores:.0} cores of the server of {name} are wanted")));
     }
-    let sum = |signal| -> Option<f64> {
-        let prefix = format!("{name}/");
-        let of = picture.store.labels(signal);
-        let of = of.iter().filter(|label| label.starts_with(&prefix));
-        of.filter_map(|label| picture.minute(signal, label)).reduce(|a, b| a + b)
-    };
+    let sum = |signal| databases::sum(picture, signal, name);
     let queries = sum(&signal::QUERIES)
         .filter(|rate| *rate > 0.0)
         .ok_or_else(|| format!("what {name} is asked is not known: its queries go past the pool"))?;
