@@ -10,6 +10,7 @@ mod client;
 mod doubt;
 mod end;
 mod expect;
+mod fakes;
 mod handover;
 mod hold;
 mod link;
@@ -24,6 +25,7 @@ mod server;
 mod sql;
 mod statements;
 mod timing;
+mod unnamed;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -12,8 +12,6 @@ pub(super) struct Batch {
     pub answered: bool,
     /// The number of the pooler's own statement that the client has last prepared in it: of that it knows nothing from before.
     pub prepares: Option<u64>,
-    /// Where the last message begins.
-    last: usize,
 }
 
 /// Whether a batch can be sent again.
@@ -42,7 +40,6 @@ impl Batch {
             if self.bytes.len() + message.len() > BATCH_BYTES {
                 self.stop();
             } else {
-                self.last = self.bytes.len();
                 self.bytes.extend_from_slice(message);
             }
         }
@@ -52,13 +49,7 @@ impl Batch {
     pub(super) fn drop_first(&mut self) {
         if let Ok(Some(header)) = message::header(&self.bytes) {
             self.bytes.drain(..header.total().min(self.bytes.len()));
-            self.last = self.last.saturating_sub(header.total());
         }
-    }
-
-    /// The last message was answered without the server: it need not be sent again.
-    pub(super) fn drop_last(&mut self) {
-        self.bytes.truncate(self.last);
     }
 
     /// Whether the client asked for a description of what it runs, so that it will not take new columns for old ones.

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use deepwater_pgwire::message::backend::{Status, write as backend};
+use deepwater_pgwire::message::backend::Status;
 use deepwater_pgwire::message::frontend::Parse;
 use deepwater_pgwire::sql::{Strings, Verdict};
 
 use super::Session;
-use super::expect::{Expect, Unnamed};
+use super::expect::Expect;
 use super::link::Link;
 use super::out::Out;
 use crate::statements::{Sight, Statement};
@@ -86,48 +86,6 @@ impl Session {
             self.expect(Expect::OurParse(statement));
         }
         self.expect(Expect::FakeUnnamed(before));
-    }
-
-    /// Gives the client the answers that no server gives, once it is their turn.
-    #[inline]
-    pub(super) fn pass_fakes(&mut self, out: &mut Out<'_>) {
-        if self.link.as_ref().and_then(|link| link.expected.front()).is_some_and(Expect::is_fake) {
-            self.write_fakes(out.own());
-        }
-    }
-
-    /// The same where the server may have nothing to say: it was told to say what it has, or asked nothing.
-    pub(super) fn flush_fakes(&mut self) {
-        let mut to_client = std::mem::take(&mut self.to_client);
-        self.write_fakes(&mut to_client);
-        self.to_client = to_client;
-    }
-
-    fn write_fakes(&mut self, to: &mut Vec<u8>) {
-        let Some(link) = &mut self.link else { return };
-        while let Some(fake) = link.expected.front().filter(|expect| expect.is_fake()) {
-            match fake {
-                Expect::FakeParse(_) | Expect::FakeUnnamed(_) => backend::parse_complete(to),
-                _ => backend::close_complete(to),
-            }
-            link.expected.pop();
-            // As long as all answers were ours, what the batch begins with need not be sent again.
-            if !link.batch.answered {
-                link.batch.drop_first();
-            }
-        }
-    }
-
-    /// What makes or ends the client's statement without a name was skipped: it is what it was before.
-    pub(super) fn unnamed_skipped(&mut self, before: Option<Box<Unnamed>>) {
-        let Some(link) = &mut self.link else { return };
-        link.unnamed_here = false;
-        match link.expected.first_unnamed() {
-            // The client has made another behind it, which may be skipped, too.
-            Some(Expect::Unnamed(next) | Expect::FakeUnnamed(next)) if next.is_some() => *next = before,
-            Some(_) => {}
-            None => self.bring_back_unnamed(before),
-        }
     }
 
     /// Something has changed under a statement of the pooler's own, or the server has lost it: its text is prepared anew, for

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use deepwater_pgwire::message::backend::{Status, write as backend};
+use deepwater_pgwire::message::HEADER_BYTES;
+use deepwater_pgwire::message::backend::Status;
 use deepwater_pgwire::message::frontend::{BindNames, Kind, Parse, Target, write as frontend};
-use deepwater_pgwire::message::{self, HEADER_BYTES};
 use deepwater_pgwire::sql::{self, Verdict};
 
 use super::Session;
 use super::client::touches_prepared;
 use super::end::End;
-use super::expect::{Expect, Named, Unnamed};
+use super::expect::{Expect, Named};
 use super::names::{MAX_NAMES, nobodys};
 use super::out::Out;
 use super::pin;
@@ -253,7 +253,7 @@ impl Session {
 
     /// Makes the server's statements of SQL's PREPARE the client's, before a text that runs through the extended protocol
     /// and speaks of them.
-    fn bring_for(&mut self, verdict: &Verdict, out: &mut Out<'_>) -> Result<(), End> {
+    pub(super) fn bring_for(&mut self, verdict: &Verdict, out: &mut Out<'_>) -> Result<(), End> {
         for statement in &verdict.session {
             let (sql::Statement::Prepare { name, .. }
             | sql::Statement::Execute { name }
@@ -321,61 +321,8 @@ impl Session {
         frontend::parse(out.own(), &*statement.name, &statement.query, &statement.types);
     }
 
-    /// Makes the server's unnamed statement the client's, before a message that uses it. The client may have made it on
-    /// another server; and what is there may be another client's.
-    fn bring_unnamed(&mut self, out: &mut Out<'_>) {
-        let Some(link) = &mut self.link else { return };
-        if link.unnamed_here {
-            return;
-        }
-        link.unnamed_here = true;
-        match self.names.kept.as_ref().filter(|kept| kept.has_unnamed) {
-            Some(kept) => {
-                let mut payload = vec![0];
-                payload.extend_from_slice(&kept.unnamed);
-                message::raw(out.own(), message::frontend::PARSE, &payload);
-                link.expected.push(Expect::OurUnnamed);
-            }
-            None => {
-                frontend::close(out.own(), Kind::Statement, "");
-                link.expected.push(Expect::OurUnnamed);
-            }
-        }
-    }
-
-    /// Takes out the unnamed statement, before it is another one, if an error ahead in the batch may have that skipped.
-    pub(super) fn unnamed_before(&mut self) -> Option<Box<Unnamed>> {
-        let link = self.link.as_ref().filter(|link| link.open_batch && !link.expected.is_empty())?;
-        let here = link.unnamed_here;
-        Some(Box::new(Unnamed { statement: self.names.take_unnamed(), here }))
-    }
-
-    /// The unnamed statement is what it was; gone if nothing was kept.
-    pub(super) fn bring_back_unnamed(&mut self, before: Option<Box<Unnamed>>) {
-        let Some(before) = before else { return self.names.drop_unnamed() };
-        let Unnamed { statement, here } = *before;
-        self.names.put_unnamed(statement);
-        if let Some(link) = &mut self.link {
-            // A question of ours ends it on the server.
-            link.unnamed_here = here && !link.expected.has_question();
-        }
-    }
-
-    /// The unnamed statement runs.
-    fn run_unnamed(&mut self, portal: &[u8], out: &mut Out<'_>) -> Result<(), End> {
-        let verdict = self.names.kept.as_mut().and_then(|kept| kept.unnamed_verdict.take());
-        let Some(verdict) = verdict else { return self.note_extended(portal, &[], &Verdict::default()) };
-        let mut unnamed = std::mem::take(&mut self.names.kept().unnamed);
-        let text = unnamed.split(|byte| *byte == 0).next().unwrap_or_default();
-        let noted = self.bring_for(&verdict, out).and_then(|()| self.note_extended(portal, text, &verdict));
-        let kept = self.names.kept();
-        std::mem::swap(&mut kept.unnamed, &mut unnamed);
-        kept.unnamed_verdict = Some(verdict);
-        noted
-    }
-
     /// A statement is about to run through the extended protocol.
-    fn note_extended(&mut self, portal: &[u8], text: &[u8], verdict: &Verdict) -> Result<(), End> {
+    pub(super) fn note_extended(&mut self, portal: &[u8], text: &[u8], verdict: &Verdict) -> Result<(), End> {
         let changes = touches_prepared(verdict);
         if changes || self.link.as_ref().is_some_and(|link| !link.portals.is_empty()) {
             self.note_portal(portal, text, verdict)?;
@@ -385,20 +332,6 @@ impl Session {
         }
         self.note_verdict(verdict, false);
         Ok(())
-    }
-
-    /// Answers in place of the server: at once, or when it is its turn.
-    fn fake(&mut self, fake: Expect) {
-        let Some(link) = &mut self.link else { return };
-        link.open_batch = true;
-        if !link.expected.is_empty() {
-            return link.expected.push(fake);
-        }
-        link.batch.drop_last();
-        match fake {
-            Expect::FakeParse(_) => backend::parse_complete(&mut self.to_client),
-            _ => backend::close_complete(&mut self.to_client),
-        }
     }
 
     /// Passes a message that is answered.
